@@ -1,0 +1,35 @@
+"""Addresses of alarms and notifications in the native door."""
+
+from django.urls import path
+
+from alarms.api.views import alarms, history, notifications
+
+app_name = "alarms-api"
+urlpatterns = [
+    path("alarms", alarms.AlarmList.as_view(), name="alarms"),
+    path("alarms/preview", alarms.Preview.as_view(), name="preview"),
+    path("alarms/<uuid:uuid>", alarms.AlarmDetail.as_view(), name="alarm"),
+    path("alarms/<uuid:uuid>/state", alarms.AlarmState.as_view(), name="state"),
+    path("alarms/<uuid:uuid>/test", alarms.AlarmTest.as_view(), name="test"),
+    path("alarms/<uuid:uuid>/history", history.OneHistory.as_view(), name="one-history"),
+    path(
+        "alarms/<uuid:uuid>/notifications",
+        notifications.AlarmNotifications.as_view(),
+        name="alarm-notifications",
+    ),
+    path("alarm-history", history.AllHistory.as_view(), name="history"),
+    path("notifications", notifications.NotificationList.as_view(), name="notifications"),
+    path(
+        "notifications/<uuid:uuid>",
+        notifications.NotificationDetail.as_view(),
+        name="notification",
+    ),
+    path(
+        "notifications/<uuid:uuid>/retry", notifications.NotificationRetry.as_view(), name="retry"
+    ),
+    path(
+        "notifications/<uuid:uuid>/cancel",
+        notifications.NotificationCancel.as_view(),
+        name="cancel",
+    ),
+]

@@ -1,0 +1,1 @@
+"""The views of alarms and notifications, one module a subject."""

@@ -1,0 +1,60 @@
+"""The closed lists of the alarming system, in aodh's words."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class State(TextChoices):
+    OK = "ok", "ok"
+    ALARM = "alarm", "alarm"
+    INSUFFICIENT_DATA = "insufficient data", "insufficient data"
+
+
+class Severity(TextChoices):
+    """How bad it is; plays no part in the evaluation."""
+
+    LOW = "low", "low"
+    MODERATE = "moderate", "moderate"
+    CRITICAL = "critical", "critical"
+
+
+class Type(TextChoices):
+    RESOURCE_THRESHOLD = "gnocchi_resources_threshold", "threshold on one metric"
+    GROUP_THRESHOLD = (
+        "gnocchi_aggregation_by_resources_threshold",
+        "threshold on a metric over a group of resources",
+    )
+
+
+class Change(TextChoices):
+    """Type of a history row."""
+
+    CREATION = "creation", "creation"
+    RULE_CHANGE = "rule change", "rule change"
+    STATE_TRANSITION = "state transition", "state transition"
+    DELETION = "deletion", "deletion"
+
+
+class Delivery(TextChoices):
+    """Where a notification stands.
+
+    `failed`: the receiver refused it for good; `dead`: given up after a day of attempts;
+    `cancelled`: its alarm was deleted, or somebody said so.
+    """
+
+    PENDING = "pending", "pending"
+    DELIVERED = "delivered", "delivered"
+    FAILED = "failed", "failed"
+    DEAD = "dead", "dead"
+    CANCELLED = "cancelled", "cancelled"
+
+
+#: State → the field with the actions that fire when an alarm gets there.
+ACTIONS_OF_STATE: dict[str, str] = {
+    State.OK: "ok_actions",
+    State.ALARM: "alarm_actions",
+    State.INSUFFICIENT_DATA: "insufficient_data_actions",
+}
+#: Those fields.
+ACTION_FIELDS = tuple(ACTIONS_OF_STATE.values())

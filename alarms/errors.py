@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+
+class AlarmingError(Exception):
+    """Root of the alarming system's errors."""
+
+
+class DefinitionError(AlarmingError):
+    """An alarm that nobody could evaluate. `field` names the place: ``rule.threshold``."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}" if field else detail)
+        self.field = field
+        self.detail = detail
+
+
+class QuotaError(AlarmingError):
+    """A project has as many alarms as it may have."""
+
+
+class ChangedError(AlarmingError):
+    """Somebody else has changed the alarm meanwhile."""
+
+
+class TooOftenError(AlarmingError):
+    """Messages were asked for too often; after `wait_s` seconds the next one is."""
+
+    def __init__(self, detail: str, wait_s: int) -> None:
+        super().__init__(detail)
+        self.wait_s = wait_s
+
+
+class ActionError(AlarmingError):
+    """An action that nobody would take: `kind` is the class of the fault, as in an attempt's
+    `error` (``scheme``, ``bad_url``, ``forbidden_address`` …), `detail` a sentence."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail

@@ -1,0 +1,107 @@
+"""Claims: which alarms are ours to evaluate now, and those that nobody can evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+
+from alarms.evaluator import metrics
+
+log = structlog.get_logger(__name__)
+
+SHARD_SIZE = 5000
+#: After a fault of one alarm alone it rests so long: 1, 2, 4 … 60 minutes (E6).
+REST_MINUTES = (1, 60)
+
+#: An alarm is due at the multiples of its interval. A granularity that is none (a row written by
+#: hand) must not stop the others, hence the CASE.
+_CLAIM = """
+WITH due AS (
+    SELECT id, evaluate_at AS was_due,
+           greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(rule->'granularity')
+                    = 'number' THEN (rule->>'granularity')::numeric ELSE %(interval)s END)) AS every
+    FROM alarms_alarm
+    WHERE enabled AND evaluate_at <= now()
+    ORDER BY evaluate_at LIMIT %(limit)s
+    FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE alarms_alarm AS alarm
+SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every)
+FROM due WHERE alarm.id = due.id
+RETURNING alarm.id, alarm.type, alarm.rule, alarm.project_id, alarm.state, alarm.state_reason,
+          alarm.repeat_actions, alarm.state_version, alarm.definition_version,
+          (extract(epoch FROM alarm.evaluate_at) * 1000000)::bigint,
+          alarm.evaluation_error <> '',
+          (extract(epoch FROM due.was_due) * 1000000)::bigint,
+          floor(extract(epoch FROM now() - due.was_due) / due.every)::bigint,
+          (extract(epoch FROM now()) * 1000000)::bigint
+"""
+_FAILED = """
+UPDATE alarms_alarm
+SET evaluation_error = %s, evaluation_failures = evaluation_failures + 1,
+    evaluate_at = now() + least(%s, %s * power(2, least(evaluation_failures, 10)))
+                  * interval '1 minute'
+WHERE id = %s AND definition_version = %s
+  AND (extract(epoch FROM evaluate_at) * 1000000)::bigint = %s
+"""
+_RECOVERED = """
+UPDATE alarms_alarm SET evaluation_error = '', evaluation_failures = 0 WHERE id = ANY(%s)
+"""
+
+
+class Claimed(NamedTuple):
+    """An alarm as it was when it was claimed. Times are microseconds since the epoch: the driver
+    makes integers of them much faster than datetimes."""
+
+    id: UUID
+    type: str
+    #: JSON, as the driver hands it out.
+    rule: str
+    project_id: str | None
+    state: str
+    state_reason: str
+    repeat_actions: bool
+    state_version: int
+    definition_version: int
+    evaluate_at: int
+    had_error: bool
+    was_due: int
+    missed: int
+    now: int
+
+
+def claim() -> list[Claimed]:
+    """At most `SHARD_SIZE` of those that are due, the longest overdue first."""
+    wanted = {
+        "tick": settings.TELEMETRY_EVALUATION_TICK,
+        "interval": settings.TELEMETRY_EVALUATION_INTERVAL,
+        "limit": SHARD_SIZE,
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, wanted)
+        claimed = [Claimed._make(row) for row in cursor]
+    metrics.MISSED.inc(sum(one.missed for one in claimed))
+    return claimed
+
+
+def note_failure(one: Claimed, error: Exception) -> None:
+    """It shows on the alarm's page, and the alarm rests; the state is left alone."""
+    metrics.ERRORS.inc()
+    log.warning("alarm could not be evaluated", alarm_id=str(one.id), error=str(error).strip())
+    text = f"{type(error).__name__}: {str(error).strip()}"[:1000]
+    first, most = REST_MINUTES
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FAILED, [text, most, first, one.id, one.definition_version, one.evaluate_at]
+        )
+
+
+def recover(claimed: Sequence[Claimed]) -> None:
+    healed = [one.id for one in claimed if one.had_error]
+    if healed:
+        with connection.cursor() as cursor:
+            cursor.execute(_RECOVERED, [healed])

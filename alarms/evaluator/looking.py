@@ -1,0 +1,294 @@
+"""What many alarms see at one instant: one search for the series, one read, a few aggregations.
+
+Alarms with equal granularity, method and number of periods share a window, so their series are
+aggregated together and compared as one matrix. An alarm over a group of resources, or over a
+resource that changed hands within the window, is aggregated by itself from the points that were
+read anyway.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+
+from alarms import rules
+from alarms.definition import GroupThreshold
+from alarms.evaluator.selection import Found, Series, Subject, find, had_other_owners
+from meters import ownership
+from meters.aggregation import RATE_PREFIX, aggregate, between, combine, increases
+from meters.store.points import Points
+from meters.store.read import read_points
+from telemetry_site.clock import from_us
+
+#: One read for windows of up to so many times the shortest of them.
+BAND = 4
+
+
+class Shape(NamedTuple):
+    """What alarms must have in common to be aggregated together."""
+
+    granularity: int
+    periods: int
+    method: str
+    is_counter: bool
+
+
+class Buckets(NamedTuple):
+    """The aggregated values in a window, oldest first: starts in microseconds, values."""
+
+    timestamps: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
+class View:
+    """What each subject sees: in columns for the decision, by `buckets` for people."""
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        size = len(subjects)
+        self.subjects = subjects
+        self.problems = [""] * size
+        self.numbers = rules.Looks(
+            periods=np.array([one.rule.evaluation_periods for one in subjects], dtype=np.int64),
+            outside=np.zeros(size, dtype=np.int64),
+            heading=np.zeros(size, dtype=np.bool_),
+            last=np.full(size, np.nan),
+            enough=np.zeros(size, dtype=np.bool_),
+        )
+        self._slices: list[tuple[Points, int, int]] = [(_NO_POINTS, 0, 0)] * size
+
+    def buckets(self, place: int) -> Buckets:
+        """The last values (at most `evaluation_periods`) of one subject."""
+        points, low, high = self._slices[place]
+        low = max(low, high - self.subjects[place].rule.evaluation_periods)
+        return Buckets(points.timestamps[low:high], points.values[low:high])
+
+    def look(self, place: int) -> rules.Look:
+        """The columns' row as an object."""
+        numbers = self.numbers
+        _, low, high = self._slices[place]
+        return rules.Look(
+            int(numbers.periods[place]),
+            int(numbers.outside[place]),
+            bool(numbers.heading[place]),
+            float(numbers.last[place]) if high > low else None,
+            self.problems[place],
+        )
+
+    def enter(self, places: Sequence[int], points: Points) -> None:
+        """Take in aggregated points; `points.index` is a position in `places`."""
+        edges = np.searchsorted(points.index, np.arange(len(places) + 1))
+        for position, place in enumerate(places):
+            self._slices[place] = (points, int(edges[position]), int(edges[position + 1]))
+        where = np.asarray(places, dtype=np.int64)
+        counts = np.diff(edges)
+        self._compare(where, points, edges[1:], counts)
+        for position in np.flatnonzero(counts < self.numbers.periods[where]).tolist():
+            place = places[position]
+            periods = self.subjects[place].rule.evaluation_periods
+            granularity = self.subjects[place].rule.granularity
+            self.problems[place] = (
+                f"{periods} datapoints are unknown"
+                if counts[position]
+                else rules.no_datapoint(granularity)
+            )
+
+    def _compare(
+        self,
+        where: npt.NDArray[np.int64],
+        points: Points,
+        ends: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int64],
+    ) -> None:
+        """Rows of equal length, the last values of each, against their thresholds."""
+        periods = int(self.numbers.periods[where[0]])
+        some = np.flatnonzero(counts)
+        self.numbers.last[where[some]] = points.values[ends[some] - 1]
+        full = np.flatnonzero(counts >= periods)
+        matrix = points.values[ends[full][:, np.newaxis] + np.arange(-periods, 0)]
+        outside = self._outside(where[full], matrix)
+        self.numbers.outside[where[full]] = outside.sum(axis=1)
+        self.numbers.heading[where[full]] = outside[:, -1]
+        self.numbers.enough[where[full]] = True
+
+    def _outside(
+        self, places: npt.NDArray[np.int64], matrix: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        chosen = [self.subjects[place].rule for place in places]
+        thresholds = np.array([rule.threshold for rule in chosen])
+        comparisons = np.array([rule.comparison_operator for rule in chosen])
+        outside = np.zeros(matrix.shape, dtype=np.bool_)
+        for name in set(comparisons.tolist()):
+            rows = comparisons == name
+            outside[rows] = rules.COMPARE[name](matrix[rows], thresholds[rows][:, np.newaxis])
+        return outside
+
+
+_NO_POINTS = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+
+
+def look_at(subjects: Sequence[Subject], now_us: int, found: Sequence[Found] | None = None) -> View:
+    """What each of the subjects sees at an instant; `found` is what `find` said of them already."""
+    view = View(subjects)
+    found = find(subjects) if found is None else found
+    for place, one in enumerate(found):
+        view.problems[place] = one.problem
+    moved = _moved(subjects, found, now_us)
+    for band in _bands(subjects, found):
+        _look_at_band(view, found, band, moved, now_us)
+    return view
+
+
+def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_us: int) -> Buckets:
+    """The aggregated values of one subject over [start, stop), and as much before as the window
+    of an evaluation at its start reaches back."""
+    if not series:
+        return Buckets(_NO_POINTS.timestamps, _NO_POINTS.values)
+    window = rules.Window(_window(subject, start_us).start, stop_us)
+    granularity = subject.rule.granularity * rules.SECOND
+    reader = _Reader([Found(tuple(series))], window.start - granularity, stop_us)
+    points = _alone(subject, series, reader, window)
+    return Buckets(points.timestamps, points.values)
+
+
+def _window(subject: Subject, now_us: int) -> rules.Window:
+    rule = subject.rule
+    lag = settings.TELEMETRY_INGESTION_LAG
+    return rules.window(now_us, rule.granularity, rule.evaluation_periods, lag)
+
+
+def _bands(subjects: Sequence[Subject], found: Sequence[Found]) -> list[list[int]]:
+    """Subjects with series by the length of their window, so that none reads a year for an hour."""
+    bands: dict[int, list[int]] = defaultdict(list)
+    for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
+        if one.series:
+            length = subject.rule.granularity * (subject.rule.evaluation_periods + 1)
+            bands[(length.bit_length() + 1) // (BAND // 2)].append(place)
+    return list(bands.values())
+
+
+def _look_at_band(
+    view: View, found: Sequence[Found], band: list[int], moved: set[int], now_us: int
+) -> None:
+    """One read for all, then a shape at a time."""
+    shapes: dict[Shape, list[int]] = defaultdict(list)
+    alone = []
+    for place in band:
+        shape = None if place in moved else _shape(view.subjects[place], found[place])
+        if shape:
+            shapes[shape].append(place)
+        else:
+            alone.append(place)
+    reader = _Reader([found[place] for place in band], _start(view.subjects, band, now_us), now_us)
+    for shape, places in shapes.items():
+        series = [found[place].series[0] for place in places]
+        window = _window(view.subjects[places[0]], now_us)
+        _enter_together(view, places, series, reader, shape, window)
+    for place in alone:
+        subject = view.subjects[place]
+        points = _alone(subject, found[place].series, reader, _window(subject, now_us))
+        view.enter([place], points)
+
+
+def _start(subjects: Sequence[Subject], band: list[int], now_us: int) -> int:
+    """Where the read begins. Rates need the point before their window, so one period more."""
+    return min(
+        _window(subjects[place], now_us).start
+        - (subjects[place].rule.granularity * rules.SECOND if _is_rate(subjects[place]) else 0)
+        for place in band
+    )
+
+
+def _is_rate(subject: Subject) -> bool:
+    return subject.rule.aggregation_method.startswith(RATE_PREFIX)
+
+
+def _shape(subject: Subject, found: Found) -> Shape | None:
+    """None where the subject must be aggregated by itself."""
+    rule = subject.rule
+    if isinstance(rule, GroupThreshold):
+        return None
+    is_counter = found.series[0].is_counter
+    return Shape(rule.granularity, rule.evaluation_periods, rule.aggregation_method, is_counter)
+
+
+def _moved(subjects: Sequence[Subject], found: Sequence[Found], now_us: int) -> set[int]:
+    """Subjects whose series may have had another owner within the window (or a period before).
+
+    A series of one owner was described anew at most, so one question settles all.
+    """
+    recent: dict[int, int] = {}
+    for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
+        if one.series and subject.project_id is not None and len(one.series) == 1:
+            first = _window(subject, now_us).start - subject.rule.granularity * rules.SECOND
+            if one.series[0].since_us > first:
+                recent[place] = one.series[0].resource_id
+    changed = had_other_owners(set(recent.values()))
+    return {place for place, resource in recent.items() if resource in changed}
+
+
+class _Reader:
+    """The points of many series, read once; `of` hands out those of some."""
+
+    def __init__(self, found: Sequence[Found], start_us: int, stop_us: int) -> None:
+        ids = {one.pk for each in found for one in each.series}
+        self._place = {pk: place for place, pk in enumerate(sorted(ids))}
+        self._points = read_points(list(self._place), from_us(start_us), from_us(stop_us))
+        self._edges = np.searchsorted(self._points.index, np.arange(len(ids) + 1))
+
+    def of(self, series: Sequence[Series]) -> Points:
+        """Points whose index is the position in `series`; a series may stand there twice."""
+        places = np.array([self._place[one.pk] for one in series], dtype=np.int64)
+        if len(places) == len(self._place) and (places == np.arange(len(places))).all():
+            return self._points
+        counts = self._edges[places + 1] - self._edges[places]
+        index = np.repeat(np.arange(len(places)), counts)
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows = np.repeat(self._edges[places], counts) + offsets
+        return Points(index, self._points.timestamps[rows], self._points.values[rows])
+
+
+def _enter_together(
+    view: View, places: list[int], series: list[Series], reader: _Reader, shape: Shape,
+    window: rules.Window,
+) -> None:  # fmt: skip
+    points = _aggregate(reader.of(series), shape.granularity, shape.method, shape.is_counter)
+    view.enter(places, between(points, window.start, window.stop))
+
+
+def _alone(
+    subject: Subject, series: Sequence[Series], reader: _Reader, window: rules.Window
+) -> Points:
+    """One series of aggregated values: those of a group's members, put together by the method."""
+    rule = subject.rule
+    projects = None if subject.project_id is None else [subject.project_id]
+    points = ownership.of_projects(projects, series).restrict(reader.of(series))
+    parts = [
+        _aggregate(part, rule.granularity, rule.aggregation_method, is_counter)
+        for is_counter, part in _by_kind(points, series)
+    ]
+    seen = Points(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    if isinstance(rule, GroupThreshold):
+        seen = combine(seen, rule.aggregation_method.removeprefix(RATE_PREFIX))
+    return between(seen, window.start, window.stop)
+
+
+def _by_kind(points: Points, series: Sequence[Series]) -> list[tuple[bool, Points]]:
+    """Counters and others apart: a counter that begins anew is no fall."""
+    counters = np.array([one.is_counter for one in series], dtype=np.bool_)[points.index]
+    return [
+        (is_counter, Points(*(column[counters == is_counter] for column in points)))
+        for is_counter in (False, True)
+    ]
+
+
+def _aggregate(points: Points, granularity_s: int, method: str, is_counter: bool) -> Points:
+    """As `aggregate`, but the rate of a cumulative counter knows resets (known-trouble.md)."""
+    granularity = granularity_s * rules.SECOND
+    if is_counter and method.startswith(RATE_PREFIX):
+        return aggregate(increases(points).points, granularity, method.removeprefix(RATE_PREFIX))
+    return aggregate(points, granularity, method)

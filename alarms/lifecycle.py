@@ -1,0 +1,282 @@
+"""What people do to alarms: make, change, delete, set the state. Every door comes through here.
+
+Each function is one transaction with its history row, and leaves the evaluator's columns alone:
+what it writes is compared with what it read (`definition_version`, `state_version`), so neither
+undoes the other (rule E3). Texts, defaults and history rows are aodh's (alarms.md 1.4, 1.9, 5).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from alarms.choices import ACTION_FIELDS, Change, Severity, State
+from alarms.definition import Rule, parse_rule
+from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
+from alarms.models import Alarm, AlarmHistory, Notification
+from alarms.notifier.actions import check_action
+from alarms.outbox import cancel_pending
+from meters.api.names import flaw_of
+from telemetry_site.failpoints import failpoint
+
+MANUALLY = "Manually set via API"
+#: The fields of a definition, in aodh's order. What is not among them nobody can write.
+FIELDS = (
+    "enabled", "name", "description", "type", "rule", "severity", "repeat_actions",
+    "ok_actions", "alarm_actions", "insufficient_data_actions",
+)  # fmt: skip
+_REQUIRED = ("name", "type", "rule")
+MAX_NAME = 255
+MAX_TEXT = 4096
+MAX_ACTIONS = 100
+#: Time for the names in all actions of one alarm.
+LOOK_UP_S = 10.0
+#: First half of the key of the lock under which a project's alarms are counted.
+_QUOTA_LOCK = 0x616C6172
+
+
+def create(fields: Mapping[str, Any], project_id: str | None, user_id: str) -> Alarm:
+    """Make an alarm of checked fields (see `check`). It is due at once.
+
+    Raises `QuotaError` where the project has `TELEMETRY_ALARMS_PER_PROJECT` of them.
+    """
+    alarm = Alarm(**fields, project_id=project_id, user_id=user_id)
+    with transaction.atomic():
+        _check_quota(project_id)
+        alarm.save(force_insert=True)
+        alarm.refresh_from_db()
+        _record(alarm, Change.CREATION, user_id, described(alarm), severity=alarm.severity)
+    failpoint("api.after_commit")
+    return alarm
+
+
+def _check_quota(project_id: str | None) -> None:
+    """Counting and inserting are one step for all processes (S54): the lock is held until then.
+
+    The installation's own alarms are not counted: only administrators make them.
+    """
+    most = settings.TELEMETRY_ALARMS_PER_PROJECT
+    if project_id is None or most < 0:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_QUOTA_LOCK, project_id])
+    if Alarm.objects.filter(project_id=project_id).count() >= most:
+        raise QuotaError(f"The project has {most} alarms, the most it may have: delete some.")
+
+
+def change(
+    alarm: Alarm, fields: Mapping[str, Any], user_id: str, version: int | None = None
+) -> Alarm:
+    """Write what differs; nothing that does leaves no trace. The next evaluation is at once.
+
+    With a `version` only if that is still the alarm's `definition_version`; else `ChangedError`.
+    Raises `Alarm.DoesNotExist` when the alarm is gone.
+    """
+    with transaction.atomic():
+        current: Alarm = Alarm.objects.select_for_update(no_key=True).get(pk=alarm.pk)
+        if version not in (None, current.definition_version):
+            raise ChangedError(
+                f"Somebody has changed the alarm meanwhile: its definition_version is "
+                f"{current.definition_version}, not {version}. Read it again, then change it."
+            )
+        changed = {name: value for name, value in fields.items() if getattr(current, name) != value}
+        if changed:
+            _write_definition(current, changed, user_id)
+    return current
+
+
+def _write_definition(alarm: Alarm, changed: dict[str, Any], user_id: str) -> None:
+    Alarm.objects.filter(pk=alarm.pk).update(
+        **changed,
+        definition_version=F("definition_version") + 1,
+        updated_at=Now(),
+        evaluate_at=Now(),
+        evaluation_error="",
+        evaluation_failures=0,
+    )
+    alarm.refresh_from_db()
+    severity = alarm.severity if "severity" in changed else ""
+    _record(alarm, Change.RULE_CHANGE, user_id, changed, severity=severity)
+
+
+def delete(alarm: Alarm, user_id: str) -> None:
+    """Delete the alarm and cancel what waits to be sent for it; history stays."""
+    with transaction.atomic():
+        gone, _ = Alarm.objects.filter(pk=alarm.pk).delete()
+        if gone:
+            detail = {"state": alarm.state}
+            _record(alarm, Change.DELETION, user_id, detail, severity=alarm.severity)
+            cancel_pending(Notification.objects.filter(alarm_id=alarm.pk))
+
+
+def set_state(alarm: Alarm, state: str, user_id: str, reason: str = MANUALLY) -> Alarm:
+    """Set the state by hand: recorded also where it is the same, and no action fires.
+
+    Raises `Alarm.DoesNotExist` when the alarm is gone.
+    """
+    if state not in State.values:
+        raise DefinitionError("state", f"must be one of {', '.join(State.values)}")
+    with transaction.atomic():
+        current: Alarm = Alarm.objects.select_for_update(no_key=True).get(pk=alarm.pk)
+        before = current.state
+        Alarm.objects.filter(pk=alarm.pk).update(
+            state=state,
+            state_reason=reason,
+            state_reason_data={},
+            state_timestamp=current.state_timestamp if before == state else Now(),
+            state_version=F("state_version") + 1,
+            repeat_no=0,
+        )
+        current.refresh_from_db()
+        _record(
+            current, Change.STATE_TRANSITION, user_id, {"state": state, "state_reason": reason},
+            severity=current.severity, state_version=current.state_version,
+            from_state=before, to_state=state,
+        )  # fmt: skip
+    return current
+
+
+def check(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a whole definition, checked and filled up with defaults.
+
+    Actions are only looked at as a list of texts; whether somebody may send there is
+    `check_actions`' to say. Raises `DefinitionError`.
+    """
+    unknown = sorted(fields.keys() - set(FIELDS))
+    if unknown:
+        raise DefinitionError(unknown[0][:80], "is no field of an alarm's definition")
+    for name in _REQUIRED:
+        if name not in fields:
+            raise DefinitionError(name, "is required")
+    known = _defaults() | dict(fields)
+    for name, checker in _CHECKERS.items():
+        known[name] = checker(name, known.get(name))
+    rule = parse_rule(str(known.get("type")), known.get("rule"))
+    return known | {"rule": as_stored(rule)}
+
+
+def check_actions(fields: Mapping[str, Any], project_id: str | None, is_admin: bool) -> None:
+    """Raises `DefinitionError` for the first of `action_faults`."""
+    for name, place, words in action_faults(fields, project_id, is_admin):
+        raise DefinitionError(f"{name}[{place}]", words)
+
+
+def action_faults(
+    fields: Mapping[str, Any], project_id: str | None, is_admin: bool
+) -> Iterator[tuple[str, int, str]]:
+    """(field, position, sentence) of actions among `fields` to which messages for an alarm of this
+    project may not be sent.
+
+    Asked whenever somebody writes an alarm by hand. Names are looked up for it, for a while all
+    together, so that nobody's slow name server holds a thread for long; then it ends.
+    """
+    deadline = time.monotonic() + LOOK_UP_S
+    for name in ACTION_FIELDS:
+        for place, url in enumerate(fields.get(name, ())):
+            if time.monotonic() >= deadline:
+                yield name, place, "could not be looked up in time"
+                return
+            try:
+                check_action(url, project_id, is_admin)
+            except ActionError as error:
+                yield name, place, str(error)
+
+
+def as_stored(rule: Rule) -> dict[str, Any]:
+    """The rule with every default filled in, as it is stored and shown."""
+    stored: dict[str, Any] = msgspec.to_builtins(rule)
+    return stored
+
+
+def described(alarm: Alarm) -> dict[str, Any]:
+    """The whole definition with the state, for the history row of a creation."""
+    return {
+        "alarm_id": str(alarm.pk),
+        **{name: getattr(alarm, name) for name in FIELDS},
+        "project_id": alarm.project_id,
+        "user_id": alarm.user_id,
+        "state": alarm.state,
+        "state_reason": alarm.state_reason,
+        "timestamp": alarm.updated_at.isoformat(),
+        "state_timestamp": alarm.state_timestamp.isoformat(),
+    }
+
+
+def _defaults() -> dict[str, Any]:
+    blank = Alarm()
+    names = ("enabled", "description", "severity", "repeat_actions")
+    return {name: getattr(blank, name) for name in names}
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise DefinitionError(name, "must be a text")
+    if "\0" in value:
+        raise DefinitionError(name, "holds a NUL character")
+    if len(value) > MAX_TEXT:
+        raise DefinitionError(name, f"has {len(value)} characters, at most {MAX_TEXT} are allowed")
+    return value
+
+
+def check_name(name: str, value: Any) -> str:
+    """A text of which something can be seen. Raises `DefinitionError`."""
+    text = _text(name, value)
+    if not 1 <= len(text) <= MAX_NAME:
+        raise DefinitionError(name, f"must have 1 to {MAX_NAME} characters")
+    if flaw := flaw_of(text):
+        raise DefinitionError(name, flaw)
+    return text
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise DefinitionError(name, "must be true or false")
+    return value
+
+
+def _severity(name: str, value: Any) -> str:
+    if value not in Severity.values:
+        raise DefinitionError(name, f"must be one of {', '.join(Severity.values)}")
+    return str(value)
+
+
+def _actions(name: str, value: Any) -> list[str]:
+    """Texts without repetition, in the order of their first mention."""
+    given: Iterable[Any] = [] if value is None else value
+    if not isinstance(given, list):
+        raise DefinitionError(name, "must be a list of URLs")
+    if len(given) > MAX_ACTIONS:
+        raise DefinitionError(name, f"has {len(given)} actions, at most {MAX_ACTIONS} are allowed")
+    return list(dict.fromkeys(_text(f"{name}[{place}]", one) for place, one in enumerate(given)))
+
+
+_CHECKERS: dict[str, Any] = {
+    "name": check_name,
+    "description": _text,
+    "enabled": _flag,
+    "severity": _severity,
+    "repeat_actions": _flag,
+    "ok_actions": _actions,
+    "alarm_actions": _actions,
+    "insufficient_data_actions": _actions,
+}
+
+
+def _record(
+    alarm: Alarm, change_type: str, user_id: str, detail: dict[str, Any], **more: Any
+) -> None:
+    AlarmHistory.objects.create(
+        alarm_id=alarm.pk,
+        type=change_type,
+        detail=detail,
+        project_id=alarm.project_id,
+        user_id=user_id,
+        **more,
+    )

@@ -1,0 +1,85 @@
+"""`manage.py create_alarm`: a threshold alarm on one metric, in one line."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
+
+from alarms import lifecycle
+from alarms.choices import Severity, Type
+from alarms.definition import parse_rule, sentence
+from alarms.errors import AlarmingError
+from alarms.evaluator.selection import Subject, find
+
+
+class Command(BaseCommand):
+    help = "Make a threshold alarm on a metric of one resource (of this machine unless told)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--meter", required=True, help="such as hardware.cpu.util")
+        parser.add_argument(
+            "--resource", default=settings.TELEMETRY_HOST, help="resource id (default: %(default)s)"
+        )
+        side = parser.add_mutually_exclusive_group(required=True)
+        side.add_argument("--above", type=float, metavar="VALUE")
+        side.add_argument("--below", type=float, metavar="VALUE")
+        parser.add_argument("--method", default="mean", help="default: %(default)s")
+        parser.add_argument(
+            "--granularity", type=int, default=60, metavar="SECONDS", help="default: %(default)s"
+        )
+        parser.add_argument("--periods", type=int, default=1, help="default: %(default)s")
+        parser.add_argument(
+            "--url", action="append", default=[],
+            help="who is told that it went to alarm, and that it is ok again; may be repeated",
+        )  # fmt: skip
+        parser.add_argument("--name", help="default: the meter, the resource and the threshold")
+        parser.add_argument("--severity", choices=Severity.values, default=Severity.LOW)
+        parser.add_argument("--project", help="whose it is (default: the installation's)")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        project: str | None = options["project"] or None
+        try:
+            fields = lifecycle.check(_definition(options))
+            _check_urls(options["url"], project)
+            alarm = lifecycle.create(fields, project, getpass.getuser())
+        except AlarmingError as error:
+            raise CommandError(str(error)) from error
+        rule = parse_rule(alarm.type, alarm.rule)
+        self.stdout.write(f"Made alarm {alarm.pk}: {sentence(rule)}.")
+        (found,) = find([Subject(rule, project)])
+        if found.problem:
+            self.stdout.write(f"It has no data so far: {found.problem}.")
+        page = reverse("alarms:alarm", args=[alarm.pk])
+        self.stdout.write(f"Its page: {settings.SITE_URL.rstrip('/')}{page}")
+
+
+def _check_urls(urls: list[str], project: str | None) -> None:
+    for _, place, words in lifecycle.action_faults({"alarm_actions": urls}, project, is_admin=True):
+        raise CommandError(f"--url {urls[place]}: {words}")
+
+
+def _definition(options: dict[str, Any]) -> dict[str, Any]:
+    is_above = options["above"] is not None
+    threshold = options["above"] if is_above else options["below"]
+    side = "above" if is_above else "below"
+    default_name = f"{options['meter']} of {options['resource']} {side} {threshold:g}"
+    return {
+        "name": options["name"] or default_name[: lifecycle.MAX_NAME],
+        "type": Type.RESOURCE_THRESHOLD,
+        "severity": options["severity"],
+        "rule": {
+            "metric": options["meter"],
+            "resource_id": options["resource"],
+            "aggregation_method": options["method"],
+            "comparison_operator": "gt" if is_above else "lt",
+            "threshold": threshold,
+            "granularity": options["granularity"],
+            "evaluation_periods": options["periods"],
+        },
+        "alarm_actions": options["url"],
+        "ok_actions": options["url"],
+    }

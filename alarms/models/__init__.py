@@ -1,0 +1,6 @@
+"""Alarms, what became of them, and what is to be sent because of it."""
+
+from alarms.models.alarm import Alarm, AlarmHistory
+from alarms.models.outbox import Destination, Notification, NotificationAttempt
+
+__all__ = ["Alarm", "AlarmHistory", "Destination", "Notification", "NotificationAttempt"]

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+
+class Message(NamedTuple):
+    """A claimed row of the outbox, as a scheme sends it. `attempt` counts from 1; `token` is the
+    lease's; `now` is the database's clock at the claim."""
+
+    id: UUID
+    alarm_id: UUID
+    alarm_name: str
+    project_id: str | None
+    severity: str
+    previous: str
+    current: str
+    url: str
+    destination: str
+    body: str
+    is_test: bool
+    attempt: int
+    failures: int
+    token: UUID
+    created_at: datetime
+    retrying_since: datetime
+    now: datetime

@@ -1,0 +1,50 @@
+"""What hints miss: retries that have come due, and messages whose hint or notifier was lost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.db import connection
+
+from alarms import outbox
+from alarms.notifier import metrics
+
+#: Each part by its partial index: delivered ones are many, and this runs every other second.
+_COUNT = """
+SELECT count(*),
+       count(*) FILTER (WHERE next_attempt_at <= now()
+                        AND (lease_until IS NULL OR lease_until < now())),
+       coalesce(extract(epoch FROM now() - min(created_at)), 0),
+       (SELECT count(*) FROM alarms_notification WHERE status = 'dead'),
+       (SELECT count(*) FROM alarms_destination WHERE open_until > now())
+FROM alarms_notification WHERE status = 'pending'
+"""
+
+
+class Backlog(NamedTuple):
+    """`due` are the pending ones that somebody may send now."""
+
+    pending: int
+    due: int
+    oldest_s: float
+    dead: int
+    breakers: int
+
+
+def sweep() -> Backlog:
+    """Measure the outbox, and hint at what is due."""
+    found = backlog()
+    metrics.PENDING.set(found.pending)
+    metrics.OLDEST.set(found.oldest_s)
+    metrics.DEAD.set(found.dead)
+    metrics.BREAKERS.set(found.breakers)
+    if found.due:
+        outbox.hint(found.due)
+    return found
+
+
+def backlog() -> Backlog:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT)
+        pending, due, oldest_s, dead, breakers = cursor.fetchone()
+    return Backlog(pending, due, float(oldest_s), dead, breakers)

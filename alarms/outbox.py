@@ -1,0 +1,158 @@
+"""What a transition asks to be sent: rows written with it, in one transaction.
+
+The body is aodh's, byte for byte (alarms.md 4.3), but for NaN, which is no JSON: null.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from alarms.choices import Delivery
+from alarms.models import Alarm, Notification
+from meters.housekeeping import Rule
+from telemetry_site.celery import app
+from telemetry_site.outbound.parsing import PORTS
+from telemetry_site.queues import broker_errors
+from telemetry_site.roles import ROLES
+
+log = structlog.get_logger(__name__)
+
+#: Idempotency keys are uuid5 of this namespace and alarm/state_version/action_no/repeat_no (N3).
+KEY_NAMESPACE = uuid.UUID("f1f2a7a4-5a47-4d0c-9a55-0b8b0ad6d2c5")
+#: What was sent, refused or given up is shown for 30 days; what still waits stays. An attempt goes
+#: before its notification, which nobody else may refer to.
+OLD_ROWS = (
+    Rule("alarms_notificationattempt", "started_at", "30 days"),
+    Rule(
+        "alarms_notification", "created_at", "30 days",
+        "status <> 'pending' AND NOT EXISTS (SELECT FROM alarms_notificationattempt "
+        "WHERE notification_id = alarms_notification.id)",
+    ),
+    Rule("alarms_destination", "updated_at", "7 days"),
+)  # fmt: skip
+
+
+def messages(
+    alarm: Alarm, previous: str, reason: str, reason_data: dict[str, Any]
+) -> list[Notification]:
+    """The unsaved rows of an alarm that has just come to (or remains in) `alarm.state`.
+
+    `alarm` has its new `state`, `state_version` and `repeat_no`.
+    """
+    return [
+        Notification(
+            id=key(alarm.pk, alarm.state_version, number, alarm.repeat_no),
+            state_version=alarm.state_version,
+            action_no=number,
+            repeat_no=alarm.repeat_no,
+            **_contents(alarm, url, previous, alarm.state, reason, reason_data),
+        )
+        for number, url in enumerate(alarm.actions(alarm.state))
+    ]
+
+
+def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:
+    """Put one test message for each action of `state` into the outbox; the state stays."""
+    reason = f"Test notification requested by {asked_by}"
+    rows = [
+        Notification(
+            is_test=True,
+            action_no=number,
+            **_contents(alarm, url, alarm.state, state, reason, {"type": "test"}),
+        )
+        for number, url in enumerate(alarm.actions(state))
+    ]
+    with transaction.atomic():
+        Notification.objects.bulk_create(rows)
+        announce(len(rows))
+    return rows
+
+
+def announce(rows: int) -> None:
+    """After the commit, hint at new rows. A lost hint costs time only: the sweep finds them."""
+    transaction.on_commit(lambda: hint(rows), robust=True)
+
+
+def hint(rows: int) -> None:
+    """Wake as many of a notifier's threads as there may be work for; each goes on by itself."""
+    try:
+        with app.connection_for_write() as connection:
+            for _ in range(min(rows, ROLES["notifier"].concurrency)):
+                app.send_task(
+                    "alarms.tasks.send_notifications",
+                    queue="notifier",
+                    expires=30,
+                    connection=connection,
+                )
+    except broker_errors() as error:
+        log.warning("notifier not told, its sweep will find the rows", error=str(error))
+
+
+def cancel_pending(rows: QuerySet[Notification]) -> int:
+    """Cancel what waits among `rows`; what is being sent this very moment may still arrive."""
+    return rows.filter(status=Delivery.PENDING).update(status=Delivery.CANCELLED, lease_token=None)
+
+
+def retry(rows: QuerySet[Notification]) -> int:
+    """Send those among `rows` that were given up, refused or cancelled once more, at once; a row
+    that waits loses its waiting time. The count of attempts goes on, the day for them begins anew.
+    What was delivered stays so, and nothing is sent for an alarm that is deleted.
+    """
+    alive = rows.filter(alarm_id__in=Alarm.objects.values("pk"))
+    with transaction.atomic():
+        count = alive.exclude(status=Delivery.DELIVERED).update(
+            status=Delivery.PENDING, next_attempt_at=Now(), retrying_since=None, failures=0
+        )
+        announce(count)
+    return count
+
+
+def key(alarm_id: uuid.UUID, state_version: int, action_no: int, repeat_no: int) -> uuid.UUID:
+    return uuid.uuid5(KEY_NAMESPACE, f"{alarm_id}/{state_version}/{action_no}/{repeat_no}")
+
+
+def destination(url: str) -> str:
+    """What shares a connection limit and a breaker: ``http://host:port``, or just the scheme.
+
+    Any text gets an answer: what is no URL at all is found out when it is to be sent.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme)
+        host = parts.hostname or ""
+    except ValueError:
+        return "unreadable"
+    return f"{parts.scheme}://{host}:{port}"[:300] if port else parts.scheme[:300]
+
+
+def _contents(
+    alarm: Alarm, url: str, previous: str, current: str, reason: str, data: dict[str, Any]
+) -> dict[str, Any]:
+    body = {
+        "alarm_name": alarm.name,
+        "alarm_id": str(alarm.pk),
+        "severity": alarm.severity,
+        "previous": previous,
+        "current": current,
+        "reason": reason,
+        "reason_data": data,
+    }
+    return {
+        "alarm_id": alarm.pk,
+        "alarm_name": alarm.name,
+        "project_id": alarm.project_id,
+        "severity": alarm.severity,
+        "previous": previous,
+        "current": current,
+        "url": url,
+        "destination": destination(url),
+        "body": json.dumps(body, allow_nan=False),
+    }

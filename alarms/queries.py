@@ -1,0 +1,24 @@
+"""Querysets of the alarming system: who sees what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from alarms.models import Notification  # noqa: F401 - named in a string
+    from telemetry_site.auth.principal import Principal
+
+
+class ProjectQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Rows with a `project_id`; without one they are the installation's, for administrators."""
+
+    def scope(self, principal: Principal) -> Self:
+        return self if principal.is_admin else self.filter(project_id__in=principal.projects)
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def scope(self, principal: Principal) -> Self:
+        """Those of the principal's projects' alarms."""
+        return self if principal.is_admin else self.filter(project_id__in=principal.projects)

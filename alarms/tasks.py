@@ -1,0 +1,35 @@
+"""The evaluator's and the notifier's tasks. Thin: what they do stands in those packages.
+
+Each is a hint (X1): what is to be done stands in rows with a due time, and the next run is the
+retry of one that fails.
+"""
+
+from __future__ import annotations
+
+from alarms.evaluator.cycle import evaluate_due
+from alarms.notifier.delivery import send_due
+from alarms.notifier.sweep import sweep
+from telemetry_site.celery import app
+from telemetry_site.database import left_to_the_next_run
+
+
+@app.task(name="alarms.tasks.evaluate_due_alarms", queue="evaluator")
+def evaluate_due_alarms() -> None:
+    """Evaluate every alarm that is due. A database that is away is no gap in the data: no alarm
+    changes its state because of it."""
+    with left_to_the_next_run("evaluation"):
+        evaluate_due()
+
+
+@app.task(name="alarms.tasks.send_notifications", queue="notifier")
+def send_notifications() -> None:
+    """Send what is due in the outbox."""
+    with left_to_the_next_run("sending"):
+        send_due()
+
+
+@app.task(name="alarms.tasks.sweep_outbox", queue="notifier")
+def sweep_outbox() -> None:
+    """Find what is due though nobody said so, and measure the outbox."""
+    with left_to_the_next_run("outbox"):
+        sweep()

@@ -1,0 +1,21 @@
+from django.urls import path
+
+from alarms.ui.views import alarms, decisions, editing, notifications
+
+app_name = "alarms"
+urlpatterns = [
+    path("alarms", alarms.alarms, name="alarms"),
+    path("alarms/new", editing.new, name="new"),
+    path("alarms/preview", editing.part, name="preview"),
+    path("alarms/offers", editing.offers, name="offers"),
+    path("alarms/<uuid:uuid>", alarms.alarm, name="alarm"),
+    path("alarms/<uuid:uuid>/data", alarms.data, name="data"),
+    path("alarms/<uuid:uuid>/edit", editing.edit, name="edit"),
+    path("alarms/<uuid:uuid>/enable", decisions.enable, name="enable"),
+    path("alarms/<uuid:uuid>/delete", decisions.delete, name="delete"),
+    path("alarms/<uuid:uuid>/state", decisions.state, name="state"),
+    path("alarms/<uuid:uuid>/test", decisions.test, name="test"),
+    path("notifications", notifications.notifications, name="notifications"),
+    path("notifications/<uuid:uuid>", notifications.notification, name="notification"),
+    path("notifications/<uuid:uuid>/decide", notifications.decide, name="decide"),
+]

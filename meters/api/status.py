@@ -1,0 +1,58 @@
+"""How the installation does, in numbers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import Sum
+from django.db.models.functions import Now, TruncMinute
+
+from meters.models import IngestMinute
+from meters.store.quarantine import open_counts
+from telemetry_site import __version__, clock, status
+from telemetry_site.celery import app
+from telemetry_site.queues import answering, broker_errors, depths
+
+log = structlog.get_logger(__name__)
+
+MINUTES = 5
+BROKER_WAIT_S = 2
+
+
+def look(details: bool) -> dict[str, Any]:
+    installation = None
+    if details:
+        installation = {
+            "roles": status.read_all(),
+            "queues": queue_lengths(),
+            "quarantine_open": open_counts(),
+            **ingest_rates(),
+        }
+    return {"version": __version__, "now": clock.now(), "installation": installation}
+
+
+def ingest_rates() -> dict[str, float]:
+    """What was stored a second, over the last whole minutes of all collectors."""
+    this_minute = TruncMinute(Now())
+    rows = IngestMinute.objects.filter(
+        minute__gte=this_minute - timedelta(minutes=MINUTES), minute__lt=this_minute
+    )
+    sums = rows.aggregate(
+        samples_per_s=Sum("samples"), events_per_s=Sum("events"), rejected_per_s=Sum("rejected")
+    )
+    return {name: (total or 0) / (MINUTES * 60) for name, total in sums.items()}
+
+
+def queue_lengths() -> list[dict[str, Any]]:
+    """Messages that wait in each queue; None where it can't be said."""
+    names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
+    waiting: dict[str, int] = {}
+    try:
+        with answering(app, BROKER_WAIT_S) as connection:
+            waiting = depths(connection, names)
+    except broker_errors() as error:
+        log.warning("broker away", error=str(error))
+    return [{"name": name, "messages": waiting.get(name)} for name in names]

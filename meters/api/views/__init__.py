@@ -1,0 +1,1 @@
+"""The views of the native door, one module a subject."""

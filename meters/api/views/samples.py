@@ -1,0 +1,209 @@
+"""Samples: reading them page by page, exporting them, posting them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+from django.conf import settings
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from meters.api import admission, ingest, pages, serializers
+from meters.api.base import ApiView
+from meters.api.bodies import RawJSONParser
+from meters.api.errors import BadParameterError
+from meters.api.exports import FORMAT, Cell, CsvRenderer, csv_response, wants_csv
+from meters.api.filters import SeriesFilters
+from meters.api.pagination import (
+    CURSOR,
+    DEFAULT_LIMIT,
+    LIMIT,
+    link_to,
+    page_response,
+)
+from meters.api.params import Param, choice, moment, name_text
+from meters.api.projects import project_to_write
+from meters.api.schema import POSTED_SCHEMA
+from meters.api.series import visible_series
+from meters.models import Metric
+from meters.store.write import FUTURE_ALLOWANCE
+from meters.wire import EARLIEST_US, LATEST_US
+from telemetry_site import clock
+from telemetry_site.auth.principal import Scope
+from telemetry_site.clock import from_us, to_us
+
+START = Param("start", moment, "From this time on.", OpenApiTypes.DATETIME)
+STOP = Param("stop", moment, "Before this time.", OpenApiTypes.DATETIME)
+ORDERS = ("newest", "oldest")
+ORDER = Param("order", choice(ORDERS), "newest (unless told) or oldest first.", choices=ORDERS)
+PROJECT = Param("project_id", name_text, "Whose samples these are; needed in several projects.")
+CSV_HEADER = (
+    "timestamp", "value", "meter", "unit", "type", "metric", "resource", "resource_id",
+)  # fmt: skip
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """A cursor of samples: the order it belongs to, where to go, and from which position on."""
+
+    order: Literal["newest", "oldest"]
+    direction: Literal["next", "previous"]
+    timestamp_us: int
+    series: int
+
+    def encode(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+
+def decode_mark(text: str, order: str) -> Mark:
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        raw = base64.b64decode(padded.encode(), altchars=b"-_", validate=True)
+        mark = msgspec.json.decode(raw, type=Mark)
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        raise BadParameterError("cursor", "This is not a cursor of samples.") from error
+    in_bounds = EARLIEST_US <= mark.timestamp_us <= LATEST_US and 0 <= mark.series < 2**63
+    if mark.order != order or not in_bounds:
+        raise BadParameterError("cursor", "This is not a cursor of this query.")
+    return mark
+
+
+class SampleReader(ApiView):
+    """What both ways of reading samples share. `format=csv` exports all of them, not one page."""
+
+    serializer_class = serializers.SampleSerializer
+    renderer_classes = [JSONRenderer, CsvRenderer]
+    params: Sequence[Param[Any]] = (START, STOP, ORDER, LIMIT, CURSOR, FORMAT)
+
+    def answer(self, metrics: list[Metric]) -> HttpResponseBase:
+        bounds = self._bounds()
+        order = self.read(ORDER) or "newest"
+        if wants_csv(self.request):
+            samples = pages.stream(self.principal, metrics, bounds, order == "newest")
+            return csv_response("samples", CSV_HEADER, map(_csv_row, samples))
+        text = self.read(CURSOR)
+        mark = decode_mark(text, order) if text else None
+        return self._page(metrics, bounds, order, mark)
+
+    def _bounds(self) -> tuple[int, int]:
+        """[start, stop) in microseconds, within the times that the store takes samples of."""
+        start, stop = self.read(START), self.read(STOP)
+        if start is not None and stop is not None and start >= stop:
+            raise BadParameterError("stop", "stop must be later than start.")
+        now = clock.now()
+        earliest = to_us(now - timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
+        latest = to_us(now + FUTURE_ALLOWANCE)
+        low = earliest if start is None else max(to_us(start), earliest)
+        high = latest if stop is None else min(to_us(stop), latest)
+        return low, high
+
+    def _page(
+        self, metrics: list[Metric], bounds: tuple[int, int], order: Any, mark: Mark | None
+    ) -> Response:
+        back = mark is not None and mark.direction == "previous"
+        after = pages.Position(mark.timestamp_us, mark.series) if mark else None
+        limit = self.read(LIMIT) or DEFAULT_LIMIT
+        newest_first = (order == "newest") != back
+        page = pages.read_page(self.principal, metrics, bounds, limit, newest_first, after)
+        ends = page.next, _position(page.samples[:1]) if mark else None
+        samples = page.samples[::-1] if back else page.samples
+        following, preceding = ends[::-1] if back else ends
+        rows = [
+            {"metric": one.metric, "timestamp": from_us(one.timestamp_us), "value": one.value}
+            for one in samples
+        ]
+        return page_response(
+            self.get_serializer(rows, many=True).data,
+            self._link(order, "next", following),
+            self._link(order, "previous", preceding),
+        )
+
+    def _link(self, order: Any, direction: Any, position: pages.Position | None) -> str | None:
+        if position is None:
+            return None
+        return link_to(self.request, Mark(order, direction, *position).encode())
+
+
+class MetricSamples(SampleReader):
+    """Samples of one metric, of the time when its resource was the caller's."""
+
+    @extend_schema(operation_id="metric_samples", responses=serializers.SamplePageSerializer)
+    def get(self, request: Request, uuid: Any) -> HttpResponseBase:
+        metrics = Metric.objects.scope_ever(self.principal).select_related("resource")
+        return self.answer([get_object_or_404(metrics, uuid=uuid)])
+
+
+class Samples(SampleReader):
+    """Samples of all series that the filters choose; posting samples."""
+
+    filterset_class = SeriesFilters
+    parser_classes = [RawJSONParser]
+    scopes: dict[str, Scope] = {"POST": "ingest"}
+
+    def query_params(self, method: str) -> Sequence[Param[Any]]:
+        return (PROJECT,) if method == "POST" else super().query_params(method)
+
+    def get_renderers(self) -> list[Any]:
+        return [JSONRenderer()] if self.request.method == "POST" else super().get_renderers()
+
+    @extend_schema(operation_id="samples", responses=serializers.SamplePageSerializer)
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.answer(visible_series(self.principal, request.query_params))
+
+    @extend_schema(
+        operation_id="post_samples",
+        request={"application/json": POSTED_SCHEMA},
+        responses={201: serializers.StoredSerializer},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER,
+                description="At most 128 characters. The same key and body are stored once.",
+            )
+        ],
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        """Post samples. The answer 201 means that they are committed; nothing is stored else."""
+        key = ingest.check_key(request.headers.get("Idempotency-Key"))
+        with admission.admitted():
+            body = request.data if isinstance(request.data, bytes) else b""
+            posted = ingest.decode(body)
+            project = project_to_write(self.principal, self._asked_project(posted))
+            admission.take(project, len(posted.samples))
+            answer, repeated = ingest.store(posted, project, key, body)
+        headers = {"Idempotent-Replayed": "true"} if repeated else None
+        return Response(answer, status=201, headers=headers)
+
+    def _asked_project(self, posted: ingest.Posted) -> str | None:
+        asked = self.read(PROJECT)
+        if asked is not None and posted.project_id is not None and asked != posted.project_id:
+            raise BadParameterError("project_id", "The URL and the body name different projects.")
+        return asked if posted.project_id is None else posted.project_id
+
+
+def _position(samples: list[pages.Sample]) -> pages.Position | None:
+    if not samples:
+        return None
+    return pages.Position(samples[0].timestamp_us, samples[0].metric.pk)
+
+
+def _csv_row(sample: pages.Sample) -> list[Cell]:
+    metric = sample.metric
+    return [
+        from_us(sample.timestamp_us).isoformat(),
+        sample.value,
+        metric.name,
+        metric.unit,
+        metric.type,
+        str(metric.uuid),
+        str(metric.resource.uuid),
+        metric.resource.original_id,
+    ]

@@ -1,0 +1,31 @@
+"""What is stored. Samples are read by `meters.store.read`, not through their models."""
+
+from meters.models.catalogue import CatalogueEpoch, Metric, Resource, ResourceRevision
+from meters.models.chunks import Chunk
+from meters.models.events import Event
+from meters.models.head import HeadSample, HeadSlot
+from meters.models.operations import (
+    BatchAttempt,
+    IngestMinute,
+    PollReport,
+    PostedOnce,
+    Quarantine,
+    Source,
+)
+
+__all__ = [
+    "BatchAttempt",
+    "CatalogueEpoch",
+    "Chunk",
+    "Event",
+    "HeadSample",
+    "HeadSlot",
+    "IngestMinute",
+    "Metric",
+    "PollReport",
+    "PostedOnce",
+    "Quarantine",
+    "Resource",
+    "ResourceRevision",
+    "Source",
+]

@@ -1,0 +1,39 @@
+"""Chunks: samples at rest."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+
+
+class Chunk(models.Model):
+    """Samples of one series in one day (UTC), sorted, one for each timestamp.
+
+    A day has several until they are merged; where two hold one timestamp, the higher `sequence`
+    was stored last. `data` is the timestamps in `time_bytes` bytes, then the values (see
+    `meters.store.chunks`). No foreign key to the metric, so that the table can be distributed.
+    Written by `meters.store.compaction` only, read by `meters.store.read`.
+    """
+
+    pk = models.CompositePrimaryKey("series_id", "start", "sequence")
+    series_id = models.BigIntegerField()
+    start = models.DateTimeField()
+    sequence = models.BigIntegerField()
+    last = models.DateTimeField()
+    count = models.IntegerField()
+    merged = models.BooleanField()
+    time_bytes = models.IntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["start", "series_id"],
+                condition=models.Q(merged=False),
+                name="chunk_unmerged",
+            ),
+            BrinIndex(fields=["start"], name="chunk_start", pages_per_range=32, autosummarize=True),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} samples of {self.series_id} on {self.start:%Y-%m-%d}"

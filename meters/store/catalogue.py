@@ -1,0 +1,434 @@
+"""From a batch's catalogue to series ids: set-wise, cached, guarded by the catalogue epoch.
+
+How it stays right with several collectors:
+
+1. Each transaction reads the epoch row first. Another epoch than the cache's → the cache is
+   emptied (some revision changed or something was deleted, by whichever process).
+2. A catalogue whose very bytes were resolved under this epoch needs nothing but its array, as
+   long as no sample is older than the revisions it was resolved to.
+3. Otherwise resources, then series, are looked up and what is missing is made. Who makes or
+   changes anything takes the catalogue's lock first and holds it until the commit: a transaction
+   has several batches, and two collectors would wait for each other crosswise.
+4. What was resolved enters the cache only after the commit, so a rollback leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.db.backends.utils import CursorWrapper
+
+from meters import wire
+from telemetry_site.clock import from_us, to_us
+
+#: Names of resources that are no UUID become uuid5 of this namespace and (id, creator).
+RESOURCE_NAMESPACE = uuid.UUID("0a7a15ff-aa13-4ac2-897c-9bdf30ce175b")
+CACHED_CATALOGUES = 4096
+CACHED_SERIES = 1_000_000
+
+SeriesIds = npt.NDArray[np.int64]
+
+
+class ResolvedCatalogue(NamedTuple):
+    """Series id of each row; good for samples from `since_us` on (its newest revision's start)."""
+
+    ids: SeriesIds
+    since_us: int
+
+
+class Key(NamedTuple):
+    """What identifies a catalogue's resolution."""
+
+    creator: str
+    digest: bytes
+
+
+class KnownResource(NamedTuple):
+    pk: int
+    digest: bytes
+    revision_start: datetime
+
+
+class KnownSeries(NamedTuple):
+    pk: int
+    unit: str
+    type: str
+
+
+@dataclass
+class CatalogueCache:
+    """What this process has resolved under `epoch`."""
+
+    epoch: int = 0
+    catalogues: OrderedDict[Key, ResolvedCatalogue] = field(default_factory=OrderedDict)
+    resources: dict[tuple[str, str], KnownResource] = field(default_factory=dict)
+    series: dict[tuple[int, str], KnownSeries] = field(default_factory=dict)
+
+    def enter(self, epoch: int) -> None:
+        """Begin a transaction under `epoch`; forget what another epoch knew."""
+        if epoch != self.epoch:
+            self.clear()
+            self.epoch = epoch
+
+    def clear(self) -> None:
+        self.epoch = 0
+        self.catalogues.clear()
+        self.resources.clear()
+        self.series.clear()
+
+    def remember(self, epoch: int, resolved: Resolved) -> None:
+        """After the commit: take over what was resolved, unless the epoch has moved on."""
+        if epoch != self.epoch:
+            return
+        if len(self.series) > CACHED_SERIES:
+            self.resources.clear()
+            self.series.clear()
+        self.resources.update(resolved.resources)
+        self.series.update(resolved.series)
+        self.catalogues.update(resolved.catalogues)
+        while len(self.catalogues) > CACHED_CATALOGUES:
+            self.catalogues.popitem(last=False)
+
+
+@dataclass
+class Resolved:
+    """What one transaction learnt; `changed` = a revision changed, so the epoch was raised."""
+
+    catalogues: dict[Key, ResolvedCatalogue] = field(default_factory=dict)
+    resources: dict[tuple[str, str], KnownResource] = field(default_factory=dict)
+    series: dict[tuple[int, str], KnownSeries] = field(default_factory=dict)
+    changed: bool = False
+
+
+class Asked(NamedTuple):
+    """A resource as one batch describes it, with the time of its first sample there."""
+
+    resource: wire.Resource
+    digest: bytes
+    since: datetime
+
+
+def key_of(creator: str, samples: wire.SampleBatch) -> Key:
+    return Key(creator, hashlib.blake2b(samples.catalogue, digest_size=16).digest())
+
+
+def resource_uuid(original_id: str, creator: str) -> uuid.UUID:
+    """The resource's own UUID where its name is one and the system made it, else uuid5.
+
+    Only in its usual spelling: two spellings of one UUID are two names, hence two resources.
+    """
+    if not creator:
+        try:
+            own = uuid.UUID(original_id)
+        except ValueError:
+            own = None
+        if own is not None and str(own) == original_id:
+            return own
+    return uuid.uuid5(RESOURCE_NAMESPACE, f"{original_id}\x00{creator}")
+
+
+def revision_digest(resource: wire.Resource) -> bytes:
+    """Of all that makes a revision: owner, type, source and metadata but its volatile keys."""
+    volatile = settings.TELEMETRY_VOLATILE_METADATA
+    metadata = {name: value for name, value in resource.metadata.items() if name not in volatile}
+    content = (resource.project_id, resource.user_id, resource.type, resource.source, metadata)
+    encoded = msgspec.json.encode(content, order="deterministic")
+    return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+class Resolver:
+    """Resolves the catalogues of one transaction."""
+
+    def __init__(self, cursor: CursorWrapper, cache: CatalogueCache, creator: str) -> None:
+        self.cursor = cursor
+        self.cache = cache
+        self.creator = creator
+        self.resolved = Resolved()
+        self._locked = False
+
+    def known(self, key: Key, earliest_us: int) -> SeriesIds | None:
+        """The ids of a catalogue resolved before, for samples from `earliest_us` on."""
+        found = self.resolved.catalogues.get(key) or self.cache.catalogues.get(key)
+        if found is None or earliest_us < found.since_us:
+            return None
+        if key in self.cache.catalogues:
+            self.cache.catalogues.move_to_end(key)
+        return found.ids
+
+    def resolve(self, key: Key, catalogue: wire.Catalogue, columns: wire.Columns) -> SeriesIds:
+        """Series id of each row of the catalogue; makes what is missing."""
+        starts = _first_times(catalogue, columns)
+        resources = self._resources(catalogue.resources, starts)
+        ids = self._series(catalogue.series, resources)
+        since_us = max(to_us(resource.revision_start) for resource in resources)
+        self.resolved.catalogues[key] = ResolvedCatalogue(ids, since_us)
+        return ids
+
+    # --- resources ---------------------------------------------------------------------------
+
+    def _resources(
+        self, resources: Sequence[wire.Resource], starts: Sequence[int]
+    ) -> list[KnownResource]:
+        asked = [
+            Asked(resource, revision_digest(resource), from_us(start))
+            for resource, start in zip(resources, starts, strict=True)
+        ]
+        self._load_resources(asked)
+        changed = [one for one in asked if not self._fits(one)]
+        if changed:
+            self._change_revisions(changed)
+        return [self._known_resource(one) for one in asked]
+
+    def _fits(self, one: Asked) -> bool:
+        """Whether the newest revision says the same and was valid at the time of the samples."""
+        known = self._known_resource(one)
+        return known.digest == one.digest and one.since >= known.revision_start
+
+    def _known_resource(self, one: Asked) -> KnownResource:
+        key = (one.resource.id, self.creator)
+        return self.resolved.resources.get(key) or self.cache.resources[key]
+
+    def _load_resources(self, asked: Iterable[Asked]) -> None:
+        """Look up, then make, the resources that the caches don't hold."""
+        missing = {
+            one.resource.id: one
+            for one in asked
+            if (one.resource.id, self.creator) not in self.resolved.resources
+            and (one.resource.id, self.creator) not in self.cache.resources
+        }
+        if not missing:
+            return
+        self._select_resources(list(missing))
+        found = self.resolved.resources
+        new = [one for name, one in missing.items() if (name, self.creator) not in found]
+        if new:
+            self._insert_resources(new)
+            self._select_resources([one.resource.id for one in new])
+
+    def _select_resources(self, names: list[str]) -> None:
+        self.cursor.execute(SELECT_RESOURCES, [self.creator, names])
+        for pk, name, digest, revision_start in self.cursor.fetchall():
+            known = KnownResource(pk, bytes(digest), revision_start)
+            self.resolved.resources[name, self.creator] = known
+
+    def _insert_resources(self, new: list[Asked]) -> None:
+        self._lock()
+        new.sort(key=lambda one: one.resource.id)
+        self.cursor.execute(
+            INSERT_RESOURCES, {"creator": self.creator, **_resource_columns(new, self.creator)}
+        )
+
+    def _change_revisions(self, changed: list[Asked]) -> None:
+        """Open a revision for each; the newest also becomes the resource's own description.
+
+        A revision older than the newest (a late batch) is filed at its own time only, and only
+        where another one was valid there.
+        """
+        self._lock()
+        last = {one.resource.id: one for one in changed}
+        columns = _resource_columns(list(last.values()), self.creator)
+        self.cursor.execute(LOCK_RESOURCES, [self.creator, columns["names"]])
+        self.cursor.execute(CHANGE_REVISIONS, {"creator": self.creator, **columns})
+        if any(self.cursor.fetchone()):
+            self.cursor.execute(RAISE_EPOCH)
+            self.resolved.changed = True
+        self._select_resources(list(last))
+
+    # --- series ------------------------------------------------------------------------------
+
+    def _series(
+        self, series: Sequence[wire.Series], resources: Sequence[KnownResource]
+    ) -> SeriesIds:
+        keys = [(resources[one.resource].pk, one.meter) for one in series]
+        missing = {
+            key: one
+            for key, one in zip(keys, series, strict=True)
+            if not self._same_series(key, one)
+        }
+        if missing:
+            self._upsert_series(missing)
+        return np.array([self._known_series(key).pk for key in keys], dtype=np.int64)
+
+    def _known_series(self, key: tuple[int, str]) -> KnownSeries:
+        return self.resolved.series.get(key) or self.cache.series[key]
+
+    def _same_series(self, key: tuple[int, str], one: wire.Series) -> bool:
+        known = self.resolved.series.get(key) or self.cache.series.get(key)
+        return known is not None and known.unit == one.unit and known.type == one.type
+
+    def _upsert_series(self, missing: dict[tuple[int, str], wire.Series]) -> None:
+        self._lock()
+        ordered = sorted(missing.items())
+        columns: dict[str, Any] = {
+            "resources": [key[0] for key, _ in ordered],
+            "names": [key[1] for key, _ in ordered],
+            "units": [one.unit for _, one in ordered],
+            "types": [one.type for _, one in ordered],
+        }
+        self.cursor.execute(UPSERT_SERIES, columns)
+        self.cursor.execute(SELECT_SERIES, columns)
+        for pk, resource, name, unit, type_ in self.cursor.fetchall():
+            self.resolved.series[resource, name] = KnownSeries(pk, unit, type_)
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def _lock(self) -> None:
+        """Before anything is written; held until the transaction ends."""
+        if not self._locked:
+            self.cursor.execute(LOCK_CATALOGUE, [CATALOGUE_LOCK])
+            self._locked = True
+
+
+def _first_times(catalogue: wire.Catalogue, columns: wire.Columns) -> list[int]:
+    """The earliest timestamp of each resource; of one without samples, the batch's."""
+    starts = np.full(len(catalogue.resources), columns.timestamp.min(), dtype=np.int64)
+    owner = np.array([one.resource for one in catalogue.series], dtype=np.int64)[columns.index]
+    seen = np.unique(owner)
+    starts[seen] = np.iinfo(np.int64).max
+    np.minimum.at(starts, owner, columns.timestamp)
+    return starts.tolist()
+
+
+def _resource_columns(asked: Sequence[Asked], creator: str) -> dict[str, Any]:
+    """The resources as parallel arrays for `unnest`."""
+    return {
+        "names": [one.resource.id for one in asked],
+        "uuids": [resource_uuid(one.resource.id, creator) for one in asked],
+        "types": [one.resource.type for one in asked],
+        "projects": [one.resource.project_id for one in asked],
+        "users": [one.resource.user_id for one in asked],
+        "sources": [one.resource.source for one in asked],
+        "metadata": [msgspec.json.encode(one.resource.metadata).decode() for one in asked],
+        "digests": [one.digest for one in asked],
+        "starts": [one.since for one in asked],
+    }
+
+
+#: Key of the advisory lock; any number that nothing else uses.
+CATALOGUE_LOCK = 0x63617461
+LOCK_CATALOGUE = "SELECT pg_advisory_xact_lock(%s)"
+
+SELECT_RESOURCES = """
+SELECT id, original_id, revision_digest, revision_start
+FROM meters_resource WHERE creator = %s AND original_id = ANY(%s)
+"""
+
+_ASKED = """
+unnest(%(names)s::text[], %(uuids)s::uuid[], %(types)s::text[], %(projects)s::text[],
+       %(users)s::text[], %(sources)s::text[], %(metadata)s::text[], %(digests)s::bytea[],
+       %(starts)s::timestamptz[])
+AS asked (name, uuid, type, project_id, user_id, source, metadata, digest, start)
+"""
+
+#: With their first revisions. A resource that another collector makes meanwhile gets its revision
+#: from that one, which may have moved it since. No conflict target: of two that insert the same
+#: resource at once, the second may meet the first at the unique `uuid` before it meets it at
+#: (original_id, creator).
+INSERT_RESOURCES = f"""
+WITH made AS (
+    INSERT INTO meters_resource (uuid, original_id, creator, type, project_id, user_id, source,
+                                 metadata, revision_digest, revision_start, started_at)
+    SELECT uuid, name, %(creator)s, type, project_id, user_id, source, metadata::jsonb, digest,
+           start, start
+    FROM {_ASKED}
+    ON CONFLICT DO NOTHING
+    RETURNING *
+)
+INSERT INTO meters_resourcerevision (resource_id, valid_from, project_id, user_id, type, source,
+                                     metadata, digest)
+SELECT id, revision_start, project_id, user_id, type, source, metadata, revision_digest FROM made
+"""
+
+#: In the order of their names: two collectors never wait for each other crosswise. A statement of
+#: its own, so that the next one sees what the other collector has committed meanwhile. NO KEY:
+#: a plain FOR UPDATE blocks the foreign-key checks that another collector makes at its commit.
+LOCK_RESOURCES = """
+SELECT id FROM meters_resource WHERE creator = %s AND original_id = ANY(%s)
+ORDER BY original_id FOR NO KEY UPDATE
+"""
+
+#: File a revision at its own time, unless the one valid there says the same; where the next later
+#: one says the same, that one is valid from here on instead. The newest describes the resource.
+#: Answers how many were filed and how many resources are described anew.
+CHANGE_REVISIONS = f"""
+WITH asked AS (
+    SELECT resource.id, resource.revision_start, resource.revision_digest, asked.*,
+           prior.digest AS prior_digest, later.id AS later_id, later.digest AS later_digest,
+           later.valid_from = resource.revision_start AND later.digest = asked.digest AS newest
+    FROM {_ASKED}
+    JOIN meters_resource AS resource
+        ON resource.original_id = asked.name AND resource.creator = %(creator)s
+    LEFT JOIN LATERAL (
+        SELECT digest FROM meters_resourcerevision
+        WHERE resource_id = resource.id AND valid_from <= asked.start
+        ORDER BY valid_from DESC LIMIT 1
+    ) AS prior ON true
+    LEFT JOIN LATERAL (
+        SELECT id, digest, valid_from FROM meters_resourcerevision
+        WHERE resource_id = resource.id AND valid_from > asked.start
+        ORDER BY valid_from LIMIT 1
+    ) AS later ON true
+),
+news AS (SELECT * FROM asked WHERE digest IS DISTINCT FROM prior_digest),
+extended AS (
+    UPDATE meters_resourcerevision AS revision SET valid_from = news.start
+    FROM news WHERE revision.id = news.later_id AND news.later_digest = news.digest
+),
+filed AS (
+    INSERT INTO meters_resourcerevision (resource_id, valid_from, project_id, user_id, type,
+                                         source, metadata, digest)
+    SELECT id, start, project_id, user_id, type, source, metadata::jsonb, digest
+    FROM news WHERE later_digest IS DISTINCT FROM digest
+    ON CONFLICT (resource_id, valid_from) DO UPDATE
+    SET project_id = EXCLUDED.project_id, user_id = EXCLUDED.user_id, type = EXCLUDED.type,
+        source = EXCLUDED.source, metadata = EXCLUDED.metadata, digest = EXCLUDED.digest
+    RETURNING 1
+),
+moved AS (
+    UPDATE meters_resource AS resource
+    SET type = asked.type, project_id = asked.project_id, user_id = asked.user_id,
+        source = asked.source, metadata = asked.metadata::jsonb,
+        revision_digest = asked.digest, revision_start = asked.start
+    FROM asked
+    WHERE resource.id = asked.id AND asked.start >= asked.revision_start
+        AND asked.digest <> asked.revision_digest
+    RETURNING 1
+),
+backdated AS (
+    UPDATE meters_resource AS resource
+    SET started_at = LEAST(resource.started_at, asked.start),
+        revision_start = CASE WHEN asked.newest THEN asked.start ELSE resource.revision_start END
+    FROM asked
+    WHERE resource.id = asked.id AND asked.start < asked.revision_start
+        AND (asked.newest OR asked.start < resource.started_at)
+)
+SELECT (SELECT count(*) FROM filed), (SELECT count(*) FROM moved)
+"""
+
+RAISE_EPOCH = "UPDATE meters_catalogueepoch SET epoch = epoch + 1"
+
+UPSERT_SERIES = """
+INSERT INTO meters_metric (uuid, resource_id, name, unit, type)
+SELECT gen_random_uuid(), resource_id, name, unit, type
+FROM unnest(%(resources)s::bigint[], %(names)s::text[], %(units)s::text[], %(types)s::text[])
+    AS asked (resource_id, name, unit, type)
+ON CONFLICT (resource_id, name) DO UPDATE SET unit = EXCLUDED.unit, type = EXCLUDED.type
+WHERE meters_metric.unit <> EXCLUDED.unit OR meters_metric.type <> EXCLUDED.type
+"""
+
+SELECT_SERIES = """
+SELECT metric.id, metric.resource_id, metric.name, metric.unit, metric.type
+FROM meters_metric AS metric
+JOIN unnest(%(resources)s::bigint[], %(names)s::text[]) AS asked (resource_id, name)
+    ON metric.resource_id = asked.resource_id AND metric.name = asked.name
+"""

@@ -1,0 +1,125 @@
+"""Chunks: from sorted points to compressed rows and back.
+
+Both columns are the standalone format of the library pcodec: timestamps as
+int64 microseconds since 1970, values as float64, bit for bit.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.db.backends.utils import CursorWrapper
+from pcodec import ChunkConfig, standalone
+
+from meters.store.copy_format import HEADER, PG_EPOCH_US, TRAILER
+from meters.store.points import Points
+
+DAY_US = 86_400_000_000
+_CONFIG = ChunkConfig(compression_level=4)
+_COPY = """
+COPY meters_chunk (series_id, start, sequence, last, count, merged, time_bytes, data)
+FROM STDIN (FORMAT BINARY)
+"""
+#: Rows before their data: a count of fields, then the length of each and it.
+_FIXED = struct.Struct(">hiqiqiqiqiiibiii")
+_WRITE_BYTES = 1 << 20
+
+Ints = npt.NDArray[np.int64]
+
+
+class Packed(NamedTuple):
+    """Chunks as parallel columns; `data` is that of all, one after the other.
+
+    Of a chunk's `sizes` bytes the first `time_bytes` are its timestamps.
+    """
+
+    series_id: Ints
+    start: Ints
+    sequence: Ints
+    counts: Ints
+    time_bytes: Ints
+    sizes: Ints
+    data: bytes
+
+
+def arrange(index: Ints, timestamps: Ints, values: npt.NDArray[np.float64]) -> Points:
+    """Sorted by (index, timestamp); of equal pairs the last given stays.
+
+    Made for runs that are nearly or wholly sorted already, as chunks and then the head are.
+    """
+    if _is_arranged(index, timestamps):
+        return Points(index, timestamps, values)
+    order = _order(index, timestamps)
+    index, timestamps = index[order], timestamps[order]
+    newest = np.ones(len(order), dtype=bool)
+    newest[:-1] = (index[1:] != index[:-1]) | (timestamps[1:] != timestamps[:-1])
+    return Points(index[newest], timestamps[newest], values[order][newest])
+
+
+def _is_arranged(index: Ints, timestamps: Ints) -> bool:
+    onward, later = np.diff(index), np.diff(timestamps)
+    return bool(np.all((onward > 0) | ((onward == 0) & (later > 0))))
+
+
+def _order(index: Ints, timestamps: Ints) -> Ints:
+    """Stable. By one key where it fits, since that sort makes use of sorted runs."""
+    first = timestamps.min()
+    span = int(timestamps.max() - first) + 1
+    if int(index.max()) + 1 < (1 << 62) // span:
+        return np.argsort(index * span + (timestamps - first), kind="stable")
+    return np.lexsort((timestamps, index))
+
+
+def write(cursor: CursorWrapper, points: Points, sequence: Ints, merged: bool) -> int:
+    """COPY the points, whose `index` is the series id, as one chunk a series and day.
+
+    `sequence` is that of each point's chunk. Returns the number of chunks.
+    """
+    if not len(points.index):
+        return 0
+    made, waiting = 0, bytearray(HEADER)
+    with cursor.copy(_COPY) as copy:
+        for row in _rows(points, sequence, merged):
+            made += 1
+            waiting += row
+            if len(waiting) >= _WRITE_BYTES:
+                copy.write(bytes(waiting))
+                waiting.clear()
+        copy.write(bytes(waiting) + TRAILER)
+    return made
+
+
+def _rows(points: Points, sequence: Ints, merged: bool) -> Iterator[bytes]:
+    day = points.timestamps // DAY_US
+    changes = np.flatnonzero((np.diff(points.index) != 0) | (np.diff(day) != 0)) + 1
+    starts = np.concatenate(([0], changes))
+    ends = np.append(changes, len(day)).tolist()
+    columns = (points.index[starts], day[starts] * DAY_US - PG_EPOCH_US, sequence[starts])
+    lasts = points.timestamps[np.append(changes, len(day)) - 1] - PG_EPOCH_US
+    plain = zip(starts.tolist(), ends, *(c.tolist() for c in columns), lasts.tolist(), strict=True)
+    for begin, end, series_id, start, number, last in plain:
+        times = standalone.simple_compress(points.timestamps[begin:end], _CONFIG)
+        values = standalone.simple_compress(points.values[begin:end], _CONFIG)
+        fixed = _FIXED.pack(
+            8, 8, series_id, 8, start, 8, number, 8, last, 4, end - begin, 1, merged,
+            4, len(times), len(times) + len(values),
+        )  # fmt: skip
+        yield b"".join((fixed, times, values))
+
+
+def unpack(packed: Packed) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Timestamps and values of all chunks, one after the other."""
+    total = int(packed.counts.sum())
+    timestamps, values = np.empty(total, dtype=np.int64), np.empty(total)
+    at = begin = 0
+    columns = (packed.counts.tolist(), packed.time_bytes.tolist(), packed.sizes.tolist())
+    for count, time_bytes, size in zip(*columns, strict=True):
+        middle, end, until = begin + time_bytes, begin + size, at + count
+        standalone.simple_decompress_into(packed.data[begin:middle], timestamps[at:until])
+        standalone.simple_decompress_into(packed.data[middle:end], values[at:until])
+        at, begin = until, end
+    return timestamps, values

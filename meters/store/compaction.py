@@ -1,0 +1,196 @@
+"""From closed head slots to chunks, and from many chunks of a day to one.
+
+Both jobs may be killed at any point, run twice at once and be tried again: each step is one
+transaction, and an advisory lock lets one process at a time do it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import structlog
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Min
+from django.db.models.functions import Now
+from psycopg.errors import LockNotAvailable
+
+from meters import metrics
+from meters.models import HeadSlot
+from meters.store import chunks, head
+from meters.store.copy_format import copy_out
+from meters.store.head import Rows, alone, table_of
+from meters.store.points import Points
+from meters.store.read import CHUNK_COLUMNS, COLUMNS, as_packed, as_rows
+from telemetry_site.failpoints import failpoint
+
+log = structlog.get_logger(__name__)
+
+COMPACTION_LOCK = 0x636F6D70
+MERGE_LOCK = 0x6D657267
+#: Pages of a slot that are packed at once (some 6 million rows, 400 MB of arrays), and how many
+#: such pieces the sequence numbers of chunks have room for.
+PIECE_PAGES = 32_768
+PIECE_BITS = 10
+#: How long the writers that were in a slot when it was closed are waited for.
+WRITERS_WITHIN = "5s"
+#: Readers that come while the emptying waits for those before them wait as long as it does.
+EMPTYING_WAITS = "100ms"
+EMPTYING_TRIES = 50
+#: So many chunks of one day are merged before the day is over.
+FAN_IN = 8
+#: After a day's end its late samples are waited for.
+LATE = "2 hours"
+#: Days of single series that are merged in one transaction.
+MERGE_BATCH = 2_000
+#: Of one run of the periodic job.
+TENDED_S = 20.0
+
+_PIECE = f"""
+COPY (SELECT {COLUMNS} FROM (
+    SELECT head.* FROM %(table)s AS head
+    WHERE ctid >= '(%(begin)d,0)' AND ctid < '(%(end)d,0)') AS piece)
+TO STDOUT (FORMAT BINARY)
+"""
+_EXISTING = "SELECT id FROM meters_metric WHERE id = ANY(%s)"
+_MERGE = f"""
+COPY (WITH due AS (
+    SELECT start, series_id FROM meters_chunk WHERE NOT merged GROUP BY start, series_id
+    HAVING count(*) >= {FAN_IN} OR start < now() - interval '1 day' - interval '{LATE}'
+    ORDER BY start, series_id LIMIT %s
+), taken AS (
+    DELETE FROM meters_chunk AS chunk USING due
+    WHERE chunk.series_id = due.series_id AND chunk.start = due.start RETURNING chunk.*
+)
+SELECT {CHUNK_COLUMNS} FROM (SELECT * FROM taken ORDER BY series_id, start, sequence) AS chunk)
+TO STDOUT (FORMAT BINARY)
+"""
+
+
+class Packing(NamedTuple):
+    """What one slot became: rows that lay there, points kept of them, chunks made."""
+
+    slot: int
+    rows: int
+    points: int
+    chunks: int
+
+
+def tend(seconds: float = TENDED_S) -> None:
+    """Rotate, pack and merge what is due, for about so long."""
+    end = time.monotonic() + seconds
+    head.summarize()
+    head.rotate()
+    while time.monotonic() < end and (packing := compact()):
+        metrics.COMPACTIONS.inc()
+        metrics.CHUNKS_WRITTEN.labels("compaction").inc(packing.chunks)
+        log.info("slot packed", **packing._asdict())
+    while time.monotonic() < end and (merged := merge()):
+        metrics.CHUNKS_WRITTEN.labels("merge").inc(merged)
+    _measure()
+
+
+def _measure() -> None:
+    slots = HeadSlot.objects
+    metrics.HEAD_SLOTS_FREE.set(slots.filter(state=HeadSlot.State.FREE).count())
+    waiting = slots.filter(state=HeadSlot.State.CLOSED)
+    lag = waiting.aggregate(lag=Now() - Min("opened_at"))["lag"]
+    metrics.COMPACTION_LAG.set(lag.total_seconds() if lag else 0)
+
+
+def compact() -> Packing | None:
+    """Pack the oldest closed slot into chunks and free it; None if there is nothing to do.
+
+    Raises `OperationalError` when readers hold the slot for too long: all is as before.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        slot = _oldest_closed(cursor)
+        if slot is None:
+            return None
+        cursor.execute(f"SET LOCAL lock_timeout = '{WRITERS_WITHIN}'")
+        cursor.execute(f"LOCK TABLE {table_of(slot.number)} IN SHARE MODE")
+        rows = points = made = 0
+        for piece, arrived in enumerate(_pieces(cursor, slot.number)):
+            kept = _existing(cursor, chunks.arrange(*arrived))
+            sequence = np.full(len(kept.index), (slot.sequence << PIECE_BITS) | piece)
+            made += chunks.write(cursor, kept, sequence, merged=False)
+            rows, points = rows + len(arrived.series_id), points + len(kept.index)
+        failpoint("compactor.after_copy")
+        _empty(cursor, slot)
+        failpoint("compactor.before_commit")
+    return Packing(slot.number, rows, points, made)
+
+
+def merge(at_most: int = MERGE_BATCH) -> int:
+    """Merge due chunks, each series' of a day into one; returns how many are left of them.
+
+    0 when nothing is due. A day is due when it has `FAN_IN` new chunks, or is over.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not alone(cursor, MERGE_LOCK):
+            return 0
+        (fields,) = copy_out(cursor, _MERGE, [at_most])
+        packed = as_packed(fields)
+        if not len(packed.counts):
+            return 0
+        points = chunks.arrange(np.repeat(packed.series_id, packed.counts), *chunks.unpack(packed))
+        failpoint("merger.before_write")
+        return chunks.write(cursor, points, _highest(packed, points), merged=True)
+
+
+def _highest(packed: chunks.Packed, points: Points) -> chunks.Ints:
+    """For each point the highest sequence among the chunks of its series and day."""
+    last = np.ones(len(packed.counts), dtype=bool)
+    last[:-1] = np.diff(packed.series_id) != 0
+    last[:-1] |= np.diff(packed.start) != 0
+    changes = np.diff(points.index) != 0
+    changes |= np.diff(points.timestamps // chunks.DAY_US) != 0
+    return packed.sequence[last][np.concatenate(([0], np.cumsum(changes)))]
+
+
+def _oldest_closed(cursor: CursorWrapper) -> HeadSlot | None:
+    """Oldest first, one after the other: the order of their sequences is that of storing."""
+    if not alone(cursor, COMPACTION_LOCK):
+        return None
+    return HeadSlot.objects.filter(state=HeadSlot.State.CLOSED).order_by("sequence").first()
+
+
+def _pieces(cursor: CursorWrapper, slot: int) -> Iterator[Rows]:
+    table = table_of(slot)
+    cursor.execute("SELECT pg_relation_size(%s) / current_setting('block_size')::int", [table])
+    (pages,) = cursor.fetchone()
+    step = max(PIECE_PAGES, -(-pages >> PIECE_BITS))
+    for begin in range(0, pages, step):
+        statement = _PIECE % {"table": table, "begin": begin, "end": begin + step}
+        (fields,) = copy_out(cursor, statement)
+        if fields[0]:
+            yield as_rows(fields)
+
+
+def _existing(cursor: CursorWrapper, points: Points) -> Points:
+    """Without the points of metrics that were deleted."""
+    series = np.unique(points.index)
+    cursor.execute(_EXISTING, [series.tolist()])
+    existing = np.array([pk for (pk,) in cursor.fetchall()], dtype=np.int64)
+    if len(existing) == len(series):
+        return points
+    return points.take(np.isin(points.index, existing))
+
+
+def _empty(cursor: CursorWrapper, slot: HeadSlot) -> None:
+    """TRUNCATE waits for readers only briefly at a time, since others queue behind it."""
+    cursor.execute(f"SET LOCAL lock_timeout = '{EMPTYING_WAITS}'")
+    for tried in range(1, EMPTYING_TRIES + 1):
+        try:
+            with transaction.atomic():
+                cursor.execute(f"TRUNCATE {table_of(slot.number)}")
+            break
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable) or tried == EMPTYING_TRIES:
+                raise
+            time.sleep(0.1)
+    slot.state = HeadSlot.State.FREE
+    slot.save(update_fields=["state"])

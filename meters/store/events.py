@@ -1,0 +1,62 @@
+"""Writing events. Their identity is `message_id`: a second arrival changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from django.db.backends.utils import CursorWrapper
+
+from meters import wire
+from telemetry_site.clock import from_us
+
+INSERT = """
+INSERT INTO meters_event (message_id, event_type, generated, project_id, user_id, traits,
+                          trait_types, raw)
+SELECT message_id, event_type, generated, project_id, user_id, traits::jsonb, trait_types::jsonb,
+       raw::jsonb
+FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
+            %s::text[], %s::text[])
+    AS asked (message_id, event_type, generated, project_id, user_id, traits, trait_types, raw)
+ORDER BY message_id
+ON CONFLICT (message_id) DO NOTHING
+"""
+
+
+def insert(cursor: CursorWrapper, events: Sequence[wire.Event]) -> int:
+    """Store the events; returns how many were new."""
+    rows = [_row(event) for event in events]
+    cursor.execute(INSERT, [list(column) for column in zip(*rows, strict=True)])
+    return int(cursor.rowcount)
+
+
+def _row(event: wire.Event) -> tuple[Any, ...]:
+    traits = {trait.name: _value(trait) for trait in event.traits}
+    types = {trait.name: trait.type for trait in event.traits}
+    return (
+        event.message_id,
+        event.event_type,
+        from_us(event.generated),
+        _owner(traits, "project_id", "tenant_id"),
+        _owner(traits, "user_id"),
+        msgspec.json.encode(traits).decode(),
+        msgspec.json.encode(types).decode(),
+        msgspec.json.encode(event.raw).decode(),
+    )
+
+
+def _value(trait: wire.Trait) -> str | int | float:
+    """A datetime as text whose order is the order of time."""
+    if trait.type == "datetime":
+        return from_us(int(trait.value)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return trait.value
+
+
+def _owner(traits: dict[str, Any], *names: str) -> str | None:
+    """The first of the named traits that says anything; it scopes the event."""
+    for name in names:
+        value = traits.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return None

@@ -1,0 +1,23 @@
+"""The shape in which points leave the store."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Points(NamedTuple):
+    """Points of several series as parallel arrays, sorted by (index, timestamp), no duplicates.
+
+    `index` is the position of the series in the list that was asked for, `timestamps` are
+    microseconds since the epoch (UTC), `values` are finite.
+    """
+
+    index: npt.NDArray[np.int64]  # type: ignore[assignment]  # hides tuple.index, on purpose
+    timestamps: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Points:
+        return Points(self.index[chosen], self.timestamps[chosen], self.values[chosen])

@@ -1,0 +1,179 @@
+"""The one way in: every sample, event and report, whichever door it came by, ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from meters import wire
+from meters.store import events, quarantine, reports
+from meters.store.catalogue import CatalogueCache, Resolver, key_of
+from meters.store.head import Rows, copy_rows, enter_head
+from telemetry_site.clock import to_us
+from telemetry_site.failpoints import failpoint
+
+#: K3: how far ahead of the database's clock a sample may lie.
+FUTURE_ALLOWANCE = timedelta(seconds=300)
+
+_cache = CatalogueCache()
+
+
+class Problem(NamedTuple):
+    """One sample that was not stored. `position` is its row in the batch."""
+
+    position: int
+    reason: str
+    detail: str
+
+
+@dataclass
+class StoreResult:
+    """What became of one batch."""
+
+    batch_id: str
+    samples: int = 0
+    events: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    quarantined: bool = False
+
+    @property
+    def status(self) -> wire.ReceiptStatus:
+        if self.quarantined:
+            return "quarantined"
+        return "partial" if self.rejected else "stored"
+
+
+@dataclass
+class _Opened:
+    """A batch with its columns decoded: all that can fail by its form has been done."""
+
+    batch: wire.Batch
+    result: StoreResult
+    columns: wire.Columns | None = None
+
+
+def store_batch(batch: wire.Batch, creator: str = "") -> StoreResult:
+    return store_batches([batch], creator)[0]
+
+
+def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[StoreResult]:
+    """Store the batches in one transaction; committed on return (outside an outer one).
+
+    `creator` is empty for the system's own agents, else the project that posts: what it writes
+    goes to resources of its own. Raises `wire.WireError` before anything is written when a batch
+    breaks the format, and Django's database errors. Samples out of bounds in time (K3) go to the
+    quarantine in the same transaction, the rest of their batch is stored.
+    """
+    opened = [_open(batch) for batch in batches]
+    with transaction.atomic(), connection.cursor() as cursor:
+        entry = enter_head(cursor)
+        _cache.enter(entry.epoch)
+        resolver = Resolver(cursor, _cache, creator)
+        rows = [_rows(cursor, one, resolver, entry.now) for one in opened]
+        copy_rows(cursor, entry.slot, _concatenate(rows))
+        failpoint("collector.after_copy")
+        for one in sorted(opened, key=_order):
+            _store_rest(cursor, one)
+        reports.count_minute(cursor, [one.result for one in opened])
+        if not resolver.resolved.changed:
+            transaction.on_commit(lambda: _cache.remember(entry.epoch, resolver.resolved))
+        failpoint("collector.before_commit")
+    return [one.result for one in opened]
+
+
+def _open(batch: wire.Batch) -> _Opened:
+    opened = _Opened(batch, StoreResult(batch.batch_id))
+    if batch.samples is not None and batch.samples.index:
+        opened.columns = wire.decode_columns(batch.samples)
+    return opened
+
+
+def _rows(cursor: CursorWrapper, one: _Opened, resolver: Resolver, now: datetime) -> Rows | None:
+    """The batch's samples with their series ids, those out of bounds in time set aside."""
+    samples, columns = one.batch.samples, one.columns
+    if samples is None or columns is None:
+        return None
+    columns = _in_bounds(cursor, one, columns, now)
+    if not len(columns.index):
+        return None
+    key = key_of(resolver.creator, samples)
+    ids = resolver.known(key, int(columns.timestamp.min()))
+    if ids is None:
+        catalogue = wire.decode_catalogue(samples)
+        wire.check_index(columns, len(catalogue.series))
+        ids = resolver.resolve(key, catalogue, columns)
+    else:
+        wire.check_index(columns, len(ids))
+    one.result.samples = len(columns.index)
+    return Rows(ids[columns.index], columns.timestamp, columns.value)
+
+
+def _in_bounds(
+    cursor: CursorWrapper, one: _Opened, columns: wire.Columns, now: datetime
+) -> wire.Columns:
+    """Columns without the samples of the future and of before the retention (K3)."""
+    latest = to_us(now + FUTURE_ALLOWANCE)
+    earliest = to_us(now - timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
+    future, ancient = columns.timestamp > latest, columns.timestamp < earliest
+    bad = future | ancient
+    if not bad.any():
+        return columns
+    for reason, mask in (("timestamp_future", future), ("timestamp_ancient", ancient)):
+        if mask.any():
+            _set_aside(cursor, one, columns, mask, reason)
+    return columns.where(~bad)
+
+
+def _set_aside(
+    cursor: CursorWrapper,
+    one: _Opened,
+    columns: wire.Columns,
+    mask: npt.NDArray[np.bool_],
+    reason: str,
+) -> None:
+    """Quarantine the marked samples as one body that can be replayed."""
+    assert one.batch.samples is not None
+    rows = np.flatnonzero(mask).tolist()
+    kept = wire.pack_columns(one.batch.samples.catalogue, columns.where(mask))
+    detail = f"samples.timestamp[{rows[0]}]: {columns.timestamp[rows[0]]} µs, {len(rows)} samples"
+    quarantine.put_samples(cursor, one.batch, kept, reason, detail)
+    one.result.rejected += len(rows)
+    one.result.problems += [Problem(row, reason, detail) for row in rows]
+
+
+def _concatenate(parts: Sequence[Rows | None]) -> Rows:
+    present = [part for part in parts if part is not None]
+    if len(present) == 1:
+        return present[0]
+    if not present:
+        empty = np.empty(0, dtype=np.int64)
+        return Rows(empty, empty, np.empty(0, dtype=np.float64))
+    return Rows(*(np.concatenate(column) for column in zip(*present, strict=True)))
+
+
+def _order(one: _Opened) -> tuple[str, str]:
+    """So that two transactions with the same batches or agents never wait crosswise."""
+    return one.batch.agent_id, one.batch.batch_id
+
+
+def _store_rest(cursor: CursorWrapper, one: _Opened) -> None:
+    """Events, reports and rejects of one batch."""
+    batch, result = one.batch, one.result
+    if batch.events is not None:
+        result.events = events.insert(cursor, batch.events.events)
+        result.duplicates = len(batch.events.events) - result.events
+    if batch.reports:
+        reports.insert(cursor, batch)
+    if batch.rejects:
+        quarantine.put_rejects(cursor, batch)
+        result.rejected += len(batch.rejects)

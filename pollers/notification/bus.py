@@ -1,0 +1,177 @@
+"""A notification bus: its address, its exchanges and queues, declared as oslo.messaging does.
+
+Each exchange is a topic exchange named like the sender's `control_exchange`; for each topic and
+priority there is ONE queue `<topic>.<priority>`, bound to every exchange with its own name as the
+key. Senders declare the same, so both sides must agree on durability; where they do not, or where
+we may not declare, the objects are taken as they are (passively).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection, Exchange, Queue
+
+PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
+HEARTBEAT_S = 30
+CONNECT_TIMEOUT_S = 5
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+]*://")
+_AMQP = {"amqp": "amqp", "pyamqp": "amqp", "rabbit": "amqp", "kombu": "amqp", "amqps": "amqps"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is declared on a bus."""
+
+    exchanges: tuple[str, ...]
+    topics: tuple[str, ...]
+    durable: bool = False
+    quorum: bool = False
+
+    def exchange(self, name: str) -> Exchange:
+        return Exchange(name, type="topic", durable=self.durable or self.quorum, auto_delete=False)
+
+    def queue(self, name: str) -> Queue:
+        arguments = {"x-queue-type": "quorum"} if self.quorum else {}
+        return Queue(
+            name,
+            exchange=None,
+            routing_key=name,
+            durable=self.durable or self.quorum,
+            auto_delete=False,
+            queue_arguments=arguments,
+        )
+
+    @property
+    def queue_names(self) -> list[str]:
+        return [f"{topic}.{priority}" for topic in self.topics for priority in PRIORITIES]
+
+
+@dataclass(frozen=True)
+class Bus:
+    """`name` is the address without user and password; `url` is what kombu connects to."""
+
+    name: str
+    url: str
+    layout: Layout
+
+    def connection(self) -> Connection:
+        return Connection(self.url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S)
+
+
+def default_layout() -> Layout:
+    return Layout(
+        exchanges=tuple(settings.TELEMETRY_NOTIFICATION_EXCHANGES),
+        topics=tuple(settings.TELEMETRY_NOTIFICATION_TOPICS),
+        durable=settings.TELEMETRY_NOTIFICATION_DURABLE,
+        quorum=settings.TELEMETRY_NOTIFICATION_QUORUM,
+    )
+
+
+def buses() -> list[Bus]:
+    """The buses of `TELEMETRY_NOTIFICATION_URLS`. Raises `ImproperlyConfigured`."""
+    layout = default_layout()
+    return [bus(url, layout) for url in _whole_urls(settings.TELEMETRY_NOTIFICATION_URLS)]
+
+
+def bus(url: str, layout: Layout) -> Bus:
+    """A bus of a URL in kombu's form, or oslo's (`rabbit://u:p@h1:5672,u:p@h2:5672/vhost`)."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in _AMQP or not rest:
+        raise ImproperlyConfigured(
+            "a notification URL must look like amqp://user:password@host:5672/vhost, "
+            f"not {scheme[:20]!r}…"
+        )
+    hosts, _, vhost = rest.partition("/")
+    urls = [f"{_AMQP[scheme]}://{host}/{vhost}" for host in hosts.split(",")]
+    try:
+        places = [_place(each) for each in urls]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"a notification URL has no valid host: {error}") from error
+    return Bus(f"amqp://{','.join(places)}/{vhost.partition('?')[0]}", ";".join(urls), layout)
+
+
+def _place(url: str) -> str:
+    """`host:port`, nothing else of a URL may be shown."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("the host is missing")
+    return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
+
+
+def _whole_urls(pieces: list[str]) -> list[str]:
+    """oslo's URLs hold commas themselves: a piece without scheme belongs to the one before."""
+    urls: list[str] = []
+    for piece in filter(None, map(str.strip, pieces)):
+        if urls and not _SCHEME.match(piece):
+            urls[-1] += f",{piece}"
+        else:
+            urls.append(piece)
+    return urls
+
+
+class _Declarer:
+    """Tries one thing after the other; a refusal closes the channel, so the next gets a new one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._channel = connection.channel()
+
+    def refusal(self, action: Callable[[Any], Any]) -> str:
+        """Why the broker refused; empty if it did not."""
+        try:
+            action(self._channel)
+        except (PreconditionFailed, AccessRefused, NotFound) as error:
+            self._channel = self._connection.channel()
+            return str(error.reply_text)
+        return ""
+
+    def declare(self, declare: Callable[..., Any], what: str, said: list[str]) -> bool:
+        """Whether it is there now; what is not as configured is said."""
+        refusal = self.refusal(lambda channel: declare(channel=channel))
+        if not refusal:
+            return True
+        if self.refusal(lambda channel: declare(channel=channel, passive=True)):
+            said.append(f"{what} is missing and could not be declared: {refusal}")
+            return False
+        said.append(f"{what} is used as it is: {refusal}")
+        return True
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def declare(connection: Connection, layout: Layout) -> tuple[list[Queue], list[str]]:
+    """Declare everything; ([queues to consume], [what is not as configured, in words])."""
+    said: list[str] = []
+    declarer = _Declarer(connection)
+    exchanges = [
+        name
+        for name in layout.exchanges
+        if declarer.declare(layout.exchange(name).declare, f"exchange {name}", said)
+    ]
+    queues = [
+        queue
+        for queue in map(layout.queue, layout.queue_names)
+        if declarer.declare(queue.queue_declare, f"queue {queue.name}", said)
+    ]
+    for queue in queues:
+        for name in exchanges:
+            refusal = declarer.refusal(partial(_bind, queue, name))
+            if refusal:
+                said.append(f"queue {queue.name} is not bound to {name}: {refusal}")
+    declarer.close()
+    return queues, said
+
+
+def _bind(queue: Queue, exchange: str, channel: Any) -> None:
+    queue.bind_to(exchange=exchange, routing_key=queue.name, channel=channel)

@@ -1,0 +1,127 @@
+"""YAML files that remember on which line each thing stands, so that a fault can be named.
+
+Read with libyaml's safe loader: plain data only, no objects of any kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+
+class Fault(NamedTuple):
+    """One mistake in a definition file. `line` counts from 1; 0 where no line can be named."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+class DefinitionError(ValueError):
+    """A definition that cannot be used. `line` is that of the part that is wrong, if known."""
+
+    def __init__(self, text: str, line: int = 0) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class Mapping(dict[Any, Any]):
+    """A mapping with the line of its start and of each key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = 0
+        self.lines: dict[Any, int] = {}
+        self.twice: list[Any] = []
+
+    def line_of(self, key: Any) -> int:
+        return self.lines.get(key, self.line)
+
+
+class Sequence(list[Any]):
+    """A list with the line of its start and of each item."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = 0
+        self.lines: list[int] = []
+
+
+class _Loader(yaml.CSafeLoader):
+    """Safe loader that makes `Mapping` and `Sequence`; anchors and merges work as usual."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Any:
+    made = Mapping()
+    made.line = node.start_mark.line + 1
+    yield made
+    own_nodes = {id(key) for key, _ in node.value}
+    own: set[Any] = set()
+    loader.flatten_mapping(node)
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key must be text or a number", key_node.start_mark
+            )
+        if id(key_node) in own_nodes:
+            # A key of the mapping itself may replace a merged one, but not stand twice.
+            made.twice.extend({key} & own)
+            own.add(key)
+        made[key] = loader.construct_object(value_node, deep=True)
+        made.lines[key] = key_node.start_mark.line + 1
+
+
+def _sequence(loader: _Loader, node: yaml.SequenceNode) -> Any:
+    made = Sequence()
+    made.line = node.start_mark.line + 1
+    made.lines = [item.start_mark.line + 1 for item in node.value]
+    yield made
+    made.extend(loader.construct_sequence(node, deep=True))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
+
+
+def read_yaml(path: Path) -> tuple[Any, list[Fault]]:
+    """(content, faults) of a file; the content is None when it cannot be read at all."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [Fault(str(path), 0, f"cannot be read: {error}")]
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        return None, [Fault(str(path), line, f"is not valid YAML: {error.problem}")]
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return None, [Fault(str(path), 0, f"is not valid YAML: {error}")]
+    faults: list[Fault] = []
+    _find_twice(content, str(path), faults, set())
+    return content, faults
+
+
+def _find_twice(value: Any, file: str, faults: list[Fault], seen: set[int]) -> None:
+    """Name keys that stand twice in one mapping: YAML keeps the later one without a word."""
+    if id(value) in seen:
+        return
+    if isinstance(value, Mapping):
+        seen.add(id(value))
+        faults.extend(
+            Fault(file, value.lines[key], f"key {key!r} stands twice; the later one counts")
+            for key in value.twice
+        )
+        for inner in value.values():
+            _find_twice(inner, file, faults, seen)
+    elif isinstance(value, Sequence):
+        seen.add(id(value))
+        for inner in value:
+            _find_twice(inner, file, faults, seen)

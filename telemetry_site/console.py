@@ -1,0 +1,16 @@
+"""Output of commands for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+#: Wide enough that nothing wraps when the output is read from a file or a pipe.
+PIPE_WIDTH = 200
+
+
+def console(stdout: Any) -> Console:
+    """A rich console on a command's `self.stdout`; plain and wide where it is no terminal."""
+    terminal = bool(getattr(stdout, "isatty", lambda: False)())
+    return Console(file=stdout, width=None if terminal else PIPE_WIDTH, soft_wrap=False)

@@ -1,0 +1,145 @@
+"""One POST: to a judged address, without redirects or proxies, over within 15 s."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from email.message import Message
+from functools import cache
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import NamedTuple
+
+from telemetry_site.outbound.errors import OutboundError
+from telemetry_site.outbound.guard import Address, judged
+from telemetry_site.outbound.parsing import Target, parse
+
+CONNECT_S, READ_S, TOTAL_S = 5.0, 10.0, 15.0
+LONGEST_ANSWER = 64 << 10
+
+
+class Answer(NamedTuple):
+    """`body` is at most the first 64 KiB."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    project_id: str | None,
+    verify: bool = True,
+) -> Answer:
+    """Send once. An answer is an answer from its status line on, whatever comes after.
+
+    Raises `OutboundError`.
+    """
+    deadline = time.monotonic() + TOTAL_S
+    target = parse(url)
+    connected = _connect(target, judged(target, project_id), deadline)
+    with _cut_off(connected, deadline) as cut, _in_words(cut):
+        secured = _secured(connected, target, verify)
+        try:
+            return _exchange(secured, target, body, headers)
+        finally:
+            secured.close()
+
+
+def _connect(target: Target, found: list[Address], deadline: float) -> socket.socket:
+    """To the first address that answers."""
+    problem = OutboundError("timeout", "no connection in time")
+    for address in found:
+        patience = min(CONNECT_S, deadline - time.monotonic())
+        if patience <= 0:
+            break
+        try:
+            connected = socket.create_connection((str(address), target.port), patience)
+        except TimeoutError:
+            problem = OutboundError("timeout", "no connection in time")
+        except OSError:
+            problem = OutboundError("refused", "no connection")
+        else:
+            connected.settimeout(READ_S)
+            return connected
+    raise problem
+
+
+def _secured(connected: socket.socket, target: Target, verify: bool) -> socket.socket:
+    if target.scheme == "http":
+        return connected
+    return _context(verify).wrap_socket(connected, server_hostname=target.host)
+
+
+@cache
+def _context(verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _exchange(
+    connected: socket.socket, target: Target, body: bytes, headers: Mapping[str, str]
+) -> Answer:
+    connection = HTTPConnection(target.host, target.port)
+    connection.sock = connected
+    connection.auto_open = 0
+    connection.request("POST", target.path, body, {"Host": target.authority, **headers})
+    with HTTPResponse(connected, method="POST") as response:
+        return _answer(response)
+
+
+def _answer(response: HTTPResponse) -> Answer:
+    """What broke or was cut off after the status line changes nothing."""
+    try:
+        response.begin()
+        return Answer(response.status, response.headers, response.read(LONGEST_ANSWER))
+    except (OSError, HTTPException, ValueError):
+        if not isinstance(response.status, int):
+            raise
+        return Answer(response.status, response.headers or Message(), b"")
+
+
+@contextmanager
+def _cut_off(connected: socket.socket, deadline: float) -> Iterator[threading.Event]:
+    """Shut the connection down at the deadline: a byte now and then satisfies every timeout.
+
+    By a descriptor of its own, since TLS takes the socket's away.
+    """
+    cut = threading.Event()
+    handle = connected.dup()
+
+    def shut_down() -> None:
+        cut.set()
+        with suppress(OSError):
+            handle.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield cut
+    finally:
+        timer.cancel()
+        timer.join()
+        handle.close()
+        connected.close()
+
+
+@contextmanager
+def _in_words(cut: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, HTTPException, ValueError) as error:
+        if cut.is_set() or isinstance(error, TimeoutError):
+            raise OutboundError("timeout", "no answer in time") from error
+        if isinstance(error, ssl.SSLError):
+            raise OutboundError("tls", "no trust in the other side's TLS") from error
+        raise OutboundError("broken", "no answer that is HTTP") from error

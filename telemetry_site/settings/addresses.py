@@ -1,0 +1,40 @@
+"""Checks of the two server addresses: wrong ones are told in one sentence, without the password."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
+BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
+EXAMPLES = {
+    "DATABASE_URL": "postgresql://user:password@host:5432/name",
+    "BROKER_URL": "amqp://user:password@host:5672/vhost or redis://:password@host:6379/0",
+}
+
+
+def check_address(name: str, url: str, schemes: tuple[str, ...]) -> str:
+    """Returns the URL. Raises `ImproperlyConfigured` when it cannot be one of these schemes."""
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in schemes:
+        what = f"begins with {scheme}://" if separator else "is no URL"
+        raise ImproperlyConfigured(f"{name} {what}; it looks like {EXAMPLES[name]}.")
+    try:
+        host_and_port(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} has a wrong port; it looks like {EXAMPLES[name]}."
+        ) from error
+    return url
+
+
+def host_and_port(url: str) -> tuple[str, int] | None:
+    """Where to connect by TCP; None for a unix socket. Raises `ValueError` for a wrong port."""
+    parts = urlsplit(url)
+    defaults = {"amqps": 5671, "amqp": 5672, "pyamqp": 5672, "sentinel": 26379}
+    default = defaults.get(parts.scheme, 6379 if parts.scheme.startswith("redis") else 5432)
+    port = parts.port or default
+    if not parts.hostname or parts.scheme == "redis+socket":
+        return None
+    return parts.hostname, port

@@ -1,0 +1,273 @@
+"""Settings of the processes that have a database: API, collector, evaluator, notifier, beat."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from telemetry_site import __version__, paths
+from telemetry_site.settings import pool
+from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address
+from telemetry_site.settings.allowances import parse_allowance
+from telemetry_site.settings.base import *  # noqa: F403
+from telemetry_site.settings.base import (
+    BASE_DIR,
+    TELEMETRY_HOME,
+    TELEMETRY_POLL_INTERVAL,
+    TELEMETRY_ROLE,
+    env,
+    secret,
+)
+
+# --- keys ----------------------------------------------------------------------------------
+NO_SECRET_KEY = "not-yet-made-by-manage.py-up"
+_KEY_FILE = TELEMETRY_HOME / "secret_key"
+SECRET_KEY = secret("SECRET_KEY") or (
+    _KEY_FILE.read_text().strip() if _KEY_FILE.is_file() else NO_SECRET_KEY
+)
+
+# --- applications --------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "telemetry_site",
+    "telemetry_site.auth",
+    "meters",
+    "alarms",
+    "pollers",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_filters",
+    "django_htmx",
+    "django_structlog",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+CELERY_IMPORTS = [
+    "meters.tasks",
+    "alarms.tasks",
+    # Only their names and routes: beat sends what agents run.
+    "pollers.compute.tasks",
+    "pollers.central.tasks",
+    "pollers.notification.tasks",
+]
+if TELEMETRY_ROLE == "collector":
+    CELERY_WORKER_CONSUMER = "meters.consumer:QuarantiningConsumer"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+
+#: Seconds between two looks for due alarms, and the longest time between two evaluations of one;
+#: an alarm of a finer granularity is evaluated once a granularity.
+TELEMETRY_EVALUATION_TICK = env.int("TELEMETRY_EVALUATION_TICK", 5)
+TELEMETRY_EVALUATION_INTERVAL = env.int("TELEMETRY_EVALUATION_INTERVAL", 60)
+#: Seconds that samples take to arrive: an evaluation looks so much further back.
+TELEMETRY_INGESTION_LAG = env.int("TELEMETRY_INGESTION_LAG", 0)
+#: Seconds that a notifier has for one message; then another one may send it again (N1).
+TELEMETRY_NOTIFIER_LEASE = env.int("TELEMETRY_NOTIFIER_LEASE", 60)
+#: Each signs every message (N3); several while a receiver changes over.
+TELEMETRY_WEBHOOK_SECRETS = list(filter(None, secret("TELEMETRY_WEBHOOK_SECRETS").split(",")))
+#: Whether an action may switch TLS verification off (``?aodh-alarm-ssl-verify=0``).
+TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED = env.bool("TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED", False)
+
+
+def _every(task: str, seconds: float) -> dict[str, Any]:
+    """A beat entry that expires after its own interval, so that an outage leaves no pile."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    "poll compute": _every("pollers.compute.tasks.poll_compute", TELEMETRY_POLL_INTERVAL),
+    "poll central": _every("pollers.central.tasks.poll_central", TELEMETRY_POLL_INTERVAL),
+    "housekeeping": _every("meters.tasks.housekeeping", 600),
+    "compact": _every("meters.tasks.compact_store", 10),
+    "dead letters": _every("meters.tasks.drain_dead_letters", 60),
+    "evaluate": _every("alarms.tasks.evaluate_due_alarms", TELEMETRY_EVALUATION_TICK),
+    "sweep outbox": _every("alarms.tasks.sweep_outbox", 2),
+}
+
+MIDDLEWARE = [
+    "telemetry_site.middleware.no_body_for_head",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "telemetry_site.measuring.measure",
+    "telemetry_site.middleware.security_headers",
+    "django_structlog.middlewares.RequestMiddleware",
+    "meters.api.middleware.api_answers",
+    "telemetry_site.middleware.refuse_cross_site",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "telemetry_site.urls"
+WSGI_APPLICATION = "telemetry_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- database ------------------------------------------------------------------------------
+EMBEDDED_DATABASE = not secret("DATABASE_URL")
+DATABASE_URL = check_address(
+    "DATABASE_URL",
+    secret("DATABASE_URL") or f"postgresql://postgres@/telemetry?host={paths.run_dir()}",
+    DATABASE_SCHEMES,
+)
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"]["options"] = (
+    "-c idle_in_transaction_session_timeout=60s -c statement_timeout=30s"
+)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+WEB_WORKERS = env.int("WEB_WORKERS", 1)
+WEB_THREADS = env.int("WEB_THREADS", 8)
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+if TELEMETRY_ROLE == "web":
+    pool.use_pool(DATABASES["default"], WEB_THREADS)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- web -----------------------------------------------------------------------------------
+PORT = env.int("PORT", 8000)
+WEB_BIND = env.str("WEB_BIND", "127.0.0.1")
+#: After SIGTERM: so long /-/ready says no before the listener closes (a load balancer looks).
+WEB_DRAIN_SECONDS = env.float("WEB_DRAIN_SECONDS", 5)
+SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+_HTTPS = SITE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "telemetry_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "telemetry_csrf"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+_ON_LOOPBACK = urlsplit(SITE_URL).hostname in ("127.0.0.1", "localhost", "::1")
+if _ON_LOOPBACK:
+    # Django's warnings that ask for TLS: on loopback nothing leaves the machine and there is no
+    # certificate to be had. With any other SITE_URL they count.
+    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]
+#: Networks that messages may be sent to though nobody outside reaches them. Who tries the system
+#: on one machine may send to `manage.py webhook_receiver` there (docs/decisions/0005).
+TELEMETRY_WEBHOOK_ALLOW = [
+    parse_allowance(entry)
+    for entry in env.list(
+        "TELEMETRY_WEBHOOK_ALLOW",
+        default=["127.0.0.1:9099"] if EMBEDDED_DATABASE and _ON_LOOPBACK else [],
+    )
+]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+AUTHENTICATION_BACKENDS = ["telemetry_site.auth.backends.ThrottledBackend"]
+#: Argon2 makes new hashes (S11); the others only read what an older installation stored.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+TELEMETRY_TOKENS_PER_USER = env.int("TELEMETRY_TOKENS_PER_USER", 100)
+TELEMETRY_ALARMS_PER_PROJECT = env.int("TELEMETRY_ALARMS_PER_PROJECT", 10_000)
+CSRF_FAILURE_VIEW = "meters.ui.views.errors.csrf_failure"
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+STATIC_URL = "/static/"
+STATIC_ROOT = TELEMETRY_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+WHITENOISE_USE_FINDERS = True
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- admin ---------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Telemetry admin",
+    "SITE_HEADER": "Telemetry",
+    "SITE_SYMBOL": "monitoring",
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "/static/ui/favicon-idle.svg"}],
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        # The UI's blue, from light to dark.
+        "primary": {
+            "50": "#f0f5fe", "100": "#e0eafd", "200": "#c6d8fb", "300": "#9dbcf8",
+            "400": "#6f9af2", "500": "#4a7be8", "600": "#2c5fd6", "700": "#244db3",
+            "800": "#213f8e", "900": "#1f376f", "950": "#152347",
+        },
+    },
+}  # fmt: skip
+
+# --- API -----------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "telemetry_site.auth.authentication.TokenAuthentication",
+        "telemetry_site.auth.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["telemetry_site.auth.permissions.Access"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "meters.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "meters.api.errors.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "NUM_PROXIES": env.int("NUM_PROXIES", 0),
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Telemetry",
+    "DESCRIPTION": "Native API: metering, events, alarms, sources, tokens.",
+    "VERSION": __version__,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "meters.api.schema.add_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "SampleType": "meters.models.Metric.Type",
+        "Outcome": "meters.models.Source.Outcome",
+        "AlarmState": "alarms.choices.State",
+        "QuarantineState": "meters.models.Quarantine.State",
+        "AlarmType": "alarms.choices.Type",
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+#: Whether /api/schema and /api/docs are shown to people who are not signed in.
+TELEMETRY_OPEN_SCHEMA = env.bool("TELEMETRY_OPEN_SCHEMA", False)
+#: Samples a second and at once that one project may post through one web process (W2).
+TELEMETRY_INGEST_RATE = env.int("TELEMETRY_INGEST_RATE", 10_000)
+TELEMETRY_INGEST_BURST = env.int("TELEMETRY_INGEST_BURST", 100_000)
+
+# --- store ---------------------------------------------------------------------------------
+TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 400)
+#: A slot of the head is closed and packed into chunks when it is so old or so large.
+TELEMETRY_SLOT_SECONDS = env.int("TELEMETRY_SLOT_SECONDS", 1800)
+TELEMETRY_SLOT_BYTES = env.int("TELEMETRY_SLOT_BYTES", 256 << 20)
+#: Metadata keys that change at each poll: kept in the newest revision, not compared.
+TELEMETRY_VOLATILE_METADATA = env.list(
+    "TELEMETRY_VOLATILE_METADATA", default=["updated_at", "last_seen", "progress", "task_state"]
+)

@@ -1,0 +1,22 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from meters.ui.views import errors, session
+from telemetry_site import health
+
+urlpatterns = [
+    path("-/healthy", health.healthy),
+    path("-/ready", health.ready),
+    path("healthcheck", health.ready),
+    path("metrics", health.metrics),
+    path("admin/login/", session.admin_login),
+    path("admin/", admin.site.urls),
+    path("api/", include("alarms.api.urls")),
+    path("api/", include("meters.api.urls")),
+    path("", include("alarms.ui.urls")),
+    path("", include("meters.ui.urls")),
+]
+handler400 = errors.bad_request
+handler403 = errors.permission_denied
+handler404 = errors.page_not_found
+handler500 = errors.server_error

@@ -1,0 +1,1 @@
+"""Fault tests: real processes, broken on purpose, and the books compared afterwards."""

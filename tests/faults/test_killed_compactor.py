@@ -1,0 +1,53 @@
+"""A compactor killed at each of its points, and under a database that crashes: every sample is
+stored once, and no slot of the head stays stuck."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from tests.faults.cluster import Cluster
+from tests.faults.load import under_load
+
+POINTS = ("compactor.after_copy", "compactor.before_commit", "merger.before_write")
+
+
+@pytest.fixture
+def packed(cluster: Cluster) -> Cluster:
+    cluster.start_packer()
+    return cluster
+
+
+def wait_packed(cluster: Cluster, slots: int = 2) -> None:
+    """Until so many more slots were packed."""
+    before = highest(cluster)
+    cluster.wait(
+        lambda: highest(cluster) >= before + slots, 30.0, lambda: f"the ring stands at {before}"
+    )
+
+
+def highest(cluster: Cluster) -> int:
+    ((sequence,),) = cluster.query("SELECT max(sequence) FROM meters_headslot WHERE state = 'open'")
+    return int(str(sequence))
+
+
+def test_a_compactor_killed_at_each_point(packed: Cluster) -> None:
+    with under_load(packed):
+        for point in POINTS:
+            packed.arm(point)
+            packed.wait_hit(point)
+            packed.processes.wait_death("packer", 10.0)
+            packed.start_again("packer", wait=False)
+            wait_packed(packed)
+
+
+def test_a_database_that_crashes_under_the_compactor(packed: Cluster, dice: random.Random) -> None:
+    with under_load(packed):
+        for _ in range(3):
+            wait_packed(packed)
+            time.sleep(dice.uniform(0, 0.3))
+            packed.crash_postgres()
+            packed.start_postgres()
+        wait_packed(packed)

@@ -1,0 +1,43 @@
+"""Fixtures of the tests on a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from meters.models import CatalogueEpoch
+from meters.store import write
+from tests.support.head import empty_head
+from tests.support.visitors import signed_in
+
+
+@pytest.fixture
+def fresh_store(transactional_db: None) -> Iterator[None]:
+    """The tables are emptied between tests; the head, the epoch row and the cache are not."""
+    empty_head()
+    CatalogueEpoch.objects.get_or_create(pk=1)
+    write._cache.clear()
+    yield
+    write._cache.clear()
+
+
+@pytest.fixture
+def operator() -> Client:
+    return signed_in("operator")
+
+
+@pytest.fixture
+def member() -> Client:
+    return signed_in("member")
+
+
+@pytest.fixture
+def reader() -> Client:
+    return signed_in("reader")
+
+
+@pytest.fixture
+def stranger() -> Client:
+    return signed_in("stranger")

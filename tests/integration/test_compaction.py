@@ -1,0 +1,496 @@
+"""The ring, packing and merging on a real PostgreSQL: readers see each point once, the last one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from io import StringIO
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from psycopg.errors import LockNotAvailable
+
+from meters.housekeeping import keep_house
+from meters.models import Chunk, HeadSample, HeadSlot, Metric
+from meters.store import compaction, head, read
+from meters.store.compaction import Packing, compact, merge
+from meters.store.read import latest_points, read_points
+from meters.store.write import store_batch
+from telemetry_site.clock import from_us, now, now_us, to_us
+from tests.support.batches import SECOND, batch_of, resource
+from tests.support.head import empty_head
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
+
+DAY = 86_400 * SECOND
+Sample = tuple[str, int, float]
+
+
+@pytest.fixture
+def noon() -> int:
+    """Of the day before yesterday, so that its chunks are due for merging."""
+    return (now_us() // DAY - 2) * DAY + DAY // 2
+
+
+def store(*samples: Sample) -> None:
+    store_batch(batch_of(*((resource(name), "cpu", value, at) for name, at, value in samples)))
+
+
+def pack() -> Packing | None:
+    assert head.rotate(at_once=True)
+    return compact()
+
+
+def stored(name: str = "vm-1") -> dict[int, float]:
+    pk = Metric.objects.get(resource__original_id=name).pk
+    points = read_points([pk])
+    return dict(zip(points.timestamps.tolist(), points.values.tolist(), strict=True))
+
+
+def newest() -> dict[int, float]:
+    ((at, value),) = latest_points([Metric.objects.get().pk]).values()
+    return {to_us(at): value}
+
+
+def in_states() -> dict[str, int]:
+    states = HeadSlot.objects.values_list("state", flat=True)
+    return {state: list(states).count(state) for state in ("open", "closed", "free")}
+
+
+class TestPacking:
+    def test_points_are_the_same_in_each_place(self, noon: int) -> None:
+        wanted = {noon + k * SECOND: k / 7 for k in range(100)}
+        store(*(("vm-1", at, value) for at, value in wanted.items()))
+        assert stored() == wanted
+
+        assert head.rotate(at_once=True)
+        assert in_states() == {"open": 1, "closed": 1, "free": 4}
+        assert stored() == wanted
+
+        assert compact() == Packing(slot=0, rows=100, points=100, chunks=1)
+        assert in_states() == {"open": 1, "closed": 0, "free": 5}
+        assert HeadSample.objects.count() == 0
+        assert stored() == wanted
+
+        assert merge() == 1
+        assert stored() == wanted
+
+    def test_values_come_back_bit_for_bit(self, noon: int) -> None:
+        values = [-0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, float(2**53)]
+        store(*(("vm-1", noon + k, value) for k, value in enumerate(values)))
+        pack()
+        assert np.array(list(stored().values())).tobytes() == np.array(values).tobytes()
+
+    @pytest.mark.parametrize("after", range(4))
+    def test_the_value_stored_last_wins_wherever_it_lies(self, noon: int, after: int) -> None:
+        store(("vm-1", noon, 1.0), ("vm-1", noon + SECOND, 7.0))
+        steps: list[Callable[[], Any]] = [lambda: None, pack, merge, pack]
+        for step in steps[: after + 1]:
+            step()
+        store(("vm-1", noon, 2.0))
+        assert stored() == {noon: 2.0, noon + SECOND: 7.0}
+        pack()
+        assert stored() == {noon: 2.0, noon + SECOND: 7.0}
+        merge()
+        assert stored() == {noon: 2.0, noon + SECOND: 7.0}
+        assert Chunk.objects.count() == 1
+
+    def test_a_point_twice_in_a_slot_is_packed_once(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0))
+        store(("vm-1", noon, 2.0))
+        assert pack() == Packing(slot=0, rows=2, points=1, chunks=1)
+        assert stored() == {noon: 2.0}
+
+    def test_slots_are_packed_in_the_order_of_their_filling(self, noon: int) -> None:
+        for value in (1.0, 2.0, 3.0):
+            store(("vm-1", noon, value))
+            assert head.rotate(at_once=True)
+        assert [compact().slot for _ in range(3)] == [0, 1, 2]  # type: ignore[union-attr]
+        assert compact() is None
+        assert stored() == {noon: 3.0}
+
+    def test_a_slot_is_packed_in_pieces(self, noon: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compaction, "PIECE_PAGES", 1)
+        wanted = {}
+        for value in range(3):
+            wanted |= {noon + k * SECOND: float(value) for k in range(value * 100, 400)}
+            store(*(("vm-1", at, v) for at, v in wanted.items()))
+        packing = pack()
+        assert packing is not None
+        assert packing.chunks == packing.rows // 157 + 1 > 1  # so many rows has a page
+        assert stored() == wanted
+        assert merge() == 1
+        assert stored() == wanted
+
+    def test_the_ring_when_full_grows_in_its_open_slot(self, noon: int) -> None:
+        for number in range(6):
+            store(("vm-1", noon + number, 1.0))
+            assert head.rotate(at_once=True) == (number < 5)
+        store(("vm-1", noon + 6, 1.0))
+        assert in_states() == {"open": 1, "closed": 5, "free": 0}
+        while compact():
+            pass
+        assert pack() is not None
+        assert len(stored()) == 7
+
+    def test_points_of_a_deleted_metric_are_not_packed(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0), ("vm-2", noon, 2.0))
+        Metric.objects.filter(resource__original_id="vm-1").delete()
+        assert pack() == Packing(slot=0, rows=2, points=1, chunks=1)
+        assert stored("vm-2") == {noon: 2.0}
+
+    def test_days_are_chunks_of_their_own(self, noon: int) -> None:
+        store(*(("vm-1", noon + k * DAY // 2, float(k)) for k in range(3)))
+        packing = pack()
+        assert packing is not None
+        assert packing.chunks == 2
+        assert Chunk.objects.values_list("count", flat=True).order_by("start")[0] == 1
+
+    def test_reading_is_half_open_also_within_a_chunk(self, noon: int) -> None:
+        store(*(("vm-1", noon + k * SECOND, float(k)) for k in range(10)))
+        pack()
+        pk = Metric.objects.get().pk
+        points = read_points([pk], from_us(noon + 3 * SECOND), from_us(noon + 6 * SECOND))
+        assert points.values.tolist() == [3.0, 4.0, 5.0]
+        assert not len(read_points([pk], from_us(noon + 10 * SECOND)).values)
+        assert not len(read_points([pk], None, from_us(noon)).values)
+
+    def test_latest_points_are_found_in_chunks(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0), ("vm-1", noon - DAY, 5.0), ("vm-2", noon, 8.0))
+        pack()
+        store(("vm-1", noon - 1, 2.0), ("vm-2", noon, 9.0))
+        pack()
+        one, two = Metric.objects.order_by("resource__original_id").values_list("pk", flat=True)
+        assert latest_points([one, two]) == {one: (from_us(noon), 1.0), two: (from_us(noon), 9.0)}
+        assert latest_points([one, two], timedelta(hours=1)) == {}
+
+
+class TestRotation:
+    def test_it_waits_until_the_slot_is_old_or_full(self, noon: int, settings: Any) -> None:
+        assert not head.rotate()
+        store(("vm-1", noon, 1.0))
+        assert not head.rotate()
+        settings.TELEMETRY_SLOT_SECONDS = 0
+        assert head.rotate()
+        assert not head.rotate(), "an empty slot is not closed for its age"
+        settings.TELEMETRY_SLOT_BYTES = 1
+        store(("vm-1", noon, 1.0))
+        assert head.rotate()
+
+
+class TestTending:
+    def test_one_run_does_all_that_is_due_and_says_so(self, noon: int, settings: Any) -> None:
+        settings.TELEMETRY_SLOT_SECONDS = 0
+        before = [sample("telemetry_compactions_total"), written("compaction"), written("merge")]
+        store(("vm-1", noon, 1.0), ("vm-2", noon, 2.0))
+        compaction.tend()
+        assert (stored(), HeadSample.objects.count()) == ({noon: 1.0}, 0)
+        assert not Chunk.objects.filter(merged=False).exists()
+        after = [sample("telemetry_compactions_total"), written("compaction"), written("merge")]
+        assert np.subtract(after, before).tolist() == [1, 2, 2]
+        assert sample("telemetry_head_slots_free") == 5
+        assert sample("telemetry_compaction_lag_seconds") == 0
+
+    def test_a_slot_that_waits_is_measured(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0))
+        assert head.rotate(at_once=True)
+        HeadSlot.objects.filter(state="closed").update(opened_at=now() - timedelta(hours=1))
+        compaction.tend(seconds=0)
+        assert 3600 <= sample("telemetry_compaction_lag_seconds") < 3700
+        assert sample("telemetry_head_slots_free") == 4
+
+    def test_chunks_past_the_retention_are_deleted(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0))
+        pack()
+        kept = Chunk.objects.get()
+        old = now() - timedelta(days=402)
+        Chunk.objects.create(
+            series_id=kept.series_id, start=old, sequence=1, last=old, count=1, merged=True,
+            time_bytes=kept.time_bytes, data=kept.data,
+        )  # fmt: skip
+        assert keep_house()["meters_chunk"] == 1
+        assert Chunk.objects.get().start == kept.start
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def written(job: str) -> float:
+    return sample("telemetry_chunks_written_total", job=job)
+
+
+class TestInfo:
+    def test_an_empty_store(self) -> None:
+        text = run("store_info")
+        assert "nothing packed yet" in text
+        assert text.count("free") == 5
+
+    def test_what_lies_where(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0), ("vm-2", noon, 2.0))
+        pack()
+        store(("vm-1", noon + 1, 3.0))
+        info = json.loads(run("store_info", "--format", "json"))
+        assert [info[name] for name in ("series", "head_samples", "chunk_samples", "chunks")] == [
+            2, 1, 2, 2,
+        ]  # fmt: skip
+        assert info["bytes_per_sample"] == info["chunk_bytes"] / 2
+        assert info["compaction_lag_seconds"] == 0
+        assert [slot["state"] for slot in info["slots"]].count("open") == 1
+        assert "2, of which 2 wait to be merged" in run("store_info")
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+class TestMerging:
+    def test_a_day_that_is_not_over_is_merged_by_the_dozen(self) -> None:
+        at = now_us() // DAY * DAY
+        for number in range(compaction.FAN_IN - 1):
+            store(("vm-1", at + number, float(number)))
+            pack()
+        assert merge() == 0
+        store(("vm-1", at, 99.0))
+        pack()
+        assert merge() == 1
+        assert Chunk.objects.get().count == compaction.FAN_IN - 1
+        assert stored()[at] == 99.0
+        assert merge() == 0, "what is merged is not due again"
+
+    def test_a_late_sample_makes_its_day_due_again(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0))
+        pack()
+        assert (merge(), merge()) == (1, 0)
+        store(("vm-1", noon + 1, 2.0))
+        pack()
+        assert Chunk.objects.count() == 2
+        assert (merge(), merge()) == (1, 0)
+        assert stored() == {noon: 1.0, noon + 1: 2.0}
+
+    def test_many_are_merged_in_several_steps(self, noon: int) -> None:
+        for value in (1.0, 2.0):
+            store(*((f"vm-{n}", noon, value) for n in range(7)))
+            pack()
+        assert [merge(at_most=3) for _ in range(4)] == [3, 3, 1, 0]
+        assert Chunk.objects.count() == 7
+        assert stored("vm-6") == {noon: 2.0}
+
+
+@contextmanager
+def elsewhere(work: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """`work` again and again in a thread of its own; what it raises is raised at the end."""
+    ended, problems = threading.Event(), []
+
+    def run() -> None:
+        try:
+            while not ended.is_set():
+                work()
+        except BaseException as error:
+            problems.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield ended.set
+    finally:
+        ended.set()
+        thread.join(60)
+        assert not thread.is_alive()
+    if problems:
+        raise problems[0]
+
+
+def compact_if_free() -> Packing | None:
+    """In a thread of its own; None if a lock was not to be had."""
+    try:
+        return compact()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        return None
+    finally:
+        connection.close()
+
+
+def rotate_elsewhere() -> bool:
+    try:
+        return head.rotate(at_once=True)
+    finally:
+        connection.close()
+
+
+def wait_until_somebody_waits_for_a_lock() -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    end = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+    pytest.fail("nobody waits")
+
+
+class TestAtOnce:
+    def test_readers_that_race_with_packing_see_every_point_once(self, noon: int) -> None:
+        """1 thread writes, 2 move the ring on, pack and merge, this one reads."""
+        store(("vm-1", noon, 0.0))
+        pk = Metric.objects.get().pk
+        written = [0]
+
+        def write() -> None:
+            number = written[0] + 1
+            store(*(("vm-1", noon + k, float(number)) for k in (0, number)))
+            written[0] = number
+
+        def move_on() -> None:
+            head.rotate(at_once=True)
+            compact()
+            merge()
+
+        with elsewhere(write), elsewhere(move_on), elsewhere(move_on):
+            for _ in range(400):
+                least = written[0]
+                points = read_points([pk])
+                most = written[0] + 1
+                last = len(points.timestamps) - 1
+                assert points.timestamps.tolist() == list(range(noon, noon + last + 1))
+                assert least <= last <= most
+                assert points.values.tolist() == [float(last), *map(float, range(1, last + 1))]
+        assert written[0] > 20
+        assert len(read_points([pk]).values) == written[0] + 1
+
+    @pytest.mark.parametrize(
+        ("ask", "statement"),
+        [*((lambda: stored(), n) for n in (1, 2)), *((lambda: newest(), n) for n in (1, 2, 3, 4))],
+    )
+    def test_a_slot_that_is_packed_before_a_readers_statement(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch, statement: int, ask: Callable[[], Any]
+    ) -> None:
+        """One reads the head, one the chunks; for the newest points of all time twice."""
+        monkeypatch.setattr(compaction, "EMPTYING_TRIES", 2)
+        store(("vm-1", noon, 1.0))
+        assert head.rotate(at_once=True)
+        copy_out, statements = read.copy_out, count(1)
+
+        def packed_before(*asked: Any) -> Any:
+            if next(statements) == statement:
+                with ThreadPoolExecutor() as pool:
+                    pool.submit(compact_if_free).result()
+            return copy_out(*asked)
+
+        monkeypatch.setattr(read, "copy_out", packed_before)
+        assert ask() == {noon: 1.0}
+        assert next(statements) > statement, "there is no such statement"
+
+    def test_a_writer_inside_when_the_slot_is_closed_is_waited_for(self, noon: int) -> None:
+        store(("vm-1", noon, 1.0))
+        series = np.array([Metric.objects.get().pk])
+        with ThreadPoolExecutor() as pool:
+            with transaction.atomic(), connection.cursor() as cursor:
+                slot = head.enter_head(cursor).slot
+                assert pool.submit(rotate_elsewhere).result()
+                packing = pool.submit(compact_if_free)
+                wait_until_somebody_waits_for_a_lock()
+                head.copy_rows(cursor, slot, head.Rows(series, np.array([noon + 1]), np.ones(1)))
+            assert packing.result() == Packing(slot=0, rows=2, points=2, chunks=1)
+        assert stored() == {noon: 1.0, noon + 1: 1.0}
+
+    def test_a_writer_that_stays_inside_leaves_the_slot_as_it_was(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compaction, "WRITERS_WITHIN", "200ms")
+        with ThreadPoolExecutor() as pool:
+            with transaction.atomic():
+                store(("vm-1", noon, 1.0))
+                assert pool.submit(rotate_elsewhere).result()
+                assert pool.submit(compact_if_free).result() is None
+            assert in_states()["closed"] == 1
+        assert compact() is not None
+        assert stored() == {noon: 1.0}
+
+    def test_a_reader_that_stays_leaves_the_slot_as_it_was(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compaction, "EMPTYING_TRIES", 3)
+        store(("vm-1", noon, 1.0))
+        assert head.rotate(at_once=True)
+        reading, go_on = threading.Event(), threading.Event()
+
+        def read() -> None:
+            with transaction.atomic():
+                assert stored() == {noon: 1.0}
+                reading.set()
+                assert go_on.wait(30)
+
+        with elsewhere(read) as end:
+            assert reading.wait(30)
+            end()
+            with pytest.raises(OperationalError, match="lock timeout"):
+                compact()
+            assert (in_states()["closed"], Chunk.objects.count()) == (1, 0)
+            assert stored() == {noon: 1.0}
+            go_on.set()
+        assert compact() is not None
+        assert stored() == {noon: 1.0}
+
+
+SERIES = ("a", "b", "c")
+samples = st.lists(
+    st.tuples(st.sampled_from(SERIES), st.integers(0, 5), st.integers(-1, 1)),
+    min_size=1,
+    max_size=6,
+)
+steps = st.lists(st.one_of(samples, st.sampled_from(["rotate", "compact", "merge"])), max_size=25)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps, st.integers(0, 5), st.integers(0, 6))
+def test_any_course_of_events_gives_what_a_dictionary_gives(
+    course: list[Any], low: int, high: int
+) -> None:
+    """`store` overwrites, each step leaves every point; the oracle is a dictionary."""
+    empty_head()
+    Chunk.objects.all().delete()
+    first = (now_us() // DAY - 3) * DAY
+    at = [first + place * DAY // 3 for place in range(7)]
+    oracle: dict[tuple[str, int], float] = {}
+    store(*((name, first - DAY, 0.0) for name in SERIES))
+    for step in course:
+        if isinstance(step, list):
+            new = {(name, at[place]): float(value) for name, place, value in step}
+            store(*((name, moment, value) for (name, moment), value in new.items()))
+            oracle |= new
+        else:
+            {"rotate": lambda: head.rotate(at_once=True), "compact": compact, "merge": merge}[
+                step
+            ]()
+    ids = {name: Metric.objects.get(resource__original_id=name).pk for name in SERIES}
+    points = read_points(list(ids.values()), from_us(at[low]), from_us(at[high]))
+    rows = zip(
+        points.index.tolist(), points.timestamps.tolist(), points.values.tolist(), strict=True
+    )
+    wanted = sorted(
+        (SERIES.index(name), moment, value)
+        for (name, moment), value in oracle.items()
+        if at[low] <= moment < at[high]
+    )
+    assert list(rows) == wanted

@@ -1,0 +1,11 @@
+"""The same people, clients and data as in the API's tests."""
+
+from tests.api.conftest import (  # noqa: F401 - fixtures
+    admin,
+    as_,
+    member,
+    people,
+    reader,
+    stranger,
+    world,
+)

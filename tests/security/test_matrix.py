@@ -1,0 +1,191 @@
+"""The access matrix: every operation × every principal (reliability.md 5.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.contrib.auth.models import User
+from django.db import connection
+
+from telemetry_site.auth import tokens
+from telemetry_site.auth.principal import ALL_SCOPES
+from tests.api.people import CANARY, Client, error_of
+from tests.api.world import World
+from tests.security.operations import UNDESCRIBED, described, routes
+
+pytestmark = pytest.mark.django_db
+ClientOf = Callable[..., Client]
+ROWS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("matrix.yaml").read_text())
+WITH_OBJECT = [row for row in ROWS if "object" in row]
+SCOPED = [row for row in ROWS if "scope" in row]
+PRINCIPALS = ("anonymous", "nobody", "stranger", "reader", "member", "admin")
+MISSING = {
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "pk": "999999999",
+    "message_id": "no-such-event",
+}
+FORGED = {
+    "X-Auth-Token": "admin", "X-User-Id": "1", "X-User-Name": "admin", "X-Project-Id": "p1",
+    "X-Tenant-Id": "p1", "X-Roles": "admin", "X-Is-Admin-Project": "True", "X-Scope-OrgID": "p1",
+    "X-Domain-Id": "default", "X-Service-Roles": "service", "Remote-User": "admin",
+    "X-Forwarded-For": "127.0.0.1", "X-Http-Method-Override": "DELETE",
+}  # fmt: skip
+
+
+@pytest.fixture
+def objects(world: World, people: dict[str, User]) -> dict[str, Any]:
+    """What the paths' ids stand for, by the row's `object`."""
+    token, _ = tokens.issue(people["member"].pk, "to be revoked", frozenset(["read"]))
+    return {
+        "resource": {"uuid": world.vm.uuid},
+        "metric": {"uuid": world.cpu.uuid},
+        "event": {"message_id": world.event.message_id},
+        "source": {"pk": world.source.pk},
+        "quarantine": {"pk": world.quarantined.pk},
+        "token": {"pk": token.pk},
+        "alarm": {"uuid": world.alarm.pk},
+        "notification": {"uuid": world.notification.pk},
+    }
+
+
+def ask(client: Client, row: dict[str, Any], ids: dict[str, Any], **headers: str) -> Any:
+    path = row["path"].format(**ids)
+    if row["method"] in ("GET", "HEAD", "OPTIONS"):
+        return client.generic(row["method"], path, QUERY_STRING=_query(row), headers=headers)
+    send = getattr(client, row["method"].lower())
+    return send(path, row.get("body"), format="json", headers=headers)
+
+
+def _query(row: dict[str, Any]) -> str:
+    return "&".join(f"{name}={value}" for name, value in row.get("query", {}).items())
+
+
+def content_of(answer: Any) -> str:
+    body = answer.getvalue() if answer.streaming else answer.content
+    return body.decode() + str(answer.headers)
+
+
+def fingerprint() -> dict[str, Any]:
+    """A digest of every table."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            name = connection.ops.quote_name(table)
+            cursor.execute(f"SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {name} t")
+            found[table] = cursor.fetchone()
+    return found
+
+
+def test_every_route_has_a_row_and_every_row_a_route() -> None:
+    rows = {(row["method"], row["path"]) for row in ROWS}
+    assert rows == routes()
+
+
+def test_every_route_is_in_the_schema() -> None:
+    expected = {(method, path) for method, path in routes() if path not in UNDESCRIBED}
+    assert described() == expected
+
+
+def test_ids_of_rows_are_unique() -> None:
+    assert len({row["id"] for row in ROWS}) == len(ROWS)
+    assert all(set(row["answers"]) == set(PRINCIPALS) for row in ROWS)
+
+
+@pytest.mark.parametrize("who", PRINCIPALS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
+def test_each_principal_gets_the_answer_of_the_matrix(
+    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any], who: str
+) -> None:
+    client, ids = as_(who), objects.get(row.get("object", ""), {})
+    client.get("/api/")  # notes the token's use, so that nothing below changes a row
+    expected, before = row["answers"][who], fingerprint()
+    for headers in (FORGED, {}):
+        answer = ask(client, row, ids, **headers)
+        assert answer.status_code == expected, answer.content
+        if expected >= 400:
+            error_of(answer, expected)
+            assert fingerprint() == before
+        if who in ("reader", "member", "nobody", "anonymous"):
+            assert CANARY not in content_of(answer)
+        if row["method"] != "GET" and expected < 400:
+            return  # it is done; a second time is another question
+
+
+@pytest.mark.parametrize("who", PRINCIPALS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
+def test_head_and_options_tell_no_more(
+    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any], who: str
+) -> None:
+    client, ids = as_(who), objects.get(row.get("object", ""), {})
+    if row["method"] == "GET":
+        answer = ask(client, {**row, "method": "HEAD"}, ids)
+        assert answer.status_code == row["answers"][who]
+        assert content_of(answer).startswith("{'")  # headers only
+    answer = ask(client, {**row, "method": "OPTIONS", "query": {}}, ids)
+    if who in ("anonymous", "nobody") and row["id"] != "ROOT":
+        error_of(answer, 401 if who == "anonymous" else 403)
+    assert CANARY not in content_of(answer)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
+def test_a_slash_at_the_end_opens_nothing(
+    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any]
+) -> None:
+    if row["id"] in ("ROOT", "EVE2"):  # a message id may end in anything
+        return
+    ids = objects.get(row.get("object", ""), {})
+    for who, status in (("anonymous", 401), ("admin", 404)):
+        error_of(ask(as_(who), {**row, "path": row["path"] + "/"}, ids), status)
+
+
+@pytest.mark.parametrize("row", WITH_OBJECT, ids=lambda row: row["id"])
+def test_missing_is_told_like_foreign(
+    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any]
+) -> None:
+    owner = as_(row.get("owner", "member"))
+    missing = error_of(ask(owner, row, MISSING), row["missing"])
+    if row["answers"]["stranger"] == 404:
+        foreign = error_of(ask(as_("stranger"), row, objects[row["object"]]), 404)
+        assert {**foreign, "request_id": ""} == {**missing, "request_id": ""}
+
+
+@pytest.mark.parametrize("row", SCOPED, ids=lambda row: row["id"])
+def test_a_token_without_the_scope_is_refused(
+    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any]
+) -> None:
+    """TK1. Reading the installation's rows needs `read` too; a token's scopes only shrink."""
+    owner, ids = row.get("owner", "member"), objects.get(row.get("object", ""), {})
+    before = row["answers"][owner]
+    error_of(ask(as_(owner, *(ALL_SCOPES - {row["scope"]})), row, ids), 403)
+    needed = {row["scope"], *row.get("body", {}).get("scopes", ())}
+    needed |= {"read"} if row["method"] == "GET" else set()
+    assert ask(as_(owner, *needed), row, ids).status_code == before
+
+
+def test_two_tenants_with_equal_names_see_what_they_would_see_alone(
+    as_: ClientOf, world: World
+) -> None:
+    """S50: nothing in p1's answers depends on what p2 has."""
+    from alarms.models import Alarm, AlarmHistory, Notification
+    from meters.models import Event, Resource
+
+    lists = [
+        "resources", "metrics", "meters", "samples", "events", "event-types", "alarms",
+        "alarm-history", "notifications",
+    ]  # fmt: skip
+    reader = as_("reader")
+
+    def look() -> list[str]:
+        answers = [reader.get(f"/api/{name}").content.decode() for name in lists]
+        answers.append(reader.get("/api/statistics?meter=*&groupby=meter").content.decode())
+        return [re.sub(r'"age_s":[0-9.]+|"(start|stop)":"[^"]+"', "", text) for text in answers]
+
+    together = look()
+    for model in (Resource, Event, Alarm, AlarmHistory, Notification):
+        model.objects.filter(project_id="p2").delete()
+    assert look() == together
