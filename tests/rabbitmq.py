@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,16 +20,12 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from tests.support.ports import free_port
+
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
 LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RabbitNode:

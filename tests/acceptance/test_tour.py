@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from telemetry_site import paths
-from tests.acceptance.house import free_port
+from tests.support.ports import free_port
 
 #: Installing comes first: the wheels are in the cache of who ran `make test`.
 UP_WITHIN_S = 420.0

@@ -18,8 +18,9 @@ from telemetry_site.auth import tokens
 from telemetry_site.auth.principal import ALL_SCOPES
 from tests.api.people import P1, P2, make_people
 from tests.api.world import make_world
-from tests.browser.conftest import free_port, wait_for
+from tests.browser.conftest import wait_for
 from tests.integration.conftest import fresh_store  # noqa: F401 - a fixture
+from tests.support.ports import free_port
 
 THREADS = 64
 REQUESTS = 12

@@ -22,6 +22,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser import seed
 from tests.integration.conftest import fresh_store  # noqa: F401 - a fixture
+from tests.support.ports import free_port
 
 # Playwright keeps an event loop in this thread; the ORM is used beside it, not in it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -99,12 +100,6 @@ def end_our_browsers() -> None:
     for child in psutil.Process().children(recursive=True):
         if child.name().startswith("chrom"):
             child.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,9 +1,11 @@
-"""A small installation with something of everything, written through the store as agents do."""
+"""A small installation with something of everything, written through the store as agents do.
+
+Its curves hang from the moment of seeding, so that a test sees the same ones at any hour.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 from django.contrib.auth import get_user_model
@@ -20,6 +22,8 @@ SECOND = 1_000_000
 HOUR = 3600 * SECOND
 PROJECT = "6f7c0a1e52d84a1fb6d2c1f20a6e93b4"
 RHYTHM = 1.7 / 3600
+#: How long the instances had run when they began anew, an hour before the end.
+RUN_S = 43_200
 FLAVORS = ("m1.small", "m1.medium", "c2.large")
 HOST = wire.Resource(
     "demo-host", type="host", source="hardware",
@@ -63,9 +67,9 @@ def send(builder: BatchBuilder) -> None:
         store_batch(batch)
 
 
-def poll_host(builder: BatchBuilder, moment_us: int) -> None:
+def poll_host(builder: BatchBuilder, moment_us: int, end_us: int) -> None:
     """One poll of this machine."""
-    hours = moment_us / HOUR
+    hours = (moment_us - end_us) / HOUR
     busy = 34 + 22 * math.sin(hours * 2.1) + 9 * math.sin(hours * 37)
     for meter, value, unit in (
         ("hardware.cpu.util", max(busy, 0.5), "%"),
@@ -74,19 +78,20 @@ def poll_host(builder: BatchBuilder, moment_us: int) -> None:
         ("hardware.memory.total", 8_148_532.0, "KB"),
     ):
         builder.add(HOST, meter, value, moment_us, unit)
-    seconds = moment_us % (400 * HOUR) / SECOND
+    seconds = 900_000 + (moment_us - end_us) / SECOND
     for direction, share in (("incoming", 48_211), ("outgoing", 9_402)):
         grown = share * (seconds + 3000 / 5 * (1 - math.cos(5 * seconds / 3000)))
         meter = f"hardware.network.{direction}.bytes"
         builder.add(NIC, meter, grown, moment_us, "B", "cumulative")
 
 
-def poll_instance(builder: BatchBuilder, one: wire.Resource, moments: Iterable[int]) -> None:
+def poll_instance(builder: BatchBuilder, one: wire.Resource, moments: range) -> None:
     """Counter `cpu` with a reset, gauge with a gap, bytes."""
     number = int(one.id[-4:])
     for moment in moments:
-        hours, since = moment / HOUR, moment / SECOND
-        cycle = since % 43_200  # seconds since the instance was started again
+        since = 2 * RUN_S + 3600 + (moment - moments.stop) / SECOND
+        hours = since / 3600
+        cycle = since % RUN_S  # seconds since the instance was started again
         busy = 0.25 * cycle + 0.2 / RHYTHM * (math.cos(number) - math.cos(cycle * RHYTHM + number))
         builder.add(one, "cpu", busy * 1e9, moment, "ns", "cumulative")
         if int(since // 600) % 9 != 4:
@@ -111,7 +116,7 @@ def seed(instances: int = 6, hours: float = 3) -> None:
     now = now_us() // SECOND * SECOND
     host = BatchBuilder("host-demo-host")
     for moment in range(now - HOUR, now, 10 * SECOND):
-        poll_host(host, moment)
+        poll_host(host, moment, now)
     send(host)
     for number in range(1, instances + 1):
         builder = BatchBuilder("compute-compute-1")

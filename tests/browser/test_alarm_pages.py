@@ -46,7 +46,10 @@ TWICE = """[...document.querySelectorAll('[id]')].map((one) => one.id)
 #: Whether the canvas has a pixel of about this colour.
 HAS_COLOR = """([color, near]) => {
   const canvas = document.querySelector('#charts canvas');
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const paper = copy.getContext('2d', { willReadFrequently: true });
+  paper.drawImage(canvas, 0, 0);
+  const { data } = paper.getImageData(0, 0, copy.width, copy.height);
   const probe = document.createElement('i');
   probe.style.color = getComputedStyle(document.documentElement).getPropertyValue(color);
   document.body.append(probe);

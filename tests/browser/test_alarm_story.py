@@ -15,9 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_site import paths
-from tests.acceptance.house import RunningHouse, free_port
+from tests.acceptance.house import RunningHouse
 from tests.browser.conftest import WATCH_CSP, Witness
 from tests.browser.test_pages import NO_OVERFLOW
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.browser
 TURNS_WITHIN_MS = 40_000

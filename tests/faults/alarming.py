@@ -11,7 +11,6 @@ book must add up.
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from signal import SIGTERM
 
 from tests.faults import alarm_oracle, receiver
 from tests.faults.cluster import RECOVERED_WITHIN_S, Cluster
+from tests.support.ports import free_port
 
 ALARMS = receiver.ADDRESSES
 #: One up and down of each resource takes so long.
@@ -47,9 +47,7 @@ class Alarms:
     def __init__(self, cluster: Cluster, path: str) -> None:
         self.cluster = cluster
         self.book = cluster.home / "received"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         argv = ["-m", "tests.faults.receiver", port, str(self.book)]
         cluster.processes.start("receiver", argv, {})
         urls = [f"http://{receiver.address(n)}:{port}{path}/{n}" for n in range(ALARMS)]

@@ -4,7 +4,6 @@ broker and agent, and the web says that it is away (C3, C1, W5)."""
 from __future__ import annotations
 
 import random
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -13,15 +12,10 @@ import pytest
 
 from tests.faults.cluster import Cluster
 from tests.faults.load import under_load
+from tests.support.ports import free_port
 
 #: After "ready to accept connections": so soon the web serves again.
 WEB_BACK_WITHIN_S = 5.0
-
-
-def free_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
 
 
 def ask(port: str) -> tuple[int, str | None]:
@@ -43,7 +37,7 @@ def crash_repeatedly(cluster: Cluster, dice: random.Random, times: int, away_s: 
 
 def test_a_database_that_crashes(cluster: Cluster, dice: random.Random) -> None:
     """Once each: stopped at once, postmaster killed, one backend killed."""
-    port = free_port()
+    port = str(free_port())
     cluster.start_role("web", PORT=port, wait=False)
     with under_load(cluster):
         cluster.wait(

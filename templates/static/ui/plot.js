@@ -313,11 +313,13 @@
     if (!latest.threshold) return;
     const { ctx, bbox } = chart;
     const { value, sign } = latest.threshold;
-    const y = chart.valToPos(value, 'y', true);
+    // On whole pixels: between two of them the line is a blur of another colour.
+    const thick = Math.max(2, Math.round(1.5 * devicePixelRatio));
+    const y = Math.round(chart.valToPos(value, 'y', true)) + (thick % 2) / 2;
     ctx.save();
     ctx.strokeStyle = css('--error-dot');
     ctx.fillStyle = css('--error');
-    ctx.lineWidth = 1.5 * devicePixelRatio;
+    ctx.lineWidth = thick;
     ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
