@@ -49,6 +49,13 @@ class MetricQuerySet(models.QuerySet["Metric"]):
         return self.filter(resource_id__in=revisions.values("resource_id"))
 
 
+class OpenQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Rows that belong to no project and that everybody may read."""
+
+    def scope(self, principal: Any) -> Self:
+        return self
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def scope(self, principal: Principal) -> Self:
         return self if principal.is_admin else self.filter(project_id__in=principal.projects)

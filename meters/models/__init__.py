@@ -1,6 +1,12 @@
 """What is stored. Samples are read by `meters.store.read`, not through their models."""
 
-from meters.models.catalogue import CatalogueEpoch, Metric, Resource, ResourceRevision
+from meters.models.catalogue import (
+    STANDALONE,
+    CatalogueEpoch,
+    Metric,
+    Resource,
+    ResourceRevision,
+)
 from meters.models.chunks import Chunk
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
@@ -12,8 +18,12 @@ from meters.models.operations import (
     Quarantine,
     Source,
 )
+from meters.models.policies import ArchivePolicy, ArchivePolicyRule, ResourceType
 
 __all__ = [
+    "STANDALONE",
+    "ArchivePolicy",
+    "ArchivePolicyRule",
     "BatchAttempt",
     "CatalogueEpoch",
     "Chunk",
@@ -27,5 +37,6 @@ __all__ = [
     "Quarantine",
     "Resource",
     "ResourceRevision",
+    "ResourceType",
     "Source",
 ]
