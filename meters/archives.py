@@ -12,16 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import numpy as np
-
-from meters.aggregation import RATE_PREFIX, Ints, aggregate, between
+from meters.aggregation import RATE_PREFIX, aggregate, between, within_timespans
 
 from meters.store.points import Points
 from meters.store.read import latest_points, read_points, read_points_after_their_predecessors
 from telemetry_site.clock import from_us, to_us
-
-#: Of all time: before every cut that a timespan can make.
-_NEVER = np.iinfo(np.int64).min
 
 
 class Range(NamedTuple):
@@ -47,15 +42,14 @@ def archived(
     """
     start_us = None if wanted.start_us is None else _floor(wanted.start_us, granularity_us)
     ids = [archive.series for archive in archives]
+    spans = [archive.timespan_us for archive in archives]
     if _may_lack_the_newest(method):
         points = _derived(ids, granularity_us, method, start_us)
-        kept = points.take(points.timestamps > _cuts(archives, _newest_of(points, len(ids)))[points.index])
-        return between(kept, start_us, wanted.stop_us)
+        return between(within_timespans(points, spans), None, wanted.stop_us)
     end_us = None if wanted.stop_us is None else -_floor(-wanted.stop_us, granularity_us)
     points = aggregate(read_points(ids, _time(start_us), _time(end_us)), granularity_us, method)
-    points = between(points, None, wanted.stop_us)
-    newest = _newest_of(points, len(ids)) if end_us is None else _stored(archives, granularity_us)
-    return points.take(points.timestamps > _cuts(archives, newest)[points.index])
+    newest = None if end_us is None else _stored(archives, granularity_us)
+    return between(within_timespans(points, spans, newest), None, wanted.stop_us)
 
 
 def _may_lack_the_newest(method: str) -> bool:
@@ -72,27 +66,17 @@ def _derived(ids: Sequence[int], granularity_us: int, method: str, start_us: int
     return between(aggregate(raw, granularity_us, method), start_us, None)
 
 
-def _newest_of(points: Points, series: int) -> Ints:
-    """The newest time of each series; `_NEVER` of one without points."""
-    newest = np.full(series, _NEVER, dtype=np.int64)
-    newest[points.index] = points.timestamps  # sorted: the last one of each stays
-    return newest
-
-
-def _stored(archives: Sequence[Archive], granularity_us: int) -> Ints:
-    """The newest bucket of each archive that has an end."""
-    newest = np.full(len(archives), _NEVER, dtype=np.int64)
-    places = {one.series: place for place, one in enumerate(archives) if one.timespan_us is not None}
-    for series, (moment, _) in latest_points(list(places)).items():
-        newest[places[series]] = _floor(to_us(moment), granularity_us)
-    return newest
-
-
-def _cuts(archives: Sequence[Archive], newest: Ints) -> Ints:
-    """Points up to here are no longer answered."""
-    endless = np.array([one.timespan_us is None for one in archives], dtype=np.bool_)
-    spans = np.array([one.timespan_us or 0 for one in archives], dtype=np.int64)
-    return np.where(endless | (newest == _NEVER), _NEVER, newest - spans)
+def _stored(archives: Sequence[Archive], granularity_us: int) -> dict[int, int]:
+    """The newest bucket that is stored, by place, of each archive that has an end."""
+    places = {
+        archive.series: place
+        for place, archive in enumerate(archives)
+        if archive.timespan_us is not None
+    }
+    return {
+        places[series]: _floor(to_us(moment), granularity_us)
+        for series, (moment, _) in latest_points(list(places)).items()
+    }
 
 
 def _floor(moment_us: int, granularity_us: int) -> int:
