@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from meters.archives import Archive, Range, archived
-from meters.metric_api.times import measures_json
+from meters.metric_api.shapes import measures_json
 from meters.models import Metric
 from meters.operations.errors import OperationsError
 from meters.operations.evaluation import Inputs, Result, Series, evaluate
@@ -136,14 +136,4 @@ def result_json(result: Result, places: Sequence[Place], by_resource: bool) -> d
 
 def _rows(found: Iterable[Series]) -> Iterable[list[Any]]:
     for series in found:
-        yield from measures_json(series.timestamps, series.granularity_us, series.values)
-
-
-def groups_of(
-    resources: Mapping[int, tuple[Any, ...]],
-) -> list[tuple[tuple[Any, ...], list[int]]]:
-    """Resources by the values of their attributes, ordered by these; null comes last."""
-    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for pk, values in resources.items():
-        groups[values].append(pk)
-    return sorted(groups.items(), key=lambda group: [(v is None, str(v)) for v in group[0]])
+        yield from measures_json(series.timestamps, series.granularity_us / 1e6, series.values)

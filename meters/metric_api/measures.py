@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import voluptuous
 
 from meters.aggregation import Floats, Ints
-from meters.metric_api.errors import BadRequest, invalid_input
-from meters.metric_api.times import TimestampError, to_us_array
+from meters.metric_api.errors import ApiError, refusal, undecodable
+from meters.metric_api.times import TimeError, to_us_array
 
 Path = tuple[str, ...]
 
@@ -57,13 +58,6 @@ def decode(body: bytes) -> Columns:
     except msgspec.DecodeError as error:
         raise undecodable() from error
     return columns([((), rows)])[0]
-
-
-def undecodable() -> BadRequest:
-    detail: list[str] = []
-    return BadRequest(
-        {"cause": "Unable to decode body", "reason": "Expected object or value", "detail": detail}
-    )
 
 
 def _json(body: bytes) -> Any:
@@ -125,9 +119,9 @@ def columns(parts: Sequence[tuple[Path, Sequence[Measure]]]) -> list[Columns]:
     kinds = {type(row.timestamp) for row in rows}
     try:
         if len(kinds) > 1:
-            raise TimestampError("Unable to convert timestamps")
+            raise TimeError("Unable to convert timestamps")
         whole = _columns(rows)
-    except (TimestampError, _ValueError):
+    except (TimeError, _ValueError):
         return [_part(path, rows) for path, rows in parts]
     ends = np.cumsum(lengths)
     cuts = ends[:-1] if len(ends) else ends
@@ -159,11 +153,18 @@ def _part(path: Path, rows: Sequence[Measure]) -> Columns:
         return _columns(rows)
     except _ValueError as error:
         raise invalid_input("unexpected measures value", path) from error
-    except TimestampError as error:
+    except TimeError as error:
         raise invalid_input(f"unexpected timestamp '{error}'", path) from error
 
 
 # --- what is wrong with a body ------------------------------------------------------------------
+
+
+def invalid_input(reason: str, path: Path, of_value: bool = True) -> ApiError:
+    """`of_value`: it is the value of the path's last key that is wrong, not the key."""
+    kind = "dictionary value" if of_value and path else None
+    said = voluptuous.Invalid(reason, list(path), error_type=kind)
+    return refusal("Invalid input", reason=str(said), detail=list(path))
 
 
 def _dictionary(value: object, path: Path) -> Mapping[str, Any]:
@@ -179,9 +180,9 @@ def _checked_definition(value: object, path: Path) -> Definition:
         return Definition([])
     for key in value:
         if key not in Definition.__struct_fields__:
-            raise invalid_input("extra keys not allowed", (*path, key))
+            raise invalid_input("extra keys not allowed", (*path, key), of_value=False)
     if "measures" not in value:
-        raise invalid_input("required key not provided", (*path, "measures"))
+        raise invalid_input("required key not provided", (*path, "measures"), of_value=False)
     for key in ("archive_policy_name", "unit"):
         if key in value and not isinstance(value[key], str):
             raise invalid_input("expected str", (*path, key))

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from meters.archive_policies import PolicyError, choose_all
 from meters.metric_api import making
-from meters.metric_api.errors import BadRequest, Conflict
+from meters.metric_api.errors import bad_request, conflict
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
 from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
@@ -42,7 +42,7 @@ def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Resou
     moment = now()
     identity = resource_uuid(body["id"], caller.creator)
     if Resource.objects.filter(uuid=identity).exists():
-        raise Conflict(f"Resource {identity} already exists")
+        raise conflict(f"Resource {identity} already exists")
     resource = Resource(
         uuid=identity, original_id=body["id"], creator=caller.creator, type=kind.name,
         project_id=body.get("project_id"), user_id=body.get("user_id"),
@@ -63,7 +63,7 @@ def _attributes(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_times(resource: Resource) -> None:
     if resource.ended_at is not None and resource.started_at > resource.ended_at:
-        raise BadRequest("Start timestamp cannot be after end timestamp")
+        raise bad_request("Start timestamp cannot be after end timestamp")
 
 
 def _file_revision(resource: Resource) -> None:
@@ -129,7 +129,7 @@ def add_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> list
     }
     for identity in attached.values():
         if identity not in found:
-            raise BadRequest(f"Metric {identity} does not exist")
+            raise bad_request(f"Metric {identity} does not exist")
     making.attach([(name, found[identity]) for name, identity in attached.items()], resource)
     new = {name: one for name, one in wanted.items() if isinstance(one, MetricDefinition)}
     policies = policies_of(list(new.items()))
@@ -140,7 +140,7 @@ def add_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> list
     try:
         return making.make_metrics(asked, caller)
     except making.NameTakenError as error:
-        raise Conflict(f"Named metric {error} already exists") from error
+        raise conflict(f"Named metric {error} already exists") from error
 
 
 def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchivePolicy]:
@@ -148,7 +148,7 @@ def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchiveP
     try:
         return choose_all([(name, definition.policy_name) for name, definition in wanted])
     except PolicyError as error:
-        raise BadRequest(str(error)) from error
+        raise bad_request(str(error)) from error
 
 
 def delete(resources: Sequence[Resource]) -> None:

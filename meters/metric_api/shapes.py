@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from meters.aggregation import Floats, Ints
 from meters.archive_policies import policy_json
-from meters.metric_api.times import isoformat
+from meters.metric_api.times import text_of, texts_of
 from meters.models import STANDALONE, Metric, Resource, ResourceType
 from meters.resource_types import attributes_json
 
@@ -48,15 +49,15 @@ def resource_json(
     return {
         "id": str(resource.uuid),
         "creator": resource.creator,
-        "started_at": isoformat(state.started_at),
-        "revision_start": isoformat(state.since),
-        "ended_at": isoformat(ended) if ended else None,
+        "started_at": text_of(state.started_at),
+        "revision_start": text_of(state.since),
+        "ended_at": text_of(ended) if ended else None,
         "user_id": state.user_id,
         "project_id": state.project_id,
         "original_resource_id": resource.original_id,
         "type": resource.type,
         **(attributes_json(shown_as, state.metadata) if shown_as else {}),
-        "revision_end": isoformat(until) if until else None,
+        "revision_end": text_of(until) if until else None,
         "metrics": {name: str(uuid) for name, uuid in metrics},
         **_created_by(resource.creator),
     }
@@ -116,3 +117,9 @@ def metric_json(metric: Metric) -> dict[str, Any]:
         "archive_policy": policy_json(metric.archive_policy),
         **_created_by(metric.creator),
     }
+
+
+def measures_json(timestamps: Ints, granularity: float | str, values: Floats) -> list[list[Any]]:
+    """``[[timestamp, granularity, value]…]``; the granularity is seconds or a calendar's letter."""
+    texts = texts_of(timestamps)
+    return [[text, granularity, value] for text, value in zip(texts, values.tolist(), strict=True)]
