@@ -66,8 +66,10 @@ COPY (SELECT {CHUNK_COLUMNS} FROM unnest(%s::bigint[]) AS wanted,
 TO STDOUT (FORMAT BINARY)
 """
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-END = datetime.fromisoformat("2200-01-01T00:00:00+00:00")
+END = datetime.fromisoformat("2263-01-01T00:00:00+00:00")
 _DAY = timedelta(days=1)
+#: Nearly every series has a point in so long; of the others all points are read.
+PREDECESSOR_WITHIN = timedelta(days=1)
 
 
 class Asked(NamedTuple):
@@ -93,6 +95,28 @@ def read_points(
         slots = _begin(cursor)
         asked = Asked(wanted.tolist(), start or BEGINNING, stop or END)
         return _join(wanted, _between(cursor, slots, asked))
+
+
+def read_points_after_their_predecessors(
+    series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
+) -> Points:
+    """As `read_points`, and before `start` at least the last point of each series, if it has one.
+
+    What is derived from two points has a value at the first one in the range only so.
+    """
+    if start is None:
+        return read_points(series_ids, None, stop)
+    near = read_points(series_ids, start - PREDECESSOR_WITHIN, stop)
+    before = np.zeros(len(series_ids), dtype=bool)
+    before[near.index[near.timestamps < to_us(start)]] = True
+    lacking = np.flatnonzero(~before)
+    if not len(lacking):
+        return near
+    far = read_points([series_ids[place] for place in lacking], None, stop)
+    rest = near.take(before[near.index])
+    index = np.concatenate((rest.index, lacking[far.index]))
+    times = np.concatenate((rest.timestamps, far.timestamps))
+    return chunks.arrange(index, times, np.concatenate((rest.values, far.values)))
 
 
 def latest_points(

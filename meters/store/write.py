@@ -91,6 +91,20 @@ def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[Stor
     return [one.result for one in opened]
 
 
+def store_rows(rows: Rows) -> None:
+    """Store samples of metrics that the caller has resolved; committed on return.
+
+    Their times may be any that PostgreSQL and a numpy datetime both know: a metric's archive
+    policy says how long they are kept. Samples of a metric deleted meanwhile go with it.
+    """
+    if not len(rows.series_id):
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        entry = enter_head(cursor)
+        copy_rows(cursor, entry.slot, rows)
+        reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
+
+
 def _open(batch: wire.Batch) -> _Opened:
     opened = _Opened(batch, StoreResult(batch.batch_id))
     if batch.samples is not None and batch.samples.index:
