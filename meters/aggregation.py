@@ -190,6 +190,12 @@ _ACROSS: dict[str, Callable[[Runs], Floats]] = {
 ACROSS = tuple(_ACROSS)
 
 
+def every_method() -> list[str]:
+    """All names there are: of values, then of rates."""
+    plain = [*METHODS, *(f"{percent}pct" for percent in range(1, 100))]
+    return [*plain, *(RATE_PREFIX + name for name in plain)]
+
+
 def is_method(name: str) -> bool:
     base = name.removeprefix(RATE_PREFIX)
     return base in _REDUCERS or _PERCENTILE.fullmatch(base) is not None

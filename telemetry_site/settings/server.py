@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from telemetry_site import __version__, paths
 from telemetry_site.settings import pool
-from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address
+from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address, check_prefix
 from telemetry_site.settings.allowances import parse_allowance
 from telemetry_site.settings.base import *  # noqa: F403
 from telemetry_site.settings.base import (
@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "telemetry_site.middleware.security_headers",
     "django_structlog.middlewares.RequestMiddleware",
     "meters.api.middleware.api_answers",
+    "meters.metric_api.middleware.metric_api",
     "telemetry_site.middleware.refuse_cross_site",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -261,6 +262,18 @@ TELEMETRY_OPEN_SCHEMA = env.bool("TELEMETRY_OPEN_SCHEMA", False)
 #: Samples a second and at once that one project may post through one web process (W2).
 TELEMETRY_INGEST_RATE = env.int("TELEMETRY_INGEST_RATE", 10_000)
 TELEMETRY_INGEST_BURST = env.int("TELEMETRY_INGEST_BURST", 100_000)
+
+# --- metric API (gnocchi's) -----------------------------------------------------------------
+#: Path under which it is mounted, without slashes around it.
+TELEMETRY_METRIC_API_PREFIX = check_prefix(
+    "TELEMETRY_METRIC_API_PREFIX", env.str("TELEMETRY_METRIC_API_PREFIX", "metric")
+)
+#: Most rows of one page, and how many come when none says how many.
+TELEMETRY_METRIC_API_MAX_LIMIT = env.int("TELEMETRY_METRIC_API_MAX_LIMIT", 1000)
+#: Whether Forwarded and X-Forwarded-* say how URLs in its answers begin.
+TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
+#: Origins (https://grafana.example) whose pages may call it from a browser.
+TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
 
 # --- store ---------------------------------------------------------------------------------
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 400)
