@@ -12,6 +12,7 @@ from uuid import UUID
 
 import voluptuous
 from django.http import HttpResponse
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView, set_rollback
@@ -19,10 +20,10 @@ from rest_framework.views import APIView, set_rollback
 from meters.api.bodies import read_body
 from meters.api.errors import LengthRequiredError
 from meters.metric_api import accept, addresses, bodies, times
-from meters.metric_api.errors import ApiError, ErrorResponse, translate, unauthorized
+from meters.metric_api.errors import ApiError, ErrorResponse, translate
 from meters.metric_api.paging import Paging
 from meters.metric_api.params import Params
-from telemetry_site.auth.caller import Caller
+from telemetry_site.auth.caller import Caller, caller_of
 
 JSON_PATCH = "application/json-patch+json"
 
@@ -64,9 +65,9 @@ class MetricView(APIView):
     @property
     def caller(self) -> Caller:
         """Who asks. Raises 401 when nobody has said so."""
-        caller = self.request.user
-        if not isinstance(caller, Caller):
-            raise unauthorized()
+        caller = caller_of(self.request)
+        if caller is None:
+            raise NotAuthenticated
         return caller
 
     @cached_property

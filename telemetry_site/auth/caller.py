@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rest_framework.request import Request
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -16,3 +18,7 @@ class Caller:
     tenant_filtered: bool
     is_admin: bool
     is_service: bool
+
+
+def caller_of(request: Request) -> Caller | None:
+    return request.user if isinstance(request.user, Caller) else None
