@@ -86,8 +86,8 @@ class Posted(NamedTuple):
     columns: Columns
 
 
-def decode_by_resource(body: bytes) -> tuple[list[str], list[Posted]]:
-    """(ids of all resources, those without metrics too, what was posted). Raises `ApiError`."""
+def decode_by_resource(body: bytes) -> list[Posted]:
+    """Resources without metrics leave nothing. Raises `ApiError`."""
     try:
         found = _by_resource.decode(body)
     except msgspec.ValidationError:
@@ -106,7 +106,7 @@ def decode_by_resource(body: bytes) -> tuple[list[str], list[Posted]]:
         for name, one in metrics.items()
     ]
     parts = columns([((key, name), one.measures) for key, name, one in flat])
-    return list(found), [
+    return [
         Posted(key, name, one.archive_policy_name, one.unit or "", part)
         for (key, name, one), part in zip(flat, parts, strict=True)
     ]
