@@ -7,7 +7,7 @@ from meters.models.catalogue import (
     Resource,
     ResourceRevision,
 )
-from meters.models.chunks import Chunk
+from meters.models.chunks import Chunk, DeletedSeries
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
 from meters.models.operations import (
@@ -33,6 +33,7 @@ __all__ = [
     "BatchAttempt",
     "CatalogueEpoch",
     "Chunk",
+    "DeletedSeries",
     "Event",
     "HeadSample",
     "HeadSlot",

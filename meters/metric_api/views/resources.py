@@ -29,6 +29,7 @@ from meters.metric_api.shapes import current, listed_json, resource_json
 from meters.metric_api.views.metrics import Measures, OneMetric
 from meters.models import Metric, Resource, ResourceType
 from meters.resource_types import attribute_schema
+from meters.store.deletion import delete_resources
 
 _CAUTION = (
     "caution: the query can not be empty, or it will"
@@ -71,9 +72,9 @@ class Resources(MetricView):
             raise bad_request(_CAUTION)
         rows = visible_resources(self.caller, "delete resources", kind)
         with transaction.atomic():
-            found = list(rows.filter(condition(search, kind, self.caller)))
-            resources.delete(found)
-        return self.answer({"deleted": len(found)})
+            found = rows.filter(condition(search, kind, self.caller))
+            deleted = delete_resources(list(found.values_list("pk", flat=True)))
+        return self.answer({"deleted": deleted})
 
 
 class OneResource(MetricView):
@@ -106,7 +107,7 @@ class OneResource(MetricView):
         resource, _ = self.found(type, id)
         require("delete resource", self.caller, target_of(resource))
         conditions.check(request, resource)
-        resources.delete([resource])
+        delete_resources([resource.pk])
         return self.no_content()
 
 
