@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from meters.metric_api.views import (
     aggregates,
     aggregation,
+    archive_policies,
     batch,
     influxdb,
     metrics,
@@ -20,6 +21,10 @@ urlpatterns = [
     path("", root.Root.as_view(), name="root"),
     path("healthcheck", root.Health.as_view(), name="healthcheck"),
     path("v1", root.Version.as_view(), name="version"),
+    path("v1/archive_policy", archive_policies.Policies.as_view()),
+    path("v1/archive_policy/<str:name>", archive_policies.Policy.as_view()),
+    path("v1/archive_policy_rule", archive_policies.Rules.as_view()),
+    path("v1/archive_policy_rule/<str:name>", archive_policies.Rule.as_view()),
     path("v1/capabilities", root.Capabilities.as_view(), name="capabilities"),
     path("v1/status", root.Status.as_view(), name="status"),
     path("v1/metric", metrics.Metrics.as_view()),
