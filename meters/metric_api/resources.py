@@ -75,9 +75,7 @@ def _file_revision(resource: Resource) -> None:
 
 
 @transaction.atomic
-def change(
-    caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]
-) -> bool:
+def change(caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]) -> bool:
     """Set what the body has; whether a revision was made of it. Raises `ApiError`.
 
     `metrics` replaces the whole set and makes no revision.

@@ -43,6 +43,7 @@ urlpatterns = [
     path("v1/search/metric", search_metric.SearchMetrics.as_view()),
     path("v1/aggregates", aggregates.Aggregates.as_view()),
     path("v1/aggregation/metric", aggregation.AggregationOfMetrics.as_view()),
+    path("v1/aggregation/resource/<str:type>/metric", aggregation.Nameless.as_view()),
     path(
         "v1/aggregation/resource/<str:type>/metric/<str:name>",
         aggregation.AggregationOfResources.as_view(),
