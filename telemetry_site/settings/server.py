@@ -275,6 +275,9 @@ TELEMETRY_METRIC_API_MAX_LIMIT = env.int("TELEMETRY_METRIC_API_MAX_LIMIT", 1000)
 TELEMETRY_DEFAULT_ARCHIVE_POLICIES = env.bool("TELEMETRY_DEFAULT_ARCHIVE_POLICIES", True)
 #: Whether Forwarded and X-Forwarded-* say how URLs in its answers begin.
 TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
+#: Whether series of Prometheus that differ in labels but `job` and `instance` are one metric, as
+#: gnocchi has it: then the last one of them wins.
+TELEMETRY_PROMETHEUS_FOLD_LABELS = env.bool("TELEMETRY_PROMETHEUS_FOLD_LABELS", False)
 #: Origins (https://grafana.example) whose pages may call it from a browser.
 TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
 
