@@ -88,6 +88,7 @@ CELERY_BEAT_SCHEDULE = {
     "poll central": _every("pollers.central.tasks.poll_central", TELEMETRY_POLL_INTERVAL),
     "housekeeping": _every("meters.tasks.housekeeping", 600),
     "compact": _every("meters.tasks.compact_store", 10),
+    "retention": _every("meters.tasks.keep_retention", 60),
     "dead letters": _every("meters.tasks.drain_dead_letters", 60),
     "evaluate": _every("alarms.tasks.evaluate_due_alarms", TELEMETRY_EVALUATION_TICK),
     "sweep outbox": _every("alarms.tasks.sweep_outbox", 2),
@@ -310,6 +311,7 @@ TELEMETRY_NOAUTH_NETWORKS = parse_networks(
 )
 
 # --- store ---------------------------------------------------------------------------------
+#: Of metrics without an archive policy; 0: samples are kept for ever.
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 400)
 #: A slot of the head is closed and packed into chunks when it is so old or so large.
 TELEMETRY_SLOT_SECONDS = env.int("TELEMETRY_SLOT_SECONDS", 1800)
