@@ -12,6 +12,7 @@ from uuid import UUID
 
 import voluptuous
 from django.http import HttpResponse
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView, set_rollback
@@ -19,10 +20,11 @@ from rest_framework.views import APIView, set_rollback
 from meters.api.bodies import read_body
 from meters.api.errors import LengthRequiredError
 from meters.metric_api import accept, addresses, bodies, times
-from meters.metric_api.errors import ApiError, ErrorResponse, translate, unauthorized
+from meters.metric_api.errors import ApiError, ErrorResponse, translate
 from meters.metric_api.paging import Paging
 from meters.metric_api.params import Params
-from telemetry_site.auth.caller import Caller
+from telemetry_site.auth.caller import Caller, caller_of
+from telemetry_site.auth.openstack import WAYS_IN
 
 JSON_PATCH = "application/json-patch+json"
 
@@ -48,7 +50,7 @@ class MetricView(APIView):
     The order of refusals: 404 (no such path), 406, 401, 405, 403, 415, 400.
     """
 
-    authentication_classes = ()
+    authentication_classes = WAYS_IN
     permission_classes = ()
     throttle_classes = ()
     renderer_classes = ()
@@ -64,9 +66,9 @@ class MetricView(APIView):
     @property
     def caller(self) -> Caller:
         """Who asks. Raises 401 when nobody has said so."""
-        caller = self.request.user
-        if not isinstance(caller, Caller):
-            raise unauthorized()
+        caller = caller_of(self.request)
+        if caller is None:
+            raise NotAuthenticated
         return caller
 
     @cached_property
@@ -77,12 +79,12 @@ class MetricView(APIView):
     def has_body(self) -> bool:
         return self.request.META.get("CONTENT_LENGTH") not in (None, "", "0")
 
-    def raw_body(self, media_type: str = accept.JSON) -> bytes:
-        """The body's bytes. Raises 415 for another type; call it when the caller may do this."""
+    def raw_body(self, media_type: str | None = accept.JSON) -> bytes:
+        """The body. None takes any type. Raises 415, so call it once the caller may do this."""
         if "HTTP_TRANSFER_ENCODING" in self.request.META:
             raise LengthRequiredError("Send the body with a Content-Length, not in chunks.")
         sent = self.request.META.get("CONTENT_TYPE", "").partition(";")[0]
-        if sent.strip().lower() != media_type:
+        if media_type is not None and sent.strip().lower() != media_type:
             raise ApiError(415)
         return read_body(self.request)
 
@@ -99,7 +101,7 @@ class MetricView(APIView):
 
     def answer(self, data: Any, status: int = 200) -> HttpResponse:
         """JSON, with bare ``NaN`` and ``Infinity`` for what is no finite number."""
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        text = json.dumps(data, ensure_ascii=False, default=_plain)
         return HttpResponse(text, content_type=accept.JSON, status=status)
 
     def created(self, data: Any, location: str) -> HttpResponse:

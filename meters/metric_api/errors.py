@@ -15,7 +15,7 @@ from typing import Any
 
 import voluptuous
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, NotAuthenticated
+from rest_framework.exceptions import APIException
 
 from meters.api import errors as house
 from meters.metric_api import accept
@@ -48,7 +48,7 @@ PAGE = """<!DOCTYPE html>
 
 
 class ApiError(Exception):
-    """An answer of 400 or above."""
+    """An answer that a view breaks off with: 400 or above, or 304."""
 
     def __init__(
         self,
@@ -72,7 +72,8 @@ class ErrorResponse(HttpResponse):
     def __init__(self, error: ApiError, request: HttpRequest) -> None:
         media_type = accept.error_type(request.META.get("HTTP_ACCEPT", ""))
         content_type = media_type if media_type == accept.JSON else f"{media_type}; charset=UTF-8"
-        body = _RENDERERS[media_type](error, request.method or "")
+        has_body = error.status >= 400  # 304 is raised too
+        body = _RENDERERS[media_type](error, request.method or "") if has_body else b""
         super().__init__(body, content_type, error.status, headers=error.headers)
 
 
@@ -127,10 +128,6 @@ def bad_request(description: Description) -> ApiError:
     return ApiError(400, description)
 
 
-def unauthorized(headers: Mapping[str, str] | None = None) -> ApiError:
-    return ApiError(401, "", headers)
-
-
 def forbidden(description: str = "") -> ApiError:
     return ApiError(403, description)
 
@@ -160,12 +157,11 @@ def translate(exc: Exception) -> ApiError | None:
 
 
 def _of_framework(exc: APIException) -> ApiError:
-    """The house's own errors have a sentence for the client; DRF's say no more than the status."""
+    """With the text that somebody wrote for this error; DRF's own say no more than the status."""
     challenge = getattr(exc, "auth_header", None)
     headers = {"WWW-Authenticate": challenge} if challenge else {}
-    own = isinstance(exc, house.ApiError)
-    status = 401 if isinstance(exc, NotAuthenticated) else exc.status_code
-    return ApiError(status, str(exc.detail) if own else "", headers)
+    text = str(exc.detail)
+    return ApiError(exc.status_code, "" if text == str(exc.default_detail) else text, headers)
 
 
 def of_status(status: int) -> ApiError:

@@ -1,4 +1,4 @@
-"""The JSON of metrics, resources and revisions. Each of the three forms of a metric is relied on."""
+"""The JSON of metrics, resources and revisions. Clients rely on each of a metric's three forms."""
 
 from __future__ import annotations
 

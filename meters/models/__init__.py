@@ -7,7 +7,7 @@ from meters.models.catalogue import (
     Resource,
     ResourceRevision,
 )
-from meters.models.chunks import Chunk
+from meters.models.chunks import Chunk, DeletedSeries
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
 from meters.models.operations import (
@@ -18,15 +18,22 @@ from meters.models.operations import (
     Quarantine,
     Source,
 )
-from meters.models.policies import ArchivePolicy, ArchivePolicyRule, ResourceType
+from meters.models.policies import (
+    AGENTS_POLICY,
+    ArchivePolicy,
+    ArchivePolicyRule,
+    ResourceType,
+)
 
 __all__ = [
+    "AGENTS_POLICY",
     "STANDALONE",
     "ArchivePolicy",
     "ArchivePolicyRule",
     "BatchAttempt",
     "CatalogueEpoch",
     "Chunk",
+    "DeletedSeries",
     "Event",
     "HeadSample",
     "HeadSlot",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Chunk(models.Model):
@@ -37,3 +38,19 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} samples of {self.series_id} on {self.start:%Y-%m-%d}"
+
+
+class DeletedSeries(models.Model):
+    """A series whose metric was deleted and whose chunks still have to go.
+
+    Noted by `meters.store.deletion`, which also takes the note away.
+    """
+
+    series_id = models.BigIntegerField(primary_key=True)
+    deleted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "deleted series"
+
+    def __str__(self) -> str:
+        return f"{self.series_id}, deleted {self.deleted_at:%Y-%m-%d %H:%M}"

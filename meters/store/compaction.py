@@ -22,15 +22,15 @@ from meters import metrics
 from meters.models import HeadSlot
 from meters.store import chunks, head
 from meters.store.copy_format import copy_out
-from meters.store.head import Rows, alone, table_of
+from meters.store.deletion import sweep_deleted
+from meters.store.head import Rows, table_of
+from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone
 from meters.store.points import Points
 from meters.store.read import CHUNK_COLUMNS, COLUMNS, as_packed, as_rows
 from telemetry_site.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
-COMPACTION_LOCK = 0x636F6D70
-MERGE_LOCK = 0x6D657267
 #: Pages of a slot that are packed at once (some 6 million rows, 400 MB of arrays), and how many
 #: such pieces the sequence numbers of chunks have room for.
 PIECE_PAGES = 32_768
@@ -80,7 +80,7 @@ class Packing(NamedTuple):
 
 
 def tend(seconds: float = TENDED_S) -> None:
-    """Rotate, pack and merge what is due, for about so long."""
+    """Rotate, pack, merge and sweep what is due, for about so long."""
     end = time.monotonic() + seconds
     head.summarize()
     head.rotate()
@@ -90,6 +90,8 @@ def tend(seconds: float = TENDED_S) -> None:
         log.info("slot packed", **packing._asdict())
     while time.monotonic() < end and (merged := merge()):
         metrics.CHUNKS_WRITTEN.labels("merge").inc(merged)
+    while (swept := sweep_deleted()) and time.monotonic() < end:
+        log.info("deleted series swept", **swept._asdict())
     _measure()
 
 

@@ -15,7 +15,13 @@ from django.db.backends.utils import CursorWrapper
 
 from meters import wire
 from meters.store import events, quarantine, reports
-from meters.store.catalogue import CatalogueCache, Resolver, key_of
+from meters.store.catalogue import (
+    CatalogueCache,
+    Resolver,
+    StaleCatalogueError,
+    key_of,
+    lock_catalogue,
+)
 from meters.store.head import Rows, copy_rows, enter_head
 from telemetry_site.clock import to_us
 from telemetry_site.failpoints import failpoint
@@ -74,11 +80,21 @@ def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[Stor
     breaks the format, and Django's database errors. Samples out of bounds in time (K3) go to the
     quarantine in the same transaction, the rest of their batch is stored.
     """
+    try:
+        return _store(batches, creator)
+    except StaleCatalogueError:
+        return _store(batches, creator, locked=True)
+
+
+def _store(batches: Sequence[wire.Batch], creator: str, locked: bool = False) -> list[StoreResult]:
+    """In one transaction; `locked`: with the catalogue's lock from its begin."""
     opened = [_open(batch) for batch in batches]
     with transaction.atomic(), connection.cursor() as cursor:
+        if locked:
+            lock_catalogue(cursor)
         entry = enter_head(cursor)
-        _cache.enter(entry.epoch)
-        resolver = Resolver(cursor, _cache, creator)
+        known = _cache.enter(entry.epoch)
+        resolver = Resolver(cursor, known, creator)
         rows = [_rows(cursor, one, resolver, entry.now) for one in opened]
         copy_rows(cursor, entry.slot, _concatenate(rows))
         failpoint("collector.after_copy")
@@ -86,7 +102,7 @@ def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[Stor
             _store_rest(cursor, one)
         reports.count_minute(cursor, [one.result for one in opened])
         if not resolver.resolved.changed:
-            transaction.on_commit(lambda: _cache.remember(entry.epoch, resolver.resolved))
+            transaction.on_commit(lambda: _cache.remember(known, resolver.resolved))
         failpoint("collector.before_commit")
     return [one.result for one in opened]
 

@@ -19,7 +19,6 @@ from meters.metric_api.finding import (
     metrics_of,
     parse_uuid,
     require,
-    resource_type,
     target_of,
     visible_resources,
 )
@@ -32,9 +31,7 @@ from meters.operations.parsing import parse
 from meters.operations.query import Query, parse_fill, parse_needed_overlap
 from meters.operations.tree import Node, Reference, references
 
-_BODY = vol.Schema(
-    {vol.Required("operations"): object, "resource_type": str, "search": object}
-)
+_BODY = vol.Schema({vol.Required("operations"): object, "resource_type": str, "search": object})
 
 
 def query_of(view: MetricView) -> Query:
@@ -139,7 +136,7 @@ class Aggregates(MetricView):
 
 def _type(name: str) -> ResourceType:
     """Raises the form of the error that this endpoint has alone."""
-    found = ResourceType.objects.filter(name=name).first()
+    found: ResourceType | None = ResourceType.objects.filter(name=name).first()
     if found is None:
         raise refusal("Resource type does not exist", detail=name)
     return found

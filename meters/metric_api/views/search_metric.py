@@ -30,7 +30,8 @@ class SearchMetrics(MetricView):
         condition = parse_condition(self.body())
         ids = [parse_uuid(text) for text in self.params.texts("metric_id")]
         if not ids:
-            raise refusal("Argument value error", detail="metric_id", reason="At least one is needed")
+            reason = "At least one is needed"
+            raise refusal("Argument value error", detail="metric_id", reason=reason)
         found = metrics_by_ids({one for one in ids if one is not None})
         wanted = Range(self._time("start"), self._time("stop"))
         for metric in found.values():
