@@ -14,6 +14,7 @@ from meters.metric_api.ids import resource_uuid
 from meters.metric_api.resources import MetricDefinition
 from telemetry_site.clock import from_us
 
+LONGEST_NAME = 255
 LONGEST_UNIT = 31
 LONGEST_OWNER = 255
 #: What a text may be so that PostgreSQL stores it.
@@ -30,7 +31,7 @@ def text(value: Any) -> str:
 
 def metric_name(value: Any) -> str:
     """Raises voluptuous' errors, and `ApiError` of what would be no address."""
-    name: str = vol.Length(max=255)(text(value))
+    name: str = vol.Length(max=LONGEST_NAME)(text(value))
     if "/" in name:
         raise bad_request("'/' is not supported in metric name")
     return name

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from meters.metric_api import aggregates, grouping
 from meters.metric_api.aggregates import Sources
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import not_found, refusal
 from meters.metric_api.finding import (
     metrics_by_ids,
@@ -46,6 +46,7 @@ def query_of(view: MetricView) -> Query:
 
 
 class Aggregates(MetricView):
+    scopes = SEARCHING
     http_method_names = ["post"]
 
     def post(self, request: Request) -> HttpResponse:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from meters.metric_api import aggregates, bodies, grouping, reading, schemas
 from meters.metric_api.aggregates import Sources
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
     metrics_by_ids,
@@ -73,6 +73,7 @@ class AggregationView(MetricView):
 
 
 class AggregationOfMetrics(AggregationView):
+    scopes = SEARCHING
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: Request) -> HttpResponse:
@@ -100,6 +101,7 @@ class Nameless(MetricView):
 
 
 class AggregationOfResources(AggregationView):
+    scopes = SEARCHING
     http_method_names = ["post"]
 
     def post(self, request: Request, type: str, name: str) -> HttpResponse:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from meters import archive_policies
 from meters.archive_policies import PolicyError, policy_json, rule_json
 from meters.metric_api import policy_schemas
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import GOVERNING, MetricView
 from meters.metric_api.errors import ApiError, bad_request, conflict, not_found, refusal
 from meters.metric_api.finding import require
 from meters.models import ArchivePolicy, ArchivePolicyRule
@@ -53,6 +53,8 @@ def _rule(name: str) -> ArchivePolicyRule:
 
 
 class Policies(MetricView):
+    scopes = GOVERNING
+
     def get(self, request: Request) -> HttpResponse:
         require("list archive policy", self.caller)
         return self.answer([policy_json(row) for row in ArchivePolicy.objects.order_by("name")])
@@ -74,6 +76,8 @@ class Policies(MetricView):
 
 
 class Policy(MetricView):
+    scopes = GOVERNING
+
     def get(self, request: Request, name: str) -> HttpResponse:
         require("get archive policy", self.caller)
         return self.answer(policy_json(_policy(name)))
@@ -100,6 +104,8 @@ class Policy(MetricView):
 
 
 class Rules(MetricView):
+    scopes = GOVERNING
+
     def get(self, request: Request) -> HttpResponse:
         require("list archive policy rule", self.caller)
         return self.answer([rule_json(rule) for rule in archive_policies.rules_in_order()])
@@ -119,6 +125,8 @@ class Rules(MetricView):
 
 
 class Rule(MetricView):
+    scopes = GOVERNING
+
     def get(self, request: Request, name: str) -> HttpResponse:
         require("get archive policy rule", self.caller)
         return self.answer(rule_json(_rule(name)))

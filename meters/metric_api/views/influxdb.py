@@ -65,9 +65,9 @@ class Write(MetricView):
         require("create resource", caller)
         kind = resource_type(self.params.text("db") or "influxdb")
         tag = request.headers.get(_TAG_HEADER, _DEFAULT_TAG)
-        posted = read_posted(self.raw_body(media_type=None), tag)
+        posted = read_posted(self.any_body(), tag)
         with transaction.atomic():
-            resources.ensure(caller, kind, {one.resource_id for one in posted})
+            resources.ensure(caller, kind, {one.resource_id: {} for one in posted})
             store_by_name(caller, posted, creates=True)
         return self.no_content()
 

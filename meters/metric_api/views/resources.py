@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from meters.metric_api import conditions, history, making, policies, resources, schemas
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
     metric_by_name,
@@ -156,12 +156,14 @@ class ResourceMeasures(Measures, ResourceMetric):
 
 
 class SearchResources(MetricView):
+    scopes = SEARCHING
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: Request, type: str) -> HttpResponse:
         """405, but 404 where there is no such type."""
         resource_type(type)
-        return self.http_method_not_allowed(request)
+        response: HttpResponse = self.http_method_not_allowed(request)
+        return response
 
     def post(self, request: Request, type: str) -> HttpResponse:
         kind = resource_type(type)

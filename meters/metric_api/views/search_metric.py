@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from meters.archives import Range, archived
 from meters.metric_api import times
 from meters.metric_api.aggregates import archive_of
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, refusal
 from meters.metric_api.finding import metrics_by_ids, parse_uuid, require, target_of
 from meters.metric_api.params import parse_timespan
@@ -21,6 +21,7 @@ from meters.operations.values import Condition, parse_condition
 
 
 class SearchMetrics(MetricView):
+    scopes = SEARCHING
     http_method_names = ["post"]
 
     def post(self, request: Request) -> HttpResponse:

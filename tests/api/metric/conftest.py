@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from tests.api.metric.people import MetricClient
 
 
 @pytest.fixture(autouse=True)
-def _believed_names(settings: SettingsWrapper) -> None:
+def _believed_names(settings: Any) -> None:
     settings.TELEMETRY_BASIC_AUTH = True
 
 

@@ -35,7 +35,9 @@ class MetricClient(Client):
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in {**self.sent, **names}.items() if value}
         data = b"" if body is None else json.dumps(body).encode()
-        return self.generic(method, f"{PREFIX}{path}", data, content_type, headers=sent)
+        return self.generic(
+            method, f"{PREFIX}{path}", data, headers=sent, CONTENT_TYPE=content_type
+        )
 
     def fetch(self, path: str) -> Any:
         answer = self.ask("GET", path)

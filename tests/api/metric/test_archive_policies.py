@@ -94,7 +94,11 @@ DEFINITION = [{"granularity": 1}]
     ("body", "reason", "detail"),
     [
         ([], "expected a dictionary", []),
-        ({}, "required key not provided @ data['definition']", ["definition"]),
+        (
+            {"definition": DEFINITION},
+            "required key not provided @ data['name']",
+            ["name"],
+        ),
         ({"cowsay": "moo"}, "extra keys not allowed @ data['cowsay']", ["cowsay"]),
         ({"name": "m"}, "required key not provided @ data['definition']", ["definition"]),
         (
