@@ -10,9 +10,8 @@ from meters.aggregation import Floats, Ints
 from meters.archive_policies import policy_json
 from meters.metric_api.times import text_of, texts_of
 from meters.models import STANDALONE, Metric, Resource, ResourceType
+from meters.resource_types import GENERIC as GENERIC
 from meters.resource_types import attributes_json
-
-GENERIC = "generic"
 
 
 class State(NamedTuple):
