@@ -34,7 +34,7 @@ class Write(MetricView):
         caller = self.caller
         require("create resource", caller)
         try:
-            written = decode(self.any_body())
+            written = decode(self.any_body("snappy"))
         except RemoteWriteError as error:
             raise refusal("Value error", detail="body", reason=str(error)) from error
         posted, attributes = _posted(written)
