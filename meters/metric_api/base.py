@@ -93,11 +93,14 @@ class MetricView(APIView):
     def has_body(self) -> bool:
         return self.request.META.get("CONTENT_LENGTH") not in (None, "", "0")
 
-    def any_body(self) -> bytes:
-        """The body's bytes, whatever type it says it has. Raises 411 and 413."""
+    def any_body(self, left_packed: str = "") -> bytes:
+        """The body's bytes, whatever type it says it has. Raises 411 and 413.
+
+        `left_packed` is a `Content-Encoding` that the view unpacks itself.
+        """
         if "HTTP_TRANSFER_ENCODING" in self.request.META:
             raise LengthRequiredError("Send the body with a Content-Length, not in chunks.")
-        return read_body(self.request)
+        return read_body(self.request, left_packed)
 
     def raw_body(self, media_type: str = accept.JSON) -> bytes:
         """The body's bytes. Raises 415 for another type; call it when the caller may do this."""

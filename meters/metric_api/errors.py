@@ -13,6 +13,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
+import voluptuous
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
@@ -112,6 +113,12 @@ def bad_argument(name: str, reason: str) -> ApiError:
     return refusal("Argument value error", detail=name, reason=reason)
 
 
+def invalid_input(error: voluptuous.Invalid) -> ApiError:
+    """A schema's error, with the path to what is wrong."""
+    detail = [str(step) for step in error.path]
+    return refusal("Invalid input", reason=str(error), detail=detail)
+
+
 def undecodable() -> ApiError:
     """The body is no JSON. The words are a JSON library's that clients have learnt."""
     return refusal("Unable to decode body", reason="Expected object or value", detail=[])
@@ -139,6 +146,8 @@ def translate(exc: Exception) -> ApiError | None:
         return exc
     if isinstance(exc, OperationsError):
         return refusal(exc.cause, reason=exc.reason, detail=exc.detail)
+    if isinstance(exc, voluptuous.Invalid):
+        return invalid_input(exc)
     if isinstance(exc, house.InvalidBodyError):
         return undecodable()
     if isinstance(exc, Http404):

@@ -66,7 +66,8 @@ def decode_by_metric(body: bytes) -> dict[str, Columns]:
     try:
         found = _by_metric.decode(body)
     except msgspec.ValidationError:
-        found = {key: _checked(rows, (key,)) for key, rows in _dictionary(bodies.decode(body), ()).items()}
+        sent = _dictionary(bodies.decode(body), ())
+        found = {key: _checked(rows, (key,)) for key, rows in sent.items()}
     except msgspec.DecodeError as error:
         raise undecodable() from error
     parts = columns([((key,), rows) for key, rows in found.items()])

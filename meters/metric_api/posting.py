@@ -13,8 +13,8 @@ from django.db import transaction
 from meters.metric_api import making
 from meters.metric_api.errors import ApiError, bad_request, refusal
 from meters.metric_api.finding import metrics_of, require, target_of
-from meters.metric_api.ids import resource_uuid
-from meters.metric_api.measures import Columns, Posted
+from meters.metric_api.ids import ResourceIdError, resource_uuid
+from meters.metric_api.measures import Columns, Posted, invalid_input
 from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.schemas import checked_name
 from meters.models import Metric, Resource
@@ -70,7 +70,7 @@ def store_by_name(caller: Caller, posted: Sequence[Posted], creates: bool) -> No
 
     Raises `ApiError`.
     """
-    ids = {one.resource_id: resource_uuid(one.resource_id, caller.creator) for one in posted}
+    ids = {name: _identity(name, caller) for name in {one.resource_id for one in posted}}
     found = _found(ids, posted)
     if creates and _missing(ids, posted, found):
         making.lock_catalogue()
@@ -82,6 +82,13 @@ def store_by_name(caller: Caller, posted: Sequence[Posted], creates: bool) -> No
     for metric in found.values():
         require("post measures", caller, target_of(metric))
     store([Post(found[ids[one.resource_id], one.name], one.columns) for one in posted])
+
+
+def _identity(name: str, caller: Caller) -> UUID:
+    try:
+        return resource_uuid(name, caller.creator)
+    except ResourceIdError as error:
+        raise invalid_input(str(error), (name,), of_value=False) from error
 
 
 def _found(ids: Mapping[str, UUID], posted: Sequence[Posted]) -> dict[Pair, Metric]:
@@ -98,9 +105,7 @@ def _missing(
     return [one for one in posted if (ids[one.resource_id], one.name) not in found]
 
 
-def _made(
-    caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Posted]
-) -> dict[Pair, Metric]:
+def _made(caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Posted]) -> dict[Pair, Metric]:
     """The missing metrics, on resources that are there."""
     resources = _resources(ids, missing)
     for resource in resources.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -75,9 +75,7 @@ def _file_revision(resource: Resource) -> None:
 
 
 @transaction.atomic
-def change(
-    caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]
-) -> bool:
+def change(caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]) -> bool:
     """Set what the body has; whether a revision was made of it. Raises `ApiError`.
 
     `metrics` replaces the whole set and makes no revision.
@@ -150,13 +148,13 @@ def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchiveP
         raise bad_request(str(error)) from error
 
 
-def ensure(caller: Caller, kind: ResourceType, names: Collection[str]) -> None:
-    """Make the caller's resources of these names that are not there yet. Raises `ApiError`."""
-    ids = {resource_uuid(name, caller.creator): name for name in names}
+def ensure(caller: Caller, kind: ResourceType, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the caller's resources that are not there yet: {name: attributes}. Raises `ApiError`."""
+    ids = {resource_uuid(name, caller.creator): name for name in wanted}
     found = Resource.objects.in_bulk(list(ids), field_name="uuid")
     for identity, resource in found.items():
         if resource.type != kind.name:
             raise refusal("Resource already exists", 409, detail=str(identity))
     for identity, name in ids.items():
         if identity not in found:
-            create(caller, kind, {"id": name})
+            create(caller, kind, {"id": name, **wanted[name]})

@@ -7,7 +7,7 @@ from meters.models.catalogue import (
     Resource,
     ResourceRevision,
 )
-from meters.models.chunks import Chunk, DeletedSeries
+from meters.models.chunks import Chunk, DeletedSeries, RetentionWalk
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
 from meters.models.operations import (
@@ -45,5 +45,6 @@ __all__ = [
     "Resource",
     "ResourceRevision",
     "ResourceType",
+    "RetentionWalk",
     "Source",
 ]

@@ -54,3 +54,21 @@ class DeletedSeries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series_id}, deleted {self.deleted_at:%Y-%m-%d %H:%M}"
+
+
+class RetentionWalk(models.Model):
+    """One row: how far `meters.store.retention` has come with deleting old chunks.
+
+    Series up to `position` were looked at since `begun_at`.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    position = models.BigIntegerField(default=0)
+    begun_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_walk_row")]
+
+    def __str__(self) -> str:
+        return f"begun {self.begun_at:%Y-%m-%d %H:%M}, at series {self.position}"

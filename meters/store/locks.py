@@ -9,6 +9,8 @@ ROTATION_LOCK = 0x726F7461
 #: Of all that make chunks.
 COMPACTION_LOCK = 0x636F6D70
 MERGE_LOCK = 0x6D657267
+#: Of the walk that deletes what is past its retention.
+RETENTION_LOCK = 0x72657465
 _TRY = "SELECT bool_and(pg_try_advisory_xact_lock(lock)) FROM unnest(%s) AS lock"
 
 

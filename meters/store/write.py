@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
+from meters.retention import earliest
 from meters.store import events, quarantine, reports
 from meters.store.catalogue import (
     CatalogueCache,
@@ -153,8 +153,8 @@ def _in_bounds(
 ) -> wire.Columns:
     """Columns without the samples of the future and of before the retention (K3)."""
     latest = to_us(now + FUTURE_ALLOWANCE)
-    earliest = to_us(now - timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
-    future, ancient = columns.timestamp > latest, columns.timestamp < earliest
+    first = to_us(earliest(now))
+    future, ancient = columns.timestamp > latest, columns.timestamp < first
     bad = future | ancient
     if not bad.any():
         return columns

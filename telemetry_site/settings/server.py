@@ -88,6 +88,7 @@ CELERY_BEAT_SCHEDULE = {
     "poll central": _every("pollers.central.tasks.poll_central", TELEMETRY_POLL_INTERVAL),
     "housekeeping": _every("meters.tasks.housekeeping", 600),
     "compact": _every("meters.tasks.compact_store", 10),
+    "retention": _every("meters.tasks.keep_retention", 60),
     "dead letters": _every("meters.tasks.drain_dead_letters", 60),
     "evaluate": _every("alarms.tasks.evaluate_due_alarms", TELEMETRY_EVALUATION_TICK),
     "sweep outbox": _every("alarms.tasks.sweep_outbox", 2),
@@ -275,6 +276,9 @@ TELEMETRY_METRIC_API_MAX_LIMIT = env.int("TELEMETRY_METRIC_API_MAX_LIMIT", 1000)
 TELEMETRY_DEFAULT_ARCHIVE_POLICIES = env.bool("TELEMETRY_DEFAULT_ARCHIVE_POLICIES", True)
 #: Whether Forwarded and X-Forwarded-* say how URLs in its answers begin.
 TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
+#: Whether series of Prometheus that differ in labels but `job` and `instance` are one metric, as
+#: gnocchi has it: then the last one of them wins.
+TELEMETRY_PROMETHEUS_FOLD_LABELS = env.bool("TELEMETRY_PROMETHEUS_FOLD_LABELS", False)
 #: Origins (https://grafana.example) whose pages may call it from a browser.
 TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
 
@@ -307,6 +311,7 @@ TELEMETRY_NOAUTH_NETWORKS = parse_networks(
 )
 
 # --- store ---------------------------------------------------------------------------------
+#: Of metrics without an archive policy; 0: samples are kept for ever.
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 400)
 #: A slot of the head is closed and packed into chunks when it is so old or so large.
 TELEMETRY_SLOT_SECONDS = env.int("TELEMETRY_SLOT_SECONDS", 1800)

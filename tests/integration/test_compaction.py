@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from psycopg.errors import LockNotAvailable
 
-from meters.housekeeping import keep_house
 from meters.models import Chunk, HeadSample, HeadSlot, Metric
 from meters.store import compaction, head, read
 from meters.store.compaction import Packing, compact, merge
@@ -197,18 +196,6 @@ class TestTending:
         compaction.tend(seconds=0)
         assert 3600 <= sample("telemetry_compaction_lag_seconds") < 3700
         assert sample("telemetry_head_slots_free") == 4
-
-    def test_chunks_past_the_retention_are_deleted(self, noon: int) -> None:
-        store(("vm-1", noon, 1.0))
-        pack()
-        kept = Chunk.objects.get()
-        old = now() - timedelta(days=402)
-        Chunk.objects.create(
-            series_id=kept.series_id, start=old, sequence=1, last=old, count=1, merged=True,
-            time_bytes=kept.time_bytes, data=kept.data,
-        )  # fmt: skip
-        assert keep_house()["meters_chunk"] == 1
-        assert Chunk.objects.get().start == kept.start
 
 
 def sample(name: str, **labels: str) -> float:

@@ -67,7 +67,7 @@ class Write(MetricView):
         tag = request.headers.get(_TAG_HEADER, _DEFAULT_TAG)
         posted = read_posted(self.any_body(), tag)
         with transaction.atomic():
-            resources.ensure(caller, kind, {one.resource_id for one in posted})
+            resources.ensure(caller, kind, {one.resource_id: {} for one in posted})
             store_by_name(caller, posted, creates=True)
         return self.no_content()
 

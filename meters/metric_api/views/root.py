@@ -28,7 +28,7 @@ COLLECTIONS = (
 class OpenView(MetricView):
     """A view that says the same to everybody."""
 
-    authentication_classes = ()
+    authentication_classes = []
 
 
 class Root(OpenView):
