@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from meters.aggregation import RATE_PREFIX, aggregate, between, within_timespans
-
 from meters.store.points import Points
 from meters.store.read import latest_points, read_points, read_points_after_their_predecessors
 from telemetry_site.clock import from_us, to_us

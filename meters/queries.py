@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import F, Func, JSONField, TextField, Value
+from django.db.models import F, Func, JSONField, OuterRef, Subquery, TextField, Value
 from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
@@ -85,3 +85,11 @@ def extract(column: str, *path: str, text: bool = False) -> Func:
     output = TextField() if text else JSONField()
     steps = [Cast(Value(step), TextField()) for step in path]
     return Func(F(column), *steps, function=function, output_field=output)
+
+
+def revision_end() -> Subquery:
+    """When the next revision of a revision's resource began; null of the newest."""
+    later = apps.get_model("meters", "ResourceRevision").objects.filter(
+        resource=OuterRef("resource"), valid_from__gt=OuterRef("valid_from")
+    )
+    return Subquery(later.order_by("valid_from").values("valid_from")[:1])

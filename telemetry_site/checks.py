@@ -1,4 +1,4 @@
-"""System checks of `manage.py check --deploy`: the running servers, asked for their settings."""
+"""System checks of `manage.py check --deploy`: the servers’ settings, and whom we believe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from telemetry_site import durability
+from telemetry_site import durability, trust
 
 
 @register(Tags.security, deploy=True)
@@ -32,3 +32,11 @@ def check_servers(**_: Any) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+@register(Tags.security, deploy=True)
+def check_callers(**_: Any) -> list[CheckMessage]:
+    """Ways into the OpenStack doors that prove nothing (S35)."""
+    if not settings.DATABASES:  # an agent: nobody calls it
+        return []
+    return [Warning(text, id="telemetry.W002") for text in trust.warnings()]

@@ -45,7 +45,8 @@ def security_headers(get_response: Handler) -> Handler:
 def refuse_cross_site(get_response: Handler) -> Handler:
     """Browsers say where a request comes from; an unsafe one from another site is nobody's will.
 
-    The metric API takes no cookies: a page there can't do more than what it has credentials for.
+    The metric API is called from other sites' pages too; a cookie is good for nothing unsafe there
+    without the CSRF token.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

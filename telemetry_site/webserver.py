@@ -15,7 +15,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
-from telemetry_site import paths
+from telemetry_site import paths, trust
 from telemetry_site.errors import SiteError
 from telemetry_site.roles import Role
 from telemetry_site.status import reporter
@@ -59,6 +59,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "max_requests": 0,
             "preload_app": False,
             "control_socket_disable": True,
+            "header_map": "drop",  # X_Roles is not X-Roles (S35)
             "logger_class": _Logger,
             "proc_name": "telemetry-web",
             "when_ready": _when_ready,
@@ -101,6 +102,8 @@ def serve(_role: Role) -> None:
             f"There is no secret key: set SECRET_KEY, or let `manage.py up` make "
             f"{settings.TELEMETRY_HOME / 'secret_key'}."
         )
+    for warning in trust.warnings():
+        log.warning(warning)
     draining_file().unlink(missing_ok=True)
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns without it
     reporter.start("web")

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from meters.archives import Archive, Range, archived
+from meters.metric_api.errors import refusal
 from meters.metric_api.shapes import measures_json
 from meters.models import Metric
-from meters.operations.errors import OperationsError
 from meters.operations.evaluation import Inputs, Result, Series, evaluate
 from meters.operations.query import Query, common_granularities
 from meters.operations.tree import Node, Reference
@@ -36,25 +36,24 @@ class Sources:
     _known: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def add(self, reference: Reference, metric: Metric) -> None:
-        """Raises `OperationsError` when the metric's policy lacks the aggregation."""
+        """Raises `ApiError` when the metric's policy lacks the aggregation."""
         assert metric.archive_policy is not None
         if reference.aggregation not in metric.archive_policy.aggregation_methods:
-            raise OperationsError(
-                "Metrics with unknown aggregation", "", [list(reference)],
-                f"{reference.metric} has no aggregation {reference.aggregation}",
-            )  # fmt: skip
+            cause = "Metrics with unknown aggregation"
+            raise refusal(cause, 404, detail=[list(reference)])
         key = (metric.pk, reference.aggregation)
         if key not in self._known:
             self._known[key] = len(self.places)
             self.places.append(Place(metric, reference.aggregation))
         self.columns.setdefault(reference, []).append(self._known[key])
 
-    def offered(self) -> dict[Reference, set[int]]:
-        """At which granularities all metrics of a reference have points."""
-        return {
-            reference: set.intersection(*(_granularities(self.places[one].metric) for one in ones))
+    def offered(self) -> list[tuple[Reference, set[int]]]:
+        """At which granularities each series has points."""
+        return [
+            (reference, _granularities(self.places[one].metric))
             for reference, ones in self.columns.items()
-        }
+            for one in ones
+        ]
 
     def only(self, resources: Iterable[int]) -> dict[Reference, list[int]]:
         """The columns of these resources; references without any are kept, empty."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
@@ -12,6 +12,8 @@ from uuid import UUID
 
 import voluptuous
 from django.http import HttpResponse
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView, set_rollback
@@ -19,12 +21,24 @@ from rest_framework.views import APIView, set_rollback
 from meters.api.bodies import read_body
 from meters.api.errors import LengthRequiredError
 from meters.metric_api import accept, addresses, bodies, times
-from meters.metric_api.errors import ApiError, ErrorResponse, translate, unauthorized
+from meters.metric_api.errors import ApiError, ErrorResponse, forbidden, translate
 from meters.metric_api.paging import Paging
 from meters.metric_api.params import Params
-from telemetry_site.auth.caller import Caller
+from telemetry_site.auth.caller import Caller, caller_of
+from telemetry_site.auth.openstack import WAYS_IN
+from telemetry_site.auth.principal import Scope
 
 JSON_PATCH = "application/json-patch+json"
+_READING: dict[str, Scope] = {"GET": "read", "HEAD": "read"}
+#: What `POST` asks for without changing anything.
+SEARCHING: Mapping[str, Scope] = {**_READING, "POST": "read"}
+WRITING: Mapping[str, Scope] = {
+    **_READING, "POST": "ingest", "PATCH": "ingest", "DELETE": "ingest",
+}  # fmt: skip
+#: What belongs to the installation.
+GOVERNING: Mapping[str, Scope] = {
+    **_READING, "POST": "admin", "PATCH": "admin", "DELETE": "admin",
+}  # fmt: skip
 
 
 class Negotiation(BaseContentNegotiation):
@@ -48,7 +62,7 @@ class MetricView(APIView):
     The order of refusals: 404 (no such path), 406, 401, 405, 403, 415, 400.
     """
 
-    authentication_classes = ()
+    authentication_classes: Sequence[type[BaseAuthentication]] = WAYS_IN
     permission_classes = ()
     throttle_classes = ()
     renderer_classes = ()
@@ -56,6 +70,8 @@ class MetricView(APIView):
     content_negotiation_class = Negotiation
     http_method_names = ["get", "head", "post", "patch", "delete"]
     schema = None
+    #: What a token of ours must be good for, by method.
+    scopes: Mapping[str, Scope] = WRITING
     #: The type of the answer, for `Accept`; "" where nobody may choose.
     produces = accept.JSON
 
@@ -64,9 +80,9 @@ class MetricView(APIView):
     @property
     def caller(self) -> Caller:
         """Who asks. Raises 401 when nobody has said so."""
-        caller = self.request.user
-        if not isinstance(caller, Caller):
-            raise unauthorized()
+        caller = caller_of(self.request)
+        if caller is None:
+            raise NotAuthenticated
         return caller
 
     @cached_property
@@ -77,14 +93,21 @@ class MetricView(APIView):
     def has_body(self) -> bool:
         return self.request.META.get("CONTENT_LENGTH") not in (None, "", "0")
 
-    def raw_body(self, media_type: str = accept.JSON) -> bytes:
-        """The body's bytes. Raises 415 for another type; call it when the caller may do this."""
+    def any_body(self, left_packed: str = "") -> bytes:
+        """The body's bytes, whatever type it says it has. Raises 411 and 413.
+
+        `left_packed` is a `Content-Encoding` that the view unpacks itself.
+        """
         if "HTTP_TRANSFER_ENCODING" in self.request.META:
             raise LengthRequiredError("Send the body with a Content-Length, not in chunks.")
+        return read_body(self.request, left_packed)
+
+    def raw_body(self, media_type: str = accept.JSON) -> bytes:
+        """The body's bytes. Raises 415 for another type; call it when the caller may do this."""
         sent = self.request.META.get("CONTENT_TYPE", "").partition(";")[0]
         if sent.strip().lower() != media_type:
             raise ApiError(415)
-        return read_body(self.request)
+        return self.any_body()
 
     def body(self, schema: voluptuous.Schema | None = None, media_type: str = accept.JSON) -> Any:
         """The body's JSON, through the schema. Raises 415 and 400 as `raw_body`."""
@@ -99,7 +122,7 @@ class MetricView(APIView):
 
     def answer(self, data: Any, status: int = 200) -> HttpResponse:
         """JSON, with bare ``NaN`` and ``Infinity`` for what is no finite number."""
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        text = json.dumps(data, ensure_ascii=False, default=_plain)
         return HttpResponse(text, content_type=accept.JSON, status=status)
 
     def created(self, data: Any, location: str) -> HttpResponse:
@@ -129,6 +152,13 @@ class MetricView(APIView):
         return response
 
     # --- the framework's hooks -----------------------------------------------------------------
+
+    def check_permissions(self, request: Request) -> None:
+        """Raises 403 for a token without the scope; which objects it may touch, handlers ask."""
+        caller = caller_of(request)
+        scope = self.scopes.get(request.method or "")
+        if caller is not None and scope is not None and not caller.may(scope):
+            raise forbidden(f"The token lacks the scope `{scope}`.")
 
     @property
     def default_response_headers(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ import msgspec
 import voluptuous
 
 from meters.api.bodies import check_depth
-from meters.metric_api.errors import refusal, undecodable
+from meters.metric_api.errors import invalid_input, undecodable
 
 
 def decode(body: bytes) -> Any:
@@ -25,5 +25,4 @@ def validate(schema: voluptuous.Schema, data: Any) -> Any:
     try:
         return schema(data)
     except voluptuous.Invalid as error:
-        path = [str(step) for step in error.path]
-        raise refusal("Invalid input", reason=str(error), detail=path) from error
+        raise invalid_input(error) from error

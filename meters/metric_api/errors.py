@@ -13,8 +13,9 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
+import voluptuous
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, NotAuthenticated
+from rest_framework.exceptions import APIException
 
 from meters.api import errors as house
 from meters.metric_api import accept
@@ -47,7 +48,7 @@ PAGE = """<!DOCTYPE html>
 
 
 class ApiError(Exception):
-    """An answer of 400 or above."""
+    """An answer that a view breaks off with: 400 or above, or 304."""
 
     def __init__(
         self,
@@ -71,7 +72,8 @@ class ErrorResponse(HttpResponse):
     def __init__(self, error: ApiError, request: HttpRequest) -> None:
         media_type = accept.error_type(request.META.get("HTTP_ACCEPT", ""))
         content_type = media_type if media_type == accept.JSON else f"{media_type}; charset=UTF-8"
-        body = _RENDERERS[media_type](error, request.method or "")
+        has_body = error.status >= 400  # 304 is raised too
+        body = _RENDERERS[media_type](error, request.method or "") if has_body else b""
         super().__init__(body, content_type, error.status, headers=error.headers)
 
 
@@ -111,6 +113,12 @@ def bad_argument(name: str, reason: str) -> ApiError:
     return refusal("Argument value error", detail=name, reason=reason)
 
 
+def invalid_input(error: voluptuous.Invalid) -> ApiError:
+    """A schema's error, with the path to what is wrong."""
+    detail = [str(step) for step in error.path]
+    return refusal("Invalid input", reason=str(error), detail=detail)
+
+
 def undecodable() -> ApiError:
     """The body is no JSON. The words are a JSON library's that clients have learnt."""
     return refusal("Unable to decode body", reason="Expected object or value", detail=[])
@@ -118,10 +126,6 @@ def undecodable() -> ApiError:
 
 def bad_request(description: Description) -> ApiError:
     return ApiError(400, description)
-
-
-def unauthorized(headers: Mapping[str, str] | None = None) -> ApiError:
-    return ApiError(401, "", headers)
 
 
 def forbidden(description: str = "") -> ApiError:
@@ -142,6 +146,8 @@ def translate(exc: Exception) -> ApiError | None:
         return exc
     if isinstance(exc, OperationsError):
         return refusal(exc.cause, reason=exc.reason, detail=exc.detail)
+    if isinstance(exc, voluptuous.Invalid):
+        return invalid_input(exc)
     if isinstance(exc, house.InvalidBodyError):
         return undecodable()
     if isinstance(exc, Http404):
@@ -151,12 +157,11 @@ def translate(exc: Exception) -> ApiError | None:
 
 
 def _of_framework(exc: APIException) -> ApiError:
-    """The house's own errors have a sentence for the client; DRF's say no more than the status."""
+    """With the text that somebody wrote for this error; DRF's own say no more than the status."""
     challenge = getattr(exc, "auth_header", None)
     headers = {"WWW-Authenticate": challenge} if challenge else {}
-    own = isinstance(exc, house.ApiError)
-    status = 401 if isinstance(exc, NotAuthenticated) else exc.status_code
-    return ApiError(status, str(exc.detail) if own else "", headers)
+    text = str(exc.detail)
+    return ApiError(exc.status_code, "" if text == str(exc.default_detail) else text, headers)
 
 
 def of_status(status: int) -> ApiError:

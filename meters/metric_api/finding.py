@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 
 from meters.metric_api import policies
 from meters.metric_api.errors import forbidden, not_found
-from meters.metric_api.ids import resource_uuid
-from meters.metric_api.policies import Target
+from meters.metric_api.ids import ResourceIdError, resource_uuid
+from meters.metric_api.policies import Rule, Target
 from meters.metric_api.shapes import GENERIC
 from meters.models import STANDALONE, Metric, Resource, ResourceType
 from telemetry_site.auth.caller import Caller
@@ -22,7 +22,7 @@ def parse_uuid(text: str) -> UUID | None:
         return None
 
 
-def require(rule: str, caller: Caller, target: Target | None = None) -> None:
+def require(rule: Rule, caller: Caller, target: Target = policies.ANY) -> None:
     """Raises 403."""
     if not policies.allows(rule, caller, target):
         raise forbidden()
@@ -42,7 +42,7 @@ def _metrics() -> QuerySet[Metric]:
 
 
 def listed_metrics(caller: Caller) -> QuerySet[Metric]:
-    return _metrics().filter(policies.metrics(caller))
+    return _metrics().filter(policies.metric_filter("list metric", caller))
 
 
 def metric_by_id(text: str) -> Metric:
@@ -85,14 +85,17 @@ def resources_of_type(kind: ResourceType) -> QuerySet[Resource]:
     return rows if kind.name == GENERIC else rows.filter(type=kind.name)
 
 
-def visible_resources(caller: Caller, rule: str, kind: ResourceType) -> QuerySet[Resource]:
+def visible_resources(caller: Caller, rule: Rule, kind: ResourceType) -> QuerySet[Resource]:
     """Raises 403 where the rule can hold for nothing."""
-    return resources_of_type(kind).filter(policies.resources(rule, caller))
+    return resources_of_type(kind).filter(policies.resource_filter(rule, caller))
 
 
 def resource_by_id(caller: Caller, text: str, kind: ResourceType | None = None) -> Resource:
     """Raises 404. A name stands for the caller's own resource of that name."""
-    identity = resource_uuid(text, caller.creator)
+    try:
+        identity = resource_uuid(text, caller.creator)
+    except ResourceIdError as error:
+        raise not_found(f"Resource {text} does not exist") from error
     rows = resources_of_type(kind or resource_type(GENERIC))
     resource = rows.filter(uuid=identity).first()
     if resource is None:

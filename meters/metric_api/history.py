@@ -37,11 +37,12 @@ def revisions_of(resources: QuerySet[Resource]) -> QuerySet[Any]:
     """With `until`, when the next one began (None of the current one), and its `number`."""
     order = {"partition_by": [F("resource")], "order_by": [F("valid_from").asc()]}
     rows = ResourceRevision.objects.filter(resource__in=resources)
-    return rows.select_related("resource").annotate(
+    annotated: QuerySet[Any] = rows.select_related("resource").annotate(
         since_ever=Coalesce("started_at", "resource__started_at"),
         until=Window(Lead("valid_from"), **order),  # type: ignore[arg-type]
         number=Window(RowNumber(), **order),  # type: ignore[arg-type]
     )
+    return annotated
 
 
 def state_of(revision: Any) -> State:

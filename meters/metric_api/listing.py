@@ -12,6 +12,7 @@ from meters.metric_api import history
 from meters.metric_api.base import MetricView
 from meters.metric_api.finding import parse_uuid, visible_resources
 from meters.metric_api.paging import Paging
+from meters.metric_api.policies import Rule
 from meters.metric_api.search import condition
 from meters.metric_api.shapes import GENERIC, State, current, resource_json
 from meters.models import Metric, ResourceType
@@ -35,7 +36,7 @@ def sortable(kind: ResourceType) -> dict[str, str]:
     return {**FIELDS, **{name: f"metadata__{name}" for name in kind.attributes}}
 
 
-def resource_page(view: MetricView, rule: str, kind: ResourceType, search: Any) -> HttpResponse:
+def resource_page(view: MetricView, rule: Rule, kind: ResourceType, search: Any) -> HttpResponse:
     """The resources that a search finds; all without one."""
     rows = visible_resources(view.caller, rule, kind)
     if view.params.flag("history"):

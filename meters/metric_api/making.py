@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from meters.models import STANDALONE, ArchivePolicy, Metric, Resource
-from meters.store.catalogue import CATALOGUE_LOCK, LOCK_CATALOGUE, RAISE_EPOCH
+from meters.store import catalogue
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
 
@@ -34,13 +34,13 @@ class NameTakenError(Exception):
 def lock_catalogue() -> None:
     """Held until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_CATALOGUE, [CATALOGUE_LOCK])
+        catalogue.lock_catalogue(cursor)
 
 
 def raise_epoch() -> None:
     """Collectors forget which series a resource's meter is."""
     with connection.cursor() as cursor:
-        cursor.execute(RAISE_EPOCH)
+        cursor.execute(catalogue.RAISE_EPOCH)
 
 
 def make_metrics(wanted: Sequence[NewMetric], caller: Caller) -> list[Metric]:

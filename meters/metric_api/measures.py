@@ -16,6 +16,7 @@ import numpy as np
 import voluptuous
 
 from meters.aggregation import Floats, Ints
+from meters.metric_api import bodies
 from meters.metric_api.errors import ApiError, refusal, undecodable
 from meters.metric_api.times import TimeError, to_us_array
 
@@ -54,14 +55,10 @@ def decode(body: bytes) -> Columns:
     try:
         rows = _measures.decode(body)
     except msgspec.ValidationError:
-        rows = _checked(_json(body), ())
+        rows = _checked(bodies.decode(body), ())
     except msgspec.DecodeError as error:
         raise undecodable() from error
     return columns([((), rows)])[0]
-
-
-def _json(body: bytes) -> Any:
-    return msgspec.json.decode(body)
 
 
 def decode_by_metric(body: bytes) -> dict[str, Columns]:
@@ -69,7 +66,8 @@ def decode_by_metric(body: bytes) -> dict[str, Columns]:
     try:
         found = _by_metric.decode(body)
     except msgspec.ValidationError:
-        found = {key: _checked(rows, (key,)) for key, rows in _dictionary(_json(body), ()).items()}
+        sent = _dictionary(bodies.decode(body), ())
+        found = {key: _checked(rows, (key,)) for key, rows in sent.items()}
     except msgspec.DecodeError as error:
         raise undecodable() from error
     parts = columns([((key,), rows) for key, rows in found.items()])
@@ -86,8 +84,8 @@ class Posted(NamedTuple):
     columns: Columns
 
 
-def decode_by_resource(body: bytes) -> tuple[list[str], list[Posted]]:
-    """(ids of all resources, those without metrics too, what was posted). Raises `ApiError`."""
+def decode_by_resource(body: bytes) -> list[Posted]:
+    """Resources without metrics leave nothing. Raises `ApiError`."""
     try:
         found = _by_resource.decode(body)
     except msgspec.ValidationError:
@@ -96,7 +94,7 @@ def decode_by_resource(body: bytes) -> tuple[list[str], list[Posted]]:
                 name: _checked_definition(one, (key, name))
                 for name, one in _dictionary(metrics, (key,)).items()
             }
-            for key, metrics in _dictionary(_json(body), ()).items()
+            for key, metrics in _dictionary(bodies.decode(body), ()).items()
         }
     except msgspec.DecodeError as error:
         raise undecodable() from error
@@ -106,7 +104,7 @@ def decode_by_resource(body: bytes) -> tuple[list[str], list[Posted]]:
         for name, one in metrics.items()
     ]
     parts = columns([((key, name), one.measures) for key, name, one in flat])
-    return list(found), [
+    return [
         Posted(key, name, one.archive_policy_name, one.unit or "", part)
         for (key, name, one), part in zip(flat, parts, strict=True)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meters.aggregation import aggregate, is_method
+from meters.aggregation import aggregate
 from meters.archives import Range, archived
 from meters.calendars import UNITS, resample_calendar
 from meters.metric_api.aggregates import archive_of
@@ -33,23 +33,29 @@ def measures(metric: Metric, params: Params) -> list[list[Any]]:
     ]
 
 
-def granularities(metric: Metric, method: str, wanted_us: int | None) -> list[int]:
-    """The granularities to answer at. Raises `ApiError` where the policy has not what is asked."""
+def granularities(
+    metric: Metric, method: str, wanted_us: int | None, alone: bool = True
+) -> list[int]:
+    """The granularities to answer at. Raises `ApiError` where the policy has not what is asked.
+
+    Of a metric among others the error is a text always.
+    """
     policy = metric.archive_policy
     assert policy is not None
-    if method not in policy.aggregation_methods or not is_method(method):
+    known = method in policy.aggregation_methods
+    if not known and alone:
         raise refusal(
             "Aggregation method does not exist for this metric", status=404,
             detail={"metric": str(metric.uuid), "aggregation_method": method},
         )  # fmt: skip
-    if wanted_us is None:
-        return policy.granularities_us
-    if wanted_us not in policy.granularities_us:
+    asked_us = [wanted_us] if wanted_us is not None else policy.granularities_us
+    if not known or asked_us[0] not in policy.granularities_us:
+        told_us = wanted_us or policy.definition[0]["granularity"]
         raise not_found(
-            f"Aggregation method '{method}' at granularity '{wanted_us / 1e6}' for metric "
+            f"Aggregation method '{method}' at granularity '{told_us / 1e6}' for metric "
             f"{metric.uuid} does not exist"
         )
-    return [wanted_us]
+    return asked_us
 
 
 def _at(

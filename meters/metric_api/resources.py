@@ -11,12 +11,11 @@ from django.db import transaction
 
 from meters.archive_policies import PolicyError, choose_all
 from meters.metric_api import making
-from meters.metric_api.errors import bad_request, conflict
+from meters.metric_api.errors import bad_request, conflict, refusal
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
 from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
 from meters.resource_types import check_attributes
-from meters.store.deletion import delete_metrics
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
 
@@ -76,9 +75,7 @@ def _file_revision(resource: Resource) -> None:
 
 
 @transaction.atomic
-def change(
-    caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]
-) -> bool:
+def change(caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]) -> bool:
     """Set what the body has; whether a revision was made of it. Raises `ApiError`.
 
     `metrics` replaces the whole set and makes no revision.
@@ -151,12 +148,13 @@ def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchiveP
         raise bad_request(str(error)) from error
 
 
-def delete(resources: Sequence[Resource]) -> None:
-    """With their metrics, samples and history."""
-    with transaction.atomic():
-        making.lock_catalogue()
-        pks = [resource.pk for resource in resources]
-        metrics = Metric.objects.filter(resource__in=pks)
-        delete_metrics(list(metrics.values_list("pk", flat=True)))
-        Resource.objects.filter(pk__in=pks).delete()
-        making.raise_epoch()
+def ensure(caller: Caller, kind: ResourceType, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the caller's resources that are not there yet: {name: attributes}. Raises `ApiError`."""
+    ids = {resource_uuid(name, caller.creator): name for name in wanted}
+    found = Resource.objects.in_bulk(list(ids), field_name="uuid")
+    for identity, resource in found.items():
+        if resource.type != kind.name:
+            raise refusal("Resource already exists", 409, detail=str(identity))
+    for identity, name in ids.items():
+        if identity not in found:
+            create(caller, kind, {"id": name, **wanted[name]})

@@ -10,9 +10,11 @@ import voluptuous as vol
 from meters.metric_api import times
 from meters.metric_api.bodies import validate
 from meters.metric_api.errors import bad_request
+from meters.metric_api.ids import resource_uuid
 from meters.metric_api.resources import MetricDefinition
 from telemetry_site.clock import from_us
 
+LONGEST_NAME = 255
 LONGEST_UNIT = 31
 LONGEST_OWNER = 255
 #: What a text may be so that PostgreSQL stores it.
@@ -29,10 +31,16 @@ def text(value: Any) -> str:
 
 def metric_name(value: Any) -> str:
     """Raises voluptuous' errors, and `ApiError` of what would be no address."""
-    name: str = vol.Length(max=255)(text(value))
+    name: str = vol.Length(max=LONGEST_NAME)(text(value))
     if "/" in name:
         raise bad_request("'/' is not supported in metric name")
     return name
+
+
+def resource_id(value: Any) -> str:
+    """As it was sent, once it is known to be one."""
+    resource_uuid(value, "")
+    return str(value)
 
 
 def moment(value: Any) -> Any:
@@ -67,7 +75,7 @@ def _metric(value: Any) -> UUID | MetricDefinition:
 
 
 #: POST /v1/metric
-METRIC = vol.Schema({**_DEFINITION, "name": metric_name, "resource_id": text})
+METRIC = vol.Schema({**_DEFINITION, "name": metric_name, "resource_id": resource_id})
 #: POST …/metric
 METRICS = vol.Schema({metric_name: _definition})
 _RESOURCE = {
@@ -83,7 +91,7 @@ def resource_schema(attributes: dict[Any, Any], is_new: bool) -> vol.Schema:
     """`attributes` is the schema of the type's own."""
     own: dict[Any, Any] = {vol.Optional(key): check for key, check in _RESOURCE.items()}
     if is_new:
-        own[vol.Required("id")] = text
+        own[vol.Required("id")] = resource_id
     return vol.Schema({**own, **attributes})
 
 

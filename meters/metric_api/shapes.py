@@ -1,4 +1,4 @@
-"""The JSON of metrics, resources and revisions. Each of the three forms of a metric is relied on."""
+"""The JSON of metrics, resources and revisions. Clients rely on each of a metric's three forms."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from meters.aggregation import Floats, Ints
 from meters.archive_policies import policy_json
 from meters.metric_api.times import text_of, texts_of
 from meters.models import STANDALONE, Metric, Resource, ResourceType
+from meters.resource_types import GENERIC as GENERIC
 from meters.resource_types import attributes_json
-
-GENERIC = "generic"
 
 
 class State(NamedTuple):

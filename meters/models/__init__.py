@@ -18,9 +18,15 @@ from meters.models.operations import (
     Quarantine,
     Source,
 )
-from meters.models.policies import ArchivePolicy, ArchivePolicyRule, ResourceType
+from meters.models.policies import (
+    AGENTS_POLICY,
+    ArchivePolicy,
+    ArchivePolicyRule,
+    ResourceType,
+)
 
 __all__ = [
+    "AGENTS_POLICY",
     "STANDALONE",
     "ArchivePolicy",
     "ArchivePolicyRule",

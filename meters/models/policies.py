@@ -7,6 +7,9 @@ from django.db import models
 
 from meters.queries import OpenQuerySet
 
+#: The policy of what our own agents measure, where there is one of this name.
+AGENTS_POLICY = "telemetry"
+
 
 class ArchivePolicy(models.Model):
     """At which granularities, how far back and by which methods a metric may be asked for.

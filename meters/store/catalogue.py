@@ -31,6 +31,7 @@ from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
+from meters.models.policies import AGENTS_POLICY
 from telemetry_site.clock import from_us, to_us
 
 #: Names of resources that are no UUID become uuid5 of this namespace and (id, creator).
@@ -285,6 +286,7 @@ class Resolver:
             "names": [key[1] for key, _ in ordered],
             "units": [one.unit for _, one in ordered],
             "types": [one.type for _, one in ordered],
+            "policy": None if self.creator else AGENTS_POLICY,
         }
         self.cursor.execute(UPSERT_SERIES, columns)
         self.cursor.execute(SELECT_SERIES, columns)
@@ -439,8 +441,9 @@ SELECT_EPOCH = "SELECT epoch FROM meters_catalogueepoch"
 RAISE_EPOCH = "UPDATE meters_catalogueepoch SET epoch = epoch + 1"
 
 UPSERT_SERIES = """
-INSERT INTO meters_metric (uuid, resource_id, name, unit, type)
-SELECT gen_random_uuid(), resource_id, name, unit, type
+INSERT INTO meters_metric (uuid, resource_id, name, unit, type, archive_policy_id)
+SELECT gen_random_uuid(), resource_id, name, unit, type,
+    (SELECT id FROM meters_archivepolicy WHERE name = %(policy)s)
 FROM unnest(%(resources)s::bigint[], %(names)s::text[], %(units)s::text[], %(types)s::text[])
     AS asked (resource_id, name, unit, type)
 ON CONFLICT (resource_id, name) DO UPDATE SET unit = EXCLUDED.unit, type = EXCLUDED.type

@@ -117,7 +117,7 @@ def read_points_after_their_predecessors(
     lacking = np.flatnonzero(~before)
     if not len(lacking):
         return near
-    far = read_points([series_ids[place] for place in lacking], None, stop)
+    far = read_points([series_ids[place] for place in lacking.tolist()], None, stop)
     rest = near.take(before[near.index])
     index = np.concatenate((rest.index, lacking[far.index]))
     times = np.concatenate((rest.timestamps, far.timestamps))

@@ -30,7 +30,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
             raise AuthenticationFailed("This API takes `Authorization: Bearer <token>` only.")
-        token = _find(text.strip())
+        token = find_token(text.strip())
         if token is None:
             raise AuthenticationFailed(BAD_TOKEN)
         tokens.note_use(token)
@@ -44,7 +44,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
     """Django's session, with the CSRF check, for the pages' own scripts and Swagger UI."""
 
 
-def _find(text: str) -> ApiToken | None:
+def find_token(text: str) -> ApiToken | None:
     """The live token; text that can't be one costs no query."""
     try:
         tokens.parse(text)

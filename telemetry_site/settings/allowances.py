@@ -1,8 +1,9 @@
-"""`TELEMETRY_WEBHOOK_ALLOW`: networks inside which messages may be sent all the same."""
+"""Networks in settings; in `TELEMETRY_WEBHOOK_ALLOW` those that messages may be sent to."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
@@ -35,3 +36,16 @@ def parse_allowance(entry: str) -> Allowance:
             "it looks like 10.1.0.0/16@project or [fd00::/8]:8080."
         ) from None
     return Allowance(network, int(parts["port"]) if parts["port"] else None, parts["project"])
+
+
+def parse_networks(name: str, entries: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+    """The value of the setting `name`. Raises `ImproperlyConfigured` that quotes what is wrong."""
+    networks = []
+    for entry in entries:
+        try:
+            networks.append(ip_network(entry.strip()))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: {entry!r} is no network; it looks like 10.1.0.0/16 or ::1."
+            ) from None
+    return networks

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from telemetry_site import __version__, paths
 from telemetry_site.settings import pool
 from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address, check_prefix
-from telemetry_site.settings.allowances import parse_allowance
+from telemetry_site.settings.allowances import parse_allowance, parse_networks
 from telemetry_site.settings.base import *  # noqa: F403
 from telemetry_site.settings.base import (
     BASE_DIR,
@@ -18,6 +18,7 @@ from telemetry_site.settings.base import (
     env,
     secret,
 )
+from telemetry_site.settings.keystone import KeystoneAccess, check_keystone, refuse_contradiction
 
 # --- keys ----------------------------------------------------------------------------------
 NO_SECRET_KEY = "not-yet-made-by-manage.py-up"
@@ -271,10 +272,43 @@ TELEMETRY_METRIC_API_PREFIX = check_prefix(
 )
 #: Most rows of one page, and how many come when none says how many.
 TELEMETRY_METRIC_API_MAX_LIMIT = env.int("TELEMETRY_METRIC_API_MAX_LIMIT", 1000)
+#: Whether the first start makes archive policies and a rule that gives one to every metric.
+TELEMETRY_DEFAULT_ARCHIVE_POLICIES = env.bool("TELEMETRY_DEFAULT_ARCHIVE_POLICIES", True)
 #: Whether Forwarded and X-Forwarded-* say how URLs in its answers begin.
 TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
+#: Whether series of Prometheus that differ in labels but `job` and `instance` are one metric, as
+#: gnocchi has it: then the last one of them wins.
+TELEMETRY_PROMETHEUS_FOLD_LABELS = env.bool("TELEMETRY_PROMETHEUS_FOLD_LABELS", False)
 #: Origins (https://grafana.example) whose pages may call it from a browser.
 TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
+
+# --- callers of the OpenStack doors --------------------------------------------------------
+#: None where no Keystone is named. The names are those of OpenStack's own OS_… variables.
+TELEMETRY_KEYSTONE = check_keystone(
+    KeystoneAccess(
+        auth_url=env.str("TELEMETRY_KEYSTONE_AUTH_URL", ""),
+        username=env.str("TELEMETRY_KEYSTONE_USERNAME", ""),
+        password=secret("TELEMETRY_KEYSTONE_PASSWORD"),
+        project_name=env.str("TELEMETRY_KEYSTONE_PROJECT_NAME", "service"),
+        user_domain_name=env.str("TELEMETRY_KEYSTONE_USER_DOMAIN_NAME", "Default"),
+        project_domain_name=env.str("TELEMETRY_KEYSTONE_PROJECT_DOMAIN_NAME", "Default"),
+        ca_file=env.str("TELEMETRY_KEYSTONE_CACERT", ""),
+        timeout_s=env.float("TELEMETRY_KEYSTONE_TIMEOUT", 5.0),
+        cache_s=env.float("TELEMETRY_KEYSTONE_CACHE_SECONDS", 60.0),
+    )
+)
+#: Whether callers are believed who they say they are: by a name (the clients' basic mode), or by
+#: X-User-Id, X-Project-Id and X-Roles (their noauth mode). Only from peers in these networks.
+TELEMETRY_BASIC_AUTH = env.bool("TELEMETRY_BASIC_AUTH", False)
+TELEMETRY_NOAUTH = env.bool("TELEMETRY_NOAUTH", False)
+refuse_contradiction(
+    TELEMETRY_KEYSTONE,
+    {"TELEMETRY_BASIC_AUTH": TELEMETRY_BASIC_AUTH, "TELEMETRY_NOAUTH": TELEMETRY_NOAUTH},
+)
+TELEMETRY_NOAUTH_NETWORKS = parse_networks(
+    "TELEMETRY_NOAUTH_NETWORKS",
+    env.list("TELEMETRY_NOAUTH_NETWORKS", default=["127.0.0.0/8", "::1"]),
+)
 
 # --- store ---------------------------------------------------------------------------------
 #: Of metrics without an archive policy; 0: samples are kept for ever.

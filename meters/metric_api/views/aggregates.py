@@ -12,14 +12,13 @@ from rest_framework.request import Request
 
 from meters.metric_api import aggregates, grouping
 from meters.metric_api.aggregates import Sources
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import not_found, refusal
 from meters.metric_api.finding import (
     metrics_by_ids,
     metrics_of,
     parse_uuid,
     require,
-    resource_type,
     target_of,
     visible_resources,
 )
@@ -32,9 +31,7 @@ from meters.operations.parsing import parse
 from meters.operations.query import Query, parse_fill, parse_needed_overlap
 from meters.operations.tree import Node, Reference, references
 
-_BODY = vol.Schema(
-    {vol.Required("operations"): object, "resource_type": str, "search": object}
-)
+_BODY = vol.Schema({vol.Required("operations"): object, "resource_type": str, "search": object})
 
 
 def query_of(view: MetricView) -> Query:
@@ -49,6 +46,7 @@ def query_of(view: MetricView) -> Query:
 
 
 class Aggregates(MetricView):
+    scopes = SEARCHING
     http_method_names = ["post"]
 
     def post(self, request: Request) -> HttpResponse:
@@ -139,7 +137,7 @@ class Aggregates(MetricView):
 
 def _type(name: str) -> ResourceType:
     """Raises the form of the error that this endpoint has alone."""
-    found = ResourceType.objects.filter(name=name).first()
+    found: ResourceType | None = ResourceType.objects.filter(name=name).first()
     if found is None:
         raise refusal("Resource type does not exist", detail=name)
     return found

@@ -10,10 +10,9 @@ from rest_framework.request import Request
 
 from meters.metric_api import aggregates, bodies, grouping, reading, schemas
 from meters.metric_api.aggregates import Sources
-from meters.metric_api.base import MetricView
-from meters.metric_api.errors import ApiError, bad_request, not_found
+from meters.metric_api.base import SEARCHING, MetricView
+from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
-    metric_by_id,
     metrics_by_ids,
     metrics_of,
     require,
@@ -25,7 +24,6 @@ from meters.metric_api.search import body_or_filter, condition
 from meters.metric_api.shapes import measures_json
 from meters.metric_api.views.aggregates import query_of
 from meters.models import Metric
-from meters.operations.errors import OperationsError
 from meters.operations.evaluation import Inputs
 from meters.operations.parsing import parse
 from meters.operations.query import Query
@@ -51,16 +49,14 @@ class AggregationView(MetricView):
         method = self.params.text("aggregation") or reading.DEFAULT_METHOD
         sources = Sources()
         for metric in metrics:
-            reading.granularities(metric, method, self.params.timespan_us("granularity"))
+            reading.granularities(metric, method, self.params.timespan_us("granularity"), False)
             sources.add(Reference(str(metric.uuid), method), metric)
         inputs = self._inputs(sources, query)
         result = aggregates.compute(self._operations(sources, method), inputs, query, False)
         return [
             row
             for series in result.series
-            for row in measures_json(
-                series.timestamps, series.granularity_us / 1e6, series.values
-            )
+            for row in measures_json(series.timestamps, series.granularity_us / 1e6, series.values)
         ]
 
     def _inputs(self, sources: Sources, query: Query) -> Inputs:
@@ -77,6 +73,7 @@ class AggregationView(MetricView):
 
 
 class AggregationOfMetrics(AggregationView):
+    scopes = SEARCHING
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: Request) -> HttpResponse:
@@ -97,7 +94,14 @@ class AggregationOfMetrics(AggregationView):
         return self.answer(self.aggregated([found[identity] for identity in ids], query))
 
 
+class Nameless(MetricView):
+    """405 where the metric's name is missing."""
+
+    http_method_names: list[str] = []
+
+
 class AggregationOfResources(AggregationView):
+    scopes = SEARCHING
     http_method_names = ["post"]
 
     def post(self, request: Request, type: str, name: str) -> HttpResponse:

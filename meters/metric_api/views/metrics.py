@@ -105,8 +105,9 @@ def _uuid(text: str, name: str) -> Any:
 class OneMetric(MetricView):
     """By its id, or by its resource and name."""
 
-    def metric(self, metric_id: str) -> Metric:
-        return metric_by_id(metric_id)
+    def metric(self, **at: str) -> Metric:
+        """Raises 404."""
+        return metric_by_id(at["metric_id"])
 
     def get(self, request: Request, **at: str) -> HttpResponse:
         metric = self.metric(**at)

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from meters.metric_api import conditions, history, making, policies, resources, schemas
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
     metric_by_name,
@@ -23,16 +23,15 @@ from meters.metric_api.finding import (
     visible_resources,
 )
 from meters.metric_api.listing import resource_page
-from meters.metric_api.policies import Target
 from meters.metric_api.search import body_or_filter, condition
 from meters.metric_api.shapes import current, listed_json, resource_json
 from meters.metric_api.views.metrics import Measures, OneMetric
 from meters.models import Metric, Resource, ResourceType
 from meters.resource_types import attribute_schema
+from meters.store.deletion import delete_resources
 
 _CAUTION = (
-    "caution: the query can not be empty, or it will"
-    "                   delete entire database"
+    "caution: the query can not be empty, or it will                   delete entire database"
 )
 
 
@@ -47,8 +46,8 @@ class Index(MetricView):
 
 def told(resource: Resource, kind: ResourceType) -> dict[str, Any]:
     """One resource with its metrics, as seen under a type."""
-    names = Metric.objects.filter(resource=resource, archive_policy__isnull=False)
-    return resource_json(current(resource), kind, names.order_by("name").values_list("name", "uuid"))
+    rows = metrics_of([resource.pk]).order_by("name")
+    return resource_json(current(resource), kind, rows.values_list("name", "uuid"))
 
 
 class Resources(MetricView):
@@ -59,7 +58,8 @@ class Resources(MetricView):
     def post(self, request: Request, type: str) -> HttpResponse:
         require("create resource", self.caller)
         kind = resource_type(type)
-        body = self.body(schemas.resource_schema(attribute_schema(kind, partial=False), is_new=True))
+        own = attribute_schema(kind, partial=False)
+        body = self.body(schemas.resource_schema(own, is_new=True))
         resource = resources.create(self.caller, kind, body)
         address = self.url("resource", kind.name, str(resource.uuid))
         return conditions.stamp(self.created(told(resource, kind), address), resource)
@@ -71,9 +71,9 @@ class Resources(MetricView):
             raise bad_request(_CAUTION)
         rows = visible_resources(self.caller, "delete resources", kind)
         with transaction.atomic():
-            found = list(rows.filter(condition(search, kind, self.caller)))
-            resources.delete(found)
-        return self.answer({"deleted": len(found)})
+            found = rows.filter(condition(search, kind, self.caller))
+            deleted = delete_resources(list(found.values_list("pk", flat=True)))
+        return self.answer({"deleted": deleted})
 
 
 class OneResource(MetricView):
@@ -97,7 +97,8 @@ class OneResource(MetricView):
         resource, kind = self.found(type, id)
         require("update resource", self.caller, target_of(resource))
         conditions.check(request, resource)
-        body = self.body(schemas.resource_schema(attribute_schema(kind, partial=True), is_new=False))
+        own = attribute_schema(kind, partial=True)
+        body = self.body(schemas.resource_schema(own, is_new=False))
         changed = resources.change(self.caller, resource, kind, body)
         answer = self.answer(told(resource, kind))
         return conditions.stamp(answer, resource) if changed else answer
@@ -106,7 +107,7 @@ class OneResource(MetricView):
         resource, _ = self.found(type, id)
         require("delete resource", self.caller, target_of(resource))
         conditions.check(request, resource)
-        resources.delete([resource])
+        delete_resources([resource.pk])
         return self.no_content()
 
 
@@ -145,9 +146,9 @@ def _listed(resource: Resource, made: Sequence[Metric] = ()) -> list[dict[str, A
 class ResourceMetric(OneMetric):
     """``…/metric/{name}``, and its measures."""
 
-    def metric(self, type: str = "", id: str = "", name: str = "", **_: str) -> Metric:
-        resource = resource_by_id(self.caller, id, resource_type(type))
-        return metric_by_name(resource, name)
+    def metric(self, **at: str) -> Metric:
+        resource = resource_by_id(self.caller, at["id"], resource_type(at["type"]))
+        return metric_by_name(resource, at["name"])
 
 
 class ResourceMeasures(Measures, ResourceMetric):
@@ -155,7 +156,14 @@ class ResourceMeasures(Measures, ResourceMetric):
 
 
 class SearchResources(MetricView):
-    http_method_names = ["post"]
+    scopes = SEARCHING
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: Request, type: str) -> HttpResponse:
+        """405, but 404 where there is no such type."""
+        resource_type(type)
+        response: HttpResponse = self.http_method_not_allowed(request)
+        return response
 
     def post(self, request: Request, type: str) -> HttpResponse:
         kind = resource_type(type)

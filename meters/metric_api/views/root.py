@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -11,6 +12,8 @@ from meters.aggregation import every_method
 from meters.metric_api import addresses
 from meters.metric_api.base import MetricView
 from meters.metric_api.errors import ApiError
+from meters.metric_api.finding import require
+from telemetry_site.auth.principal import Scope
 from telemetry_site.health import readiness
 
 #: The release of the reference whose features clients may count on; they compare it as numbers.
@@ -25,7 +28,7 @@ COLLECTIONS = (
 class OpenView(MetricView):
     """A view that says the same to everybody."""
 
-    authentication_classes = ()
+    authentication_classes = []
 
 
 class Root(OpenView):
@@ -73,7 +76,10 @@ class Capabilities(OpenView):
 class Status(MetricView):
     """Measures are stored before they are acknowledged, so none ever waits to be processed."""
 
+    scopes: Mapping[str, Scope] = {"GET": "admin", "HEAD": "admin"}
+
     def get(self, request: Request) -> HttpResponse:
+        require("get status", self.caller)
         storage: dict[str, Any] = {"summary": {"metrics": 0, "measures": 0}}
         if self.params.flag("details", default=True):
             storage["measures_to_process"] = {}

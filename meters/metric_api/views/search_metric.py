@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from meters.archives import Range, archived
 from meters.metric_api import times
 from meters.metric_api.aggregates import archive_of
-from meters.metric_api.base import MetricView
+from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, refusal
 from meters.metric_api.finding import metrics_by_ids, parse_uuid, require, target_of
 from meters.metric_api.params import parse_timespan
@@ -21,6 +21,7 @@ from meters.operations.values import Condition, parse_condition
 
 
 class SearchMetrics(MetricView):
+    scopes = SEARCHING
     http_method_names = ["post"]
 
     def post(self, request: Request) -> HttpResponse:
@@ -30,7 +31,8 @@ class SearchMetrics(MetricView):
         condition = parse_condition(self.body())
         ids = [parse_uuid(text) for text in self.params.texts("metric_id")]
         if not ids:
-            raise refusal("Argument value error", detail="metric_id", reason="At least one is needed")
+            reason = "At least one is needed"
+            raise refusal("Argument value error", detail="metric_id", reason=reason)
         found = metrics_by_ids({one for one in ids if one is not None})
         wanted = Range(self._time("start"), self._time("stop"))
         for metric in found.values():
