@@ -170,7 +170,9 @@ class Resolver:
 
     def known(self, key: Key, earliest_us: int) -> SeriesIds | None:
         """The ids of a catalogue resolved before, for samples from `earliest_us` on."""
-        found = self.resolved.catalogues.get(key) or self.cache.catalogues.get(key)
+        found = self.resolved.catalogues.get(key)
+        if found is None and not self.resolved.changed:
+            found = self.cache.catalogues.get(key)
         if found is None or earliest_us < found.since_us:
             return None
         with suppress(KeyError):
@@ -254,6 +256,7 @@ class Resolver:
         if any(self.cursor.fetchone()):
             self.cursor.execute(RAISE_EPOCH)
             self.resolved.changed = True
+            self.resolved.catalogues.clear()
         self._select_resources(list(last))
 
     # --- series ------------------------------------------------------------------------------

@@ -56,12 +56,12 @@ COPY (SELECT {COLUMNS} FROM (
 TO STDOUT (FORMAT BINARY)
 """
 _EXISTING = "SELECT id FROM meters_metric WHERE id = ANY(%s)"
+_DUE = f"""
+SELECT start, series_id FROM meters_chunk WHERE NOT merged GROUP BY start, series_id
+HAVING count(*) >= {FAN_IN} OR start < now() - interval '1 day' - interval '{LATE}'
+"""
 _MERGE = f"""
-COPY (WITH due AS (
-    SELECT start, series_id FROM meters_chunk WHERE NOT merged GROUP BY start, series_id
-    HAVING count(*) >= {FAN_IN} OR start < now() - interval '1 day' - interval '{LATE}'
-    ORDER BY start, series_id LIMIT %s
-), taken AS (
+COPY (WITH due AS ({_DUE} ORDER BY start, series_id LIMIT %s), taken AS (
     DELETE FROM meters_chunk AS chunk USING due
     WHERE chunk.series_id = due.series_id AND chunk.start = due.start RETURNING chunk.*
 )
@@ -141,6 +141,13 @@ def merge(at_most: int = MERGE_BATCH) -> int:
         points = chunks.arrange(np.repeat(packed.series_id, packed.counts), *chunks.unpack(packed))
         failpoint("merger.before_write")
         return chunks.write(cursor, points, _highest(packed, points), merged=True)
+
+
+def due_for_merging() -> int:
+    """How many days of single series."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({_DUE}) AS due")
+        return int(cursor.fetchone()[0])
 
 
 def _highest(packed: chunks.Packed, points: Points) -> chunks.Ints:

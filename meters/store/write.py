@@ -65,6 +65,7 @@ class _Opened:
 
     batch: wire.Batch
     result: StoreResult
+    bounds: wire.Bounds
     columns: wire.Columns | None = None
 
 
@@ -72,23 +73,25 @@ def store_batch(batch: wire.Batch, creator: str = "") -> StoreResult:
     return store_batches([batch], creator)[0]
 
 
-def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[StoreResult]:
+def store_batches(
+    batches: Sequence[wire.Batch], creator: str = "", bounds: wire.Bounds = wire.AGENTS
+) -> list[StoreResult]:
     """Store the batches in one transaction; committed on return (outside an outer one).
 
     `creator` is empty for the system's own agents, else the project that posts: what it writes
     goes to resources of its own. Raises `wire.WireError` before anything is written when a batch
     breaks the format, and Django's database errors. Samples out of bounds in time (K3) go to the
-    quarantine in the same transaction, the rest of their batch is stored.
+    quarantine in the same transaction, the rest of their batch is stored; with `wire.STORED` none
+    is, since they were in a store before.
     """
     try:
-        return _store(batches, creator)
+        return _store([_open(batch, bounds) for batch in batches], creator)
     except StaleCatalogueError:
-        return _store(batches, creator, locked=True)
+        return _store([_open(batch, bounds) for batch in batches], creator, locked=True)
 
 
-def _store(batches: Sequence[wire.Batch], creator: str, locked: bool = False) -> list[StoreResult]:
+def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> list[StoreResult]:
     """In one transaction; `locked`: with the catalogue's lock from its begin."""
-    opened = [_open(batch) for batch in batches]
     with transaction.atomic(), connection.cursor() as cursor:
         if locked:
             lock_catalogue(cursor)
@@ -121,10 +124,10 @@ def store_rows(rows: Rows) -> None:
         reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
 
 
-def _open(batch: wire.Batch) -> _Opened:
-    opened = _Opened(batch, StoreResult(batch.batch_id))
+def _open(batch: wire.Batch, bounds: wire.Bounds) -> _Opened:
+    opened = _Opened(batch, StoreResult(batch.batch_id), bounds)
     if batch.samples is not None and batch.samples.index:
-        opened.columns = wire.decode_columns(batch.samples)
+        opened.columns = wire.decode_columns(batch.samples, bounds)
     return opened
 
 
@@ -133,13 +136,14 @@ def _rows(cursor: CursorWrapper, one: _Opened, resolver: Resolver, now: datetime
     samples, columns = one.batch.samples, one.columns
     if samples is None or columns is None:
         return None
-    columns = _in_bounds(cursor, one, columns, now)
+    if one.bounds is wire.AGENTS:
+        columns = _in_bounds(cursor, one, columns, now)
     if not len(columns.index):
         return None
     key = key_of(resolver.creator, samples)
     ids = resolver.known(key, int(columns.timestamp.min()))
     if ids is None:
-        catalogue = wire.decode_catalogue(samples)
+        catalogue = wire.decode_catalogue(samples, one.bounds)
         wire.check_index(columns, len(catalogue.series))
         ids = resolver.resolve(key, catalogue, columns)
     else:
