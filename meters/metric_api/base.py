@@ -157,10 +157,14 @@ class MetricView(APIView):
     # --- the framework's hooks -----------------------------------------------------------------
 
     def check_permissions(self, request: Request) -> None:
-        """Raises 403 for a token without the scope; which objects it may touch, handlers ask."""
-        caller = caller_of(request)
+        """Raises 401 for nobody, before any handler looks for an object, and 403 for a token
+        without the scope; which objects a caller may touch, handlers ask.
+        """
+        if not self.authentication_classes:
+            return
+        caller = self.caller
         scope = self.scopes.get(request.method or "")
-        if caller is not None and scope is not None and not caller.may(scope):
+        if scope is not None and not caller.may(scope):
             raise forbidden(f"The token lacks the scope `{scope}`.")
 
     @property

@@ -14,7 +14,7 @@ HEADERS = (
     "X-Project-Id", "X-Roles", "If-Match", "If-None-Match", "If-Modified-Since",
     "If-Unmodified-Since",
 )  # fmt: skip
-EXPOSED = ("ETag", "Last-Modified", "Link", "Location", "X-Openstack-Request-Id")
+EXPOSED = ("ETag", "Last-Modified", "Link", "Location", "X-Request-Id")
 _FOLDED = frozenset(name.lower() for name in HEADERS)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import Coalesce, Lead, RowNumber
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 
 from meters.metric_api import listing
@@ -34,13 +34,19 @@ FIELDS = {
 
 
 def revisions_of(resources: QuerySet[Resource]) -> QuerySet[Any]:
-    """With `until`, when the next one began (None of the current one), and its `number`."""
-    order = {"partition_by": [F("resource")], "order_by": [F("valid_from").asc()]}
+    """With `until`, when the next one began (None of the current one), and its `number`.
+
+    Both look at all revisions of the resource, whatever the caller filters by.
+    """
+    same = ResourceRevision.objects.filter(resource=OuterRef("resource"))
+    later = same.filter(valid_from__gt=OuterRef("valid_from"))
+    upto = same.filter(valid_from__lte=OuterRef("valid_from"))
+    counted = upto.order_by().values("resource").annotate(n=Count("pk")).values("n")
     rows = ResourceRevision.objects.filter(resource__in=resources)
     annotated: QuerySet[Any] = rows.select_related("resource").annotate(
         since_ever=Coalesce("started_at", "resource__started_at"),
-        until=Window(Lead("valid_from"), **order),  # type: ignore[arg-type]
-        number=Window(RowNumber(), **order),  # type: ignore[arg-type]
+        until=Subquery(later.order_by("valid_from").values("valid_from")[:1]),
+        number=Subquery(counted),
     )
     return annotated
 

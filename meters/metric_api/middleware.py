@@ -28,7 +28,7 @@ def metric_api(
             response = ErrorResponse(of_status(response.status_code), request)
         cors.add_headers(request, response)
         patch_vary_headers(response, ["Accept", "Authorization", "X-Auth-Token"])
-        response["X-Openstack-Request-Id"] = request_id()
+        response["X-Request-Id"] = request_id()
         return response
 
     return middleware

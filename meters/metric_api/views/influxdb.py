@@ -19,7 +19,7 @@ from meters.metric_api.lineprotocol import Line, LineError, parse_lines
 from meters.metric_api.measures import Columns, Posted
 from meters.metric_api.posting import store_by_name
 from meters.metric_api.times import LATEST_US
-from meters.metric_api.views.root import BUILD
+from meters.metric_api.views.root import BUILD, OpenView
 from meters.models import ResourceType
 from telemetry_site.clock import now_us
 
@@ -29,7 +29,7 @@ _TAG_HEADER = "X-Gnocchi-InfluxDB-Tag-Resource-ID"
 _DEFAULT_TAG = "host"
 
 
-class Ping(MetricView):
+class Ping(OpenView):
     produces = "text/plain"
     http_method_names = ["get"]
 
