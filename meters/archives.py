@@ -8,14 +8,32 @@ the clock, so that a metric that fell silent keeps what it has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from meters.aggregation import RATE_PREFIX, aggregate, between, within_timespans
-from meters.store.points import Points
-from meters.store.read import latest_points, read_points, read_points_after_their_predecessors
+from meters.store.points import Points, join
+from meters.store.read import (
+    latest_points,
+    packed_counts,
+    read_points,
+    read_points_after_their_predecessors,
+)
 from telemetry_site.clock import from_us, to_us
+
+#: Stored samples that one question may unpack of one metric, which are in memory together …
+MAX_SAMPLES_A_METRIC = 20_000_000
+#: … and of all its metrics, which are read in parts of
+MAX_SAMPLES = 100_000_000
+SAMPLES_A_READ = 5_000_000
+
+
+class TooManySamplesError(ValueError):
+    """The question would read more than `MAX_SAMPLES`."""
 
 
 class Range(NamedTuple):
@@ -37,18 +55,55 @@ def archived(
 ) -> Points:
     """The aggregates of each archive; `Points.index` is the place in `archives`.
 
-    Raises `AggregationError` on an unknown method. No metric may be there twice.
+    Raises `AggregationError` on an unknown method, and `TooManySamplesError` before it reads
+    anything. No metric may be there twice.
     """
     start_us = None if wanted.start_us is None else _floor(wanted.start_us, granularity_us)
+    end_us = None if wanted.stop_us is None else -_floor(-wanted.stop_us, granularity_us)
+    if _may_lack_the_newest(method):
+        end_us = None
+    parts = []
+    for places in _parts(archives, start_us, end_us):
+        points = _archived(archives[places], granularity_us, method, Range(start_us, end_us))
+        parts.append(points._replace(index=points.index + places.start))
+    return between(join(parts), None, wanted.stop_us)
+
+
+def _parts(
+    archives: Sequence[Archive], start_us: int | None, end_us: int | None
+) -> Iterator[slice]:
+    """Places of archives whose samples may be in memory together, at least one part."""
+    ids = [archive.series for archive in archives]
+    counts = packed_counts(ids, _time(start_us), _time(end_us))
+    _check(int(counts.sum()), MAX_SAMPLES, f"The {len(ids)} metrics have")
+    _check(int(counts.max(initial=0)), MAX_SAMPLES_A_METRIC, "One metric has")
+    before = np.cumsum(counts) - counts
+    firsts = np.flatnonzero(np.diff(before // SAMPLES_A_READ, prepend=-1))
+    edges = [*firsts.tolist(), len(ids)] if len(ids) else [0, 0]
+    for first, end in itertools.pairwise(edges):
+        yield slice(first, end)
+
+
+def _check(count: int, limit: int, whose: str) -> None:
+    if count > limit:
+        raise TooManySamplesError(
+            f"{whose} {count} samples in that time, at most {limit} can be read at once: "
+            "narrow start and stop, or ask for fewer metrics."
+        )
+
+
+def _archived(
+    archives: Sequence[Archive], granularity_us: int, method: str, whole: Range
+) -> Points:
+    """Of whole buckets."""
     ids = [archive.series for archive in archives]
     spans = [archive.timespan_us for archive in archives]
     if _may_lack_the_newest(method):
-        points = _derived(ids, granularity_us, method, start_us)
-        return between(within_timespans(points, spans), None, wanted.stop_us)
-    end_us = None if wanted.stop_us is None else -_floor(-wanted.stop_us, granularity_us)
-    points = aggregate(read_points(ids, _time(start_us), _time(end_us)), granularity_us, method)
-    newest = None if end_us is None else _stored(archives, granularity_us)
-    return between(within_timespans(points, spans, newest), None, wanted.stop_us)
+        return within_timespans(_derived(ids, granularity_us, method, whole.start_us), spans)
+    start, end = _time(whole.start_us), _time(whole.stop_us)
+    points = aggregate(read_points(ids, start, end), granularity_us, method)
+    newest = None if end is None else _stored(archives, granularity_us)
+    return within_timespans(points, spans, newest)
 
 
 def _may_lack_the_newest(method: str) -> bool:

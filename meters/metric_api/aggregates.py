@@ -6,18 +6,20 @@ import fnmatch
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from meters.archives import Archive, Range, archived
+from meters.metric_api.cost import Tally, check_series
 from meters.metric_api.errors import refusal
 from meters.metric_api.shapes import measures_json
 from meters.models import Metric
 from meters.operations.evaluation import Inputs, Result, Series, evaluate
 from meters.operations.query import Query, common_granularities
 from meters.operations.tree import Node, Reference
-from meters.store.points import Points
+from meters.store.points import Points, join
 
 
 class Place(NamedTuple):
@@ -59,9 +61,19 @@ class Sources:
         """The columns of these resources; references without any are kept, empty."""
         wanted = set(resources)
         return {
-            reference: [one for one in ones if self.places[one].metric.resource_id in wanted]
-            for reference, ones in self.columns.items()
+            reference: sorted(one for pk in wanted for one in owned.get(pk, ()))
+            for reference, owned in self._owned.items()
         }
+
+    @cached_property
+    def _owned(self) -> dict[Reference, dict[int, list[int]]]:
+        """Each reference's columns by resource; asked for when all are added."""
+        found: dict[Reference, dict[int, list[int]]] = {one: {} for one in self.columns}
+        for reference, ones in self.columns.items():
+            for one in ones:
+                resource = self.places[one].metric.resource_id
+                found[reference].setdefault(resource, []).append(one)
+        return found
 
 
 def _granularities(metric: Metric) -> set[int]:
@@ -83,7 +95,8 @@ def by_name(references: Sequence[Reference], metrics: Sequence[Metric]) -> Sourc
 
 
 def inputs_of(sources: Sources, query: Query, granularity_us: int | None) -> Inputs:
-    """All points that the operations may need. Raises `OperationsError`."""
+    """All points that the operations may need. Raises `OperationsError` and `ApiError`."""
+    check_series(len(sources.places))
     wanted = Range(query.start_us, query.stop_us)
     points = {
         granularity: _points(sources.places, granularity, wanted)
@@ -105,7 +118,7 @@ def _points(places: Sequence[Place], granularity_us: int, wanted: Range) -> Poin
         parts.append(found._replace(index=np.array(chosen, dtype=np.int64)[found.index]))
     if len(parts) == 1:
         return parts[0]
-    joined = Points(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    joined = join(parts)
     return joined.take(np.lexsort((joined.timestamps, joined.index)))
 
 
@@ -119,8 +132,11 @@ def compute(operations: Node, inputs: Inputs, query: Query, by_resource: bool) -
     return evaluate(operations, inputs if by_resource else inputs._replace(owners=None), query)
 
 
-def result_json(result: Result, places: Sequence[Place], by_resource: bool) -> dict[str, Any]:
-    """The value of ``measures``."""
+def result_json(
+    result: Result, places: Sequence[Place], by_resource: bool, tally: Tally
+) -> dict[str, Any]:
+    """The value of ``measures``. Raises `ApiError` when they are too many."""
+    tally.add(sum(len(series.values) for series in result.series))
     if result.aggregated:
         return {"aggregated": list(_rows(result.series))}
     told: dict[str, Any] = {}

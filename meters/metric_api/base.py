@@ -21,6 +21,7 @@ from rest_framework.views import APIView, set_rollback
 from meters.api.bodies import read_body
 from meters.api.errors import LengthRequiredError
 from meters.metric_api import accept, addresses, bodies, times
+from meters.metric_api.cost import Tally
 from meters.metric_api.errors import ApiError, ErrorResponse, forbidden, translate
 from meters.metric_api.paging import Paging
 from meters.metric_api.params import Params
@@ -88,6 +89,10 @@ class MetricView(APIView):
     @cached_property
     def params(self) -> Params:
         return Params(self.request.GET)
+
+    @cached_property
+    def tally(self) -> Tally:
+        return Tally()
 
     @property
     def has_body(self) -> bool:

@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
 from meters.api import errors as house
+from meters.archives import TooManySamplesError
 from meters.metric_api import accept
 from meters.operations.errors import OperationsError
 
@@ -146,6 +147,8 @@ def translate(exc: Exception) -> ApiError | None:
         return exc
     if isinstance(exc, OperationsError):
         return refusal(exc.cause, reason=exc.reason, detail=exc.detail)
+    if isinstance(exc, TooManySamplesError):
+        return bad_request(str(exc))
     if isinstance(exc, voluptuous.Invalid):
         return invalid_input(exc)
     if isinstance(exc, house.InvalidBodyError):

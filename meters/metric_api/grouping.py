@@ -11,6 +11,7 @@ import numpy as np
 from meters.aggregation import aggregate
 from meters.metric_api import aggregates, listing
 from meters.metric_api.aggregates import Sources
+from meters.metric_api.cost import Tally, check_groups
 from meters.metric_api.errors import bad_request
 from meters.metric_api.history import revisions_of, state_of
 from meters.metric_api.shapes import State, current, resource_json
@@ -19,7 +20,7 @@ from meters.operations.evaluation import Inputs
 from meters.operations.history import in_force
 from meters.operations.query import Query
 from meters.operations.tree import Node, Reference
-from meters.store.points import Points
+from meters.store.points import Points, join
 from telemetry_site.clock import to_us
 
 Values = tuple[Any, ...]
@@ -48,10 +49,11 @@ def _in_order(groups: Mapping[Values, Any]) -> list[Values]:
 def members(
     kind: ResourceType, by: Sequence[str], resources: Mapping[int, Resource]
 ) -> list[tuple[Values, list[int]]]:
-    """The resources of each group, groups in the order of their values."""
+    """The resources of each group, groups in the order of their values. Raises `ApiError`."""
     found: dict[Values, list[int]] = defaultdict(list)
     for pk, resource in resources.items():
         found[values_of(current(resource), kind, by)].append(pk)
+    check_groups(len(found))
     return [(values, found[values]) for values in _in_order(found)]
 
 
@@ -67,7 +69,7 @@ def columns_of(
 
 def by_history(
     operations: Node, sources: Sources, query: Query, granularity_us: int | None,
-    kind: ResourceType, by: Sequence[str],
+    kind: ResourceType, by: Sequence[str], tally: Tally,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Each revision's share of the measures goes to the group of the values that it had.
 
@@ -81,11 +83,12 @@ def by_history(
         if since < until:
             values = values_of(state_of(revision), kind, by)
             spans[values][revision.resource_id].append((since, until))
+    check_groups(len(spans))
     found = []
     for values in _in_order(spans):
         part = _shares(inputs, sources, spans[values])
         result = aggregates.compute(operations, part, query, by_resource=True)
-        measures = aggregates.result_json(result, sources.places, by_resource=True)
+        measures = aggregates.result_json(result, sources.places, by_resource=True, tally=tally)
         if any(len(series.values) for series in result.series):
             group = dict(zip(by, values, strict=True))
             found.append({"measures": {"measures": measures}, "group": group})
@@ -126,6 +129,6 @@ def _weighted(
             if turn < len(held):
                 since[place], until[place] = held[turn]
         parts.append(in_force(points, granularity_us, since, until))
-    joined = Points(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    joined = join(parts)
     ordered = joined.take(np.lexsort((joined.timestamps, joined.index)))
     return aggregate(ordered, granularity_us, "sum")

@@ -1,4 +1,4 @@
-"""One metric's measures, and the cost that a question may have."""
+"""One metric's measures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from meters.aggregation import aggregate
 from meters.archives import Range, archived
 from meters.calendars import UNITS, resample_calendar
 from meters.metric_api.aggregates import archive_of
+from meters.metric_api.cost import Tally
 from meters.metric_api.errors import bad_request, not_found, refusal
 from meters.metric_api.params import Params
 from meters.metric_api.shapes import measures_json
@@ -18,7 +19,7 @@ from meters.timespans import TimespanError, timespan_us
 DEFAULT_METHOD = "mean"
 
 
-def measures(metric: Metric, params: Params) -> list[list[Any]]:
+def measures(metric: Metric, params: Params, tally: Tally) -> list[list[Any]]:
     """Coarsest granularity first. Raises `ApiError`."""
     wanted = Range(params.time_us("start"), params.time_us("stop"))
     method = params.text("aggregation") or DEFAULT_METHOD
@@ -29,7 +30,7 @@ def measures(metric: Metric, params: Params) -> list[list[Any]]:
     return [
         row
         for one_us in granularities(metric, method, granularity_us)
-        for row in _at(metric, one_us, method, wanted, resample)
+        for row in _at(metric, one_us, method, wanted, resample, tally)
     ]
 
 
@@ -59,12 +60,16 @@ def granularities(
 
 
 def _at(
-    metric: Metric, granularity_us: int, method: str, wanted: Range, resample: str | None
-) -> list[list[Any]]:
+    metric: Metric, granularity_us: int, method: str, wanted: Range, resample: str | None,
+    tally: Tally,
+) -> list[list[Any]]:  # fmt: skip
     points = archived([archive_of(metric, granularity_us)], granularity_us, method, wanted)
     if resample is None:
+        tally.add(len(points.values))
         return measures_json(points.timestamps, granularity_us / 1e6, points.values)
-    return _resampled(points, method, resample)
+    rows = _resampled(points, method, resample)
+    tally.add(len(rows))
+    return rows
 
 
 def _resampled(points: Points, method: str, span: str) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,3 +22,10 @@ class Points(NamedTuple):
 
     def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Points:
         return Points(self.index[chosen], self.timestamps[chosen], self.values[chosen])
+
+
+def join(parts: Sequence[Points]) -> Points:
+    """One after the other, as they are; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Points(*(np.concatenate(column) for column in zip(*parts, strict=True)))

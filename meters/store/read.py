@@ -65,6 +65,10 @@ COPY (SELECT {CHUNK_COLUMNS} FROM unnest(%s::bigint[]) AS wanted,
                ORDER BY start DESC, last DESC, sequence DESC LIMIT 1) AS chunk)
 TO STDOUT (FORMAT BINARY)
 """
+_PACKED_COUNTS = """
+SELECT series_id, sum(count)::bigint FROM meters_chunk
+WHERE series_id = ANY(%s::bigint[]) AND start > %s AND start < %s AND last >= %s GROUP BY series_id
+"""
 _OLDEST_OF_SLOT = "SELECT min(timestamp) FROM {} WHERE series_id = ANY(%s::bigint[])"
 _OLDEST = """
 SELECT min(start) FROM unnest(%s::bigint[]) AS wanted,
@@ -122,6 +126,17 @@ def read_points_after_their_predecessors(
     index = np.concatenate((rest.index, lacking[far.index]))
     times = np.concatenate((rest.timestamps, far.timestamps))
     return chunks.arrange(index, times, np.concatenate((rest.values, far.values)))
+
+
+def packed_counts(
+    series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
+) -> npt.NDArray[np.int64]:
+    """How many points a reading of [start, stop) unpacks, by place; without the head's."""
+    asked = Asked(list(series_ids), start or BEGINNING, stop or END)
+    with connection.cursor() as cursor:
+        cursor.execute(_PACKED_COUNTS, [asked.series, asked.start - _DAY, asked.stop, asked.start])
+        found = dict(cursor.fetchall())
+    return np.array([found.get(series, 0) for series in asked.series], dtype=np.int64)
 
 
 def oldest_time(series_ids: Sequence[int]) -> datetime | None:

@@ -78,7 +78,7 @@ class Aggregates(MetricView):
         inputs = aggregates.inputs_of(sources, query, granularity_us)
         result = aggregates.compute(operations, inputs, query, by_resource=False)
         answer: dict[str, Any] = {
-            "measures": aggregates.result_json(result, sources.places, by_resource=False)
+            "measures": aggregates.result_json(result, sources.places, False, self.tally)
         }
         if self.params.flag("details"):
             answer["references"] = [metric_json(metric) for metric in found.values()]
@@ -103,7 +103,9 @@ class Aggregates(MetricView):
         )
         if by and self.params.flag("use_history"):
             return self.answer(
-                grouping.by_history(operations, sources, query, granularity_us, kind, by)
+                grouping.by_history(
+                    operations, sources, query, granularity_us, kind, by, self.tally
+                )
             )
         inputs = aggregates.inputs_of(sources, query, granularity_us)
         if not by:
@@ -126,7 +128,7 @@ class Aggregates(MetricView):
         resources: Mapping[int, Resource],
     ) -> dict[str, Any]:  # fmt: skip
         answer: dict[str, Any] = {
-            "measures": aggregates.result_json(result, sources.places, by_resource=True)
+            "measures": aggregates.result_json(result, sources.places, True, self.tally)
         }
         if self.params.flag("details"):
             held = {place.metric.resource_id for place in sources.places}

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from meters.metric_api import aggregates, bodies, grouping, reading, schemas
 from meters.metric_api.aggregates import Sources
 from meters.metric_api.base import SEARCHING, MetricView
+from meters.metric_api.cost import check_series
 from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
     metrics_by_ids,
@@ -45,7 +46,7 @@ class AggregationView(MetricView):
         if not metrics:
             return []
         if len(metrics) == 1:
-            return reading.measures(metrics[0], self.params)
+            return reading.measures(metrics[0], self.params, self.tally)
         method = self.params.text("aggregation") or reading.DEFAULT_METHOD
         sources = Sources()
         for metric in metrics:
@@ -53,6 +54,7 @@ class AggregationView(MetricView):
             sources.add(Reference(str(metric.uuid), method), metric)
         inputs = self._inputs(sources, query)
         result = aggregates.compute(self._operations(sources, method), inputs, query, False)
+        self.tally.add(sum(len(series.values) for series in result.series))
         return [
             row
             for series in result.series
@@ -112,19 +114,18 @@ class AggregationOfResources(AggregationView):
             rows = rows.filter(condition(search, kind, caller))
         resources = {resource.pk: resource for resource in rows.order_by("pk")}
         metrics = list(metrics_of(list(resources)).filter(name=name).order_by("pk"))
+        check_series(len(metrics))
         by = sorted(set(self.params.texts("groupby")))
         if not by:
             return self.answer(self.aggregated(metrics, query))
-        held = {metric.resource_id for metric in metrics}
+        held = {metric.resource_id: metric for metric in metrics}
         grouping.check_attributes_known(kind, by, "Invalid groupby attribute")
         measured = {pk: resource for pk, resource in resources.items() if pk in held}
         return self.answer(
             [
                 {
                     "group": dict(zip(by, values, strict=True)),
-                    "measures": self.aggregated(
-                        [metric for metric in metrics if metric.resource_id in pks], query
-                    ),
+                    "measures": self.aggregated([held[pk] for pk in pks], query),
                 }
                 for values, pks in grouping.members(kind, by, measured)
             ]

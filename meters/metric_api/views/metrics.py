@@ -128,7 +128,7 @@ class Measures(OneMetric):
         metric = self.metric(**at)
         require("get measures", self.caller, target_of(metric))
         self.params.flag("refresh")  # measures are visible once they are acknowledged
-        return self.answer(reading.measures(metric, self.params))
+        return self.answer(reading.measures(metric, self.params, self.tally))
 
     def post(self, request: Request, **at: str) -> HttpResponse:
         metric = self.metric(**at)

@@ -65,5 +65,6 @@ class SearchMetrics(MetricView):
             archives = [archive_of(metric, granularity_us)]
             points = archived(archives, granularity_us, method, wanted)
             points = points.take(condition(points.values))
+            self.tally.add(len(points.values))
             rows += measures_json(points.timestamps, granularity_us / 1e6, points.values)
         return rows
