@@ -17,11 +17,12 @@ from meters.metric_api.ids import ResourceIdError, resource_uuid
 from meters.metric_api.measures import Columns, Posted, invalid_input
 from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.schemas import checked_name
+from meters.metric_api.times import text_of
 from meters.models import Metric, Resource
 from meters.store.head import Rows
-from meters.store.write import store_rows
+from meters.store.write import FUTURE_ALLOWANCE, store_rows
 from telemetry_site.auth.caller import Caller
-from telemetry_site.clock import from_us
+from telemetry_site.clock import from_us, now, to_us
 
 Pair = tuple[UUID, str]
 
@@ -35,10 +36,11 @@ class Post(NamedTuple):
 
 @transaction.atomic
 def store(posts: Sequence[Post]) -> None:
-    """All or nothing; visible and safe once the transaction is committed."""
+    """All or nothing; visible and safe once the transaction is committed. Raises `ApiError`."""
     filled = [post for post in posts if len(post.columns.values)]
     if not filled:
         return
+    _refuse_future(filled)
     lengths = [len(post.columns.values) for post in filled]
     store_rows(
         Rows(
@@ -48,6 +50,17 @@ def store(posts: Sequence[Post]) -> None:
         )
     )
     _reopen(filled)
+
+
+def _refuse_future(posts: Sequence[Post]) -> None:
+    """A clock that runs ahead would push what is right out of the policy's timespan (K3)."""
+    latest_us = to_us(now() + FUTURE_ALLOWANCE)
+    for metric, columns in posts:
+        if (newest_us := int(columns.timestamps.max())) > latest_us:
+            raise bad_request(
+                f"Metric {metric.uuid}: timestamp {text_of(from_us(newest_us))} is more than "
+                f"{FUTURE_ALLOWANCE.seconds} s in the future"
+            )
 
 
 def _reopen(posts: Sequence[Post]) -> None:

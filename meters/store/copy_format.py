@@ -48,8 +48,11 @@ def encode_rows(
 def copy_out(
     cursor: CursorWrapper, statement: str, parameters: Sequence[object] = ()
 ) -> list[list[bytes]]:
-    """The fields of each row of a COPY … TO STDOUT; null is empty."""
-    with cursor.copy(statement, parameters or None) as copy:
+    """The fields of each row of a COPY … TO STDOUT; null is empty.
+
+    By the driver's own cursor: Django's for debugging takes no parameters here.
+    """
+    with cursor.cursor.copy(statement, parameters or None) as copy:
         return list(_rows_of(b"".join(copy)))
 
 
