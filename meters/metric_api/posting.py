@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 
 from meters.metric_api import making
@@ -54,6 +55,8 @@ def store(posts: Sequence[Post]) -> None:
 
 def _refuse_future(posts: Sequence[Post]) -> None:
     """A clock that runs ahead would push what is right out of the policy's timespan (K3)."""
+    if settings.TELEMETRY_METRIC_API_FUTURE:
+        return
     latest_us = to_us(now() + FUTURE_ALLOWANCE)
     for metric, columns in posts:
         if (newest_us := int(columns.timestamps.max())) > latest_us:

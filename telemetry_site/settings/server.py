@@ -272,6 +272,8 @@ TELEMETRY_METRIC_API_PREFIX = check_prefix(
 )
 #: Most rows of one page, and how many come when none says how many.
 TELEMETRY_METRIC_API_MAX_LIMIT = env.int("TELEMETRY_METRIC_API_MAX_LIMIT", 1000)
+#: Whether it takes measures of any time to come; then one wrong clock can hide what is right.
+TELEMETRY_METRIC_API_FUTURE = env.bool("TELEMETRY_METRIC_API_FUTURE", False)
 #: Whether the first start makes archive policies and a rule that gives one to every metric.
 TELEMETRY_DEFAULT_ARCHIVE_POLICIES = env.bool("TELEMETRY_DEFAULT_ARCHIVE_POLICIES", True)
 #: Whether Forwarded and X-Forwarded-* say how URLs in its answers begin.

@@ -16,6 +16,7 @@ PREFIX = "gnocchi"
 #: What the files take for granted (metric-api.md 22.2).
 SETTINGS = {
     "TELEMETRY_METRIC_API_MAX_LIMIT": "7",
+    "TELEMETRY_METRIC_API_FUTURE": "1",
     "TELEMETRY_BASIC_AUTH": "1",
     "TELEMETRY_CORS_ORIGINS": "http://foobar.com",
     "TELEMETRY_PROXY_HEADERS": "1",
