@@ -121,7 +121,10 @@ class MetricView(APIView):
     # --- what is answered ----------------------------------------------------------------------
 
     def answer(self, data: Any, status: int = 200) -> HttpResponse:
-        """JSON, with bare ``NaN`` and ``Infinity`` for what is no finite number."""
+        """JSON, with bare ``NaN`` and ``Infinity`` for what is no finite number.
+
+        With blanks after colons and commas: the reference's suites look for them.
+        """
         text = json.dumps(data, ensure_ascii=False, default=_plain)
         return HttpResponse(text, content_type=accept.JSON, status=status)
 

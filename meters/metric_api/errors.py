@@ -79,7 +79,7 @@ class ErrorResponse(HttpResponse):
 
 def _as_json(error: ApiError, _method: str) -> str:
     body = {"code": error.status, "title": error.title, "description": error.description}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(body, ensure_ascii=False)
 
 
 def _as_text(error: ApiError, method: str) -> str:
