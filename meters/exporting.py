@@ -29,6 +29,7 @@ from telemetry_site.clock import from_us, now_us, to_us
 
 RESOURCES_AT_ONCE = 100
 POINTS_AT_ONCE = 1_000_000
+MAX_BATCH_BYTES = wire.MAX_MESSAGE_BYTES
 AGENT_ID = "export"
 _DAY = timedelta(days=1)
 
@@ -173,8 +174,21 @@ def _batches(
             chosen = points.take((revision == number) & (of_creator == place))
             for at in range(0, len(chosen.index), wire.MAX_SAMPLES):
                 part = chosen.take(np.arange(at, min(at + wire.MAX_SAMPLES, len(chosen.index))))
-                batch = wire.encode(_batch(metrics, histories, part))
-                yield Samples(batch, len(part.index), creator)
+                for batch, samples in _encoded(metrics, histories, part):
+                    yield Samples(batch, samples, creator)
+
+
+def _encoded(
+    metrics: Sequence[Metric], histories: Mapping[int, History], points: Points
+) -> Iterator[tuple[bytes, int]]:
+    """The points as one batch, or as several where their resources are too much for one."""
+    count = len(points.index)
+    batch = wire.encode(_batch(metrics, histories, points))
+    if len(batch) <= MAX_BATCH_BYTES or count == 1:
+        yield batch, count
+        return
+    for half in np.array_split(np.arange(count), 2):
+        yield from _encoded(metrics, histories, points.take(half))
 
 
 def _batch(

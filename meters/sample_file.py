@@ -136,6 +136,8 @@ class Reader:
                 raise SampleFileError(f"Frame {self._number} is a second header.")
             yield frame
             if isinstance(frame, End):
+                if self._waiting or self._stream.read(1):
+                    raise SampleFileError("The file goes on behind its last frame: are they two?")
                 return
 
     def _read(self) -> Frame:

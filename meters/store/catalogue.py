@@ -383,8 +383,8 @@ ORDER BY original_id FOR NO KEY UPDATE
 """
 
 #: File a revision at its own time, unless the one valid there says the same; where the next later
-#: one says the same, that one is valid from here on instead, or gives way to the one that is changed
-#: at just this time. The newest describes the resource.
+#: one says the same, that one is valid from here on instead, or gives way to one of just this time.
+#: The newest describes the resource.
 #: Answers how many were filed and how many resources are described anew.
 CHANGE_REVISIONS = f"""
 WITH asked AS (

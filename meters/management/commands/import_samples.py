@@ -59,6 +59,6 @@ class Command(BaseCommand):
             self.stderr.write(f"{stored:,} samples stored")
             if ancient:
                 self.stderr.write(
-                    f"{ancient:,} of them are older than TELEMETRY_RETENTION_DAYS: where no archive "
-                    "policy keeps them they are deleted within a day"
+                    f"{ancient:,} of them are older than TELEMETRY_RETENTION_DAYS: where no "
+                    "archive policy keeps them they are deleted within a day"
                 )
