@@ -36,6 +36,7 @@ RULES = [
     Rule("meters_ingestminute", "minute", "30 days"),
     Rule("meters_batchattempt", "updated_at", "14 days"),
     Rule("meters_postedonce", "created_at", "1 day"),
+    Rule("meters_sampleimport", "updated_at", "30 days"),
     Rule("telemetry_auth_loginattempts", "updated_at", "1 day"),
 ]
 

@@ -16,6 +16,7 @@ from meters.models.operations import (
     PollReport,
     PostedOnce,
     Quarantine,
+    SampleImport,
     Source,
 )
 from meters.models.policies import (
@@ -46,5 +47,6 @@ __all__ = [
     "ResourceRevision",
     "ResourceType",
     "RetentionWalk",
+    "SampleImport",
     "Source",
 ]

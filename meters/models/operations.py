@@ -201,3 +201,14 @@ class PostedOnce(models.Model):
 
     def __str__(self) -> str:
         return self.key[:12]
+
+
+class SampleImport(models.Model):
+    """How many frames of a file of samples are stored: where `import_samples --resume` goes on."""
+
+    export_id = models.UUIDField(primary_key=True)
+    frames = models.BigIntegerField()
+    updated_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.export_id}: {self.frames}"

@@ -383,18 +383,20 @@ ORDER BY original_id FOR NO KEY UPDATE
 """
 
 #: File a revision at its own time, unless the one valid there says the same; where the next later
-#: one says the same, that one is valid from here on instead. The newest describes the resource.
+#: one says the same, that one is valid from here on instead, or gives way to one of just this time.
+#: The newest describes the resource.
 #: Answers how many were filed and how many resources are described anew.
 CHANGE_REVISIONS = f"""
 WITH asked AS (
     SELECT resource.id, resource.revision_start, resource.revision_digest, asked.*,
            prior.digest AS prior_digest, later.id AS later_id, later.digest AS later_digest,
+           prior.valid_from IS NOT DISTINCT FROM asked.start AS changes,
            later.valid_from = resource.revision_start AND later.digest = asked.digest AS newest
     FROM {_ASKED}
     JOIN meters_resource AS resource
         ON resource.original_id = asked.name AND resource.creator = %(creator)s
     LEFT JOIN LATERAL (
-        SELECT digest FROM meters_resourcerevision
+        SELECT digest, valid_from FROM meters_resourcerevision
         WHERE resource_id = resource.id AND valid_from <= asked.start
         ORDER BY valid_from DESC LIMIT 1
     ) AS prior ON true
@@ -407,13 +409,18 @@ WITH asked AS (
 news AS (SELECT * FROM asked WHERE digest IS DISTINCT FROM prior_digest),
 extended AS (
     UPDATE meters_resourcerevision AS revision SET valid_from = news.start
-    FROM news WHERE revision.id = news.later_id AND news.later_digest = news.digest
+    FROM news
+    WHERE revision.id = news.later_id AND news.later_digest = news.digest AND NOT news.changes
+),
+absorbed AS (
+    DELETE FROM meters_resourcerevision AS revision USING news
+    WHERE revision.id = news.later_id AND news.later_digest = news.digest AND news.changes
 ),
 filed AS (
     INSERT INTO meters_resourcerevision (resource_id, valid_from, project_id, user_id, type,
                                          source, metadata, digest)
     SELECT id, start, project_id, user_id, type, source, metadata::jsonb, digest
-    FROM news WHERE later_digest IS DISTINCT FROM digest
+    FROM news WHERE changes OR later_digest IS DISTINCT FROM digest
     ON CONFLICT (resource_id, valid_from) DO UPDATE
     SET project_id = EXCLUDED.project_id, user_id = EXCLUDED.user_id, type = EXCLUDED.type,
         source = EXCLUDED.source, metadata = EXCLUDED.metadata, digest = EXCLUDED.digest

@@ -8,6 +8,7 @@ snapshot, since a TRUNCATE shows in older snapshots too: never read in REPEATABL
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -73,6 +74,13 @@ _OLDEST_OF_SLOT = "SELECT min(timestamp) FROM {} WHERE series_id = ANY(%s::bigin
 _OLDEST = """
 SELECT min(start) FROM unnest(%s::bigint[]) AS wanted,
 LATERAL (SELECT start FROM meters_chunk WHERE series_id = wanted ORDER BY start LIMIT 1) AS chunk
+"""
+_DAYS_OF_SLOT = f"""
+SELECT date_trunc('day', timestamp, 'UTC'), count(*) FROM {{}} WHERE {_WANTED} GROUP BY 1
+"""
+_DAYS = """
+SELECT start, sum(count)::bigint FROM meters_chunk
+WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 """
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 END = datetime.fromisoformat("2263-01-01T00:00:00+00:00")
@@ -148,6 +156,20 @@ def oldest_time(series_ids: Sequence[int]) -> datetime | None:
             cursor.execute(source, [wanted])
             found += cursor.fetchone()
     return min((moment for moment in found if moment), default=None)
+
+
+def points_by_day(
+    series_ids: Sequence[int], start: datetime, stop: datetime
+) -> dict[datetime, int]:
+    """On which days (UTC) the series have points in [start, stop), and how many at the most."""
+    found: dict[datetime, int] = defaultdict(int)
+    with transaction.atomic(), connection.cursor() as cursor:
+        slots = _begin(cursor)
+        for source in [*(_DAYS_OF_SLOT.format(table_of(n)) for n in slots), _DAYS]:
+            cursor.execute(source, [list(series_ids), start, stop])
+            for day, count in cursor.fetchall():
+                found[day] += count
+    return dict(found)
 
 
 def latest_points(

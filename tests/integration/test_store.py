@@ -178,6 +178,17 @@ def test_a_late_batch_of_other_metadata_is_filed_at_its_time_only(now: int) -> N
     assert Resource.objects.get().metadata == {"n": "b"}
 
 
+def test_a_late_batch_that_changes_a_revision_to_what_the_next_one_says(now: int) -> None:
+    for at, name in ((20, "a"), (10, "b"), (20, "b")):
+        one = resource(metadata={"display_name": name})
+        store_batch(batch_of((one, "cpu", 1.0, now - at * SECOND)))
+
+    revision = ResourceRevision.objects.get()
+    assert revision.metadata == {"display_name": "b"}
+    assert revision.valid_from == from_us(now - 20 * SECOND)
+    assert Resource.objects.get().revision_start == revision.valid_from
+
+
 def test_another_process_sees_a_changed_revision_through_the_epoch(now: int) -> None:
     """The cache of this process must not hide a revision that another one has opened."""
     store_batch(batch_of((resource(metadata={"n": "a"}), "cpu", 1.0, now - 3 * SECOND)))
