@@ -29,6 +29,8 @@ from telemetry_site.settings.keystone import KeystoneAccess
 
 log = structlog.get_logger(__name__)
 
+#: What an answer of another shape leads to.
+_NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
 #: So long nobody asks again after Keystone gave no verdict.
 PAUSE_S = 2.0
 NO_ANSWER = "Keystone gives no answer."
@@ -101,10 +103,18 @@ class _ServiceUser(Password):
     def get_auth_ref(self, session: Session) -> AccessInfoV3:
         self._gate.refuse_if_shut()
         try:
-            return super().get_auth_ref(session)
+            return self._log_in(session)
         except ClientException as error:
             self._gate.leave(*_trouble_of(error))
             raise
+
+    def _log_in(self, session: Session) -> AccessInfoV3:
+        try:
+            made = super().get_auth_ref(session)
+            made.will_expire_soon()  # keystoneauth believes an answer until it needs a part of it
+        except _NONSENSE as error:
+            raise _UnexpectedAnswerError(201) from error
+        return made
 
 
 class Keystone:
@@ -164,7 +174,7 @@ class Keystone:
 
 class _UnexpectedAnswerError(ClientException):
     def __init__(self, status: int) -> None:
-        super().__init__(f"answer {status}")
+        super().__init__(f"an answer of status {status} that is none of Keystone's")
         self.http_status = status
 
 
@@ -208,7 +218,7 @@ def _read(token: dict[str, Any]) -> Verdict | None:
     except UnusableIdError as error:
         log.warning("Keystone's token is not used", reason=str(error))
         return None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _NONSENSE as error:
         raise _UnexpectedAnswerError(200) from error
     return Verdict(caller, expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC))
 
