@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help run test browser faults lint types docs shell bench compat soak check-skips apt
 help:
-	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… | compat SUITE=… | soak"
+	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… | compat SUITE=… [FILE=…] | soak"
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
@@ -72,8 +72,15 @@ bench: $(VENV)/dev.stamp
 	@test -f bench/$(NAME).py || { echo "make bench NAME=… with one of: $$(grep -l __main__ bench/*.py | xargs -n1 basename -s .py | tr '\n' ' ')"; exit 1; }
 	@$(BIN)/python -m bench.$(NAME)
 
-compat:
-	@echo "0 passed, 0 failed: no outside suite is built in yet (they come with the API doors)"; exit 1
+# Each outside suite in an environment of its own, at its locked version.
+$(VENV)/compat-%.stamp: requirements/compat-%.txt | $(BIN)/python
+	@echo "Installing what the suite $* needs …"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/compat-$*
+	@$(BIN)/uv pip install -q --python $(VENV)/compat-$*/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+compat: $(VENV)/dev.stamp $(if $(SUITE),$(VENV)/compat-$(SUITE).stamp)
+	@$(BIN)/python -m tests.compat $(SUITE) $(FILE)
 
 soak: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -m soak -q

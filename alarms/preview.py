@@ -20,6 +20,7 @@ from alarms.errors import DefinitionError
 from alarms.evaluator.looking import Buckets, look_at, over_range
 from alarms.evaluator.selection import Found, Subject, find
 from meters.api.pages import USUAL_INTERVAL_US
+from meters.retention import earliest
 from telemetry_site.clock import from_us, to_us
 
 MAX_STEPS = 10_000
@@ -71,7 +72,7 @@ def preview(
     _check_range(rule, start, stop)
     subject = Subject(rule, project_id)
     [found] = find([subject])
-    _check_samples(rule, len(found.series), start, stop)
+    _check_samples(rule, len(found.series), start, stop, now)
     buckets = over_range(subject, found.series, to_us(start), to_us(stop))
     steps = _steps(rule, buckets, start, stop)
     current = look_at([subject], to_us(now), [found]).look(0)
@@ -103,10 +104,10 @@ def _check_range(rule: Rule, start: datetime, stop: datetime) -> None:
         raise DefinitionError("start", f"{buckets:.0f} periods, at most {MAX_BUCKETS}")
 
 
-def _check_samples(rule: Rule, series: int, start: datetime, stop: datetime) -> None:
+def _check_samples(rule: Rule, series: int, start: datetime, stop: datetime, now: datetime) -> None:
     """Also of the windows before `start` and before now."""
     looked_back = timedelta(seconds=rule.granularity * (rule.evaluation_periods + 1))
-    span = min(stop - start + looked_back, timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
+    span = min(stop - start + looked_back, now - earliest(now))
     samples = series * (span // timedelta(microseconds=1)) // USUAL_INTERVAL_US
     if samples > MAX_SAMPLES:
         raise DefinitionError(

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, cast
 
 import numpy as np
@@ -190,6 +190,12 @@ _ACROSS: dict[str, Callable[[Runs], Floats]] = {
 ACROSS = tuple(_ACROSS)
 
 
+def every_method() -> list[str]:
+    """All names there are: of values, then of rates."""
+    plain = [*METHODS, *(f"{percent}pct" for percent in range(1, 100))]
+    return [*plain, *(RATE_PREFIX + name for name in plain)]
+
+
 def is_method(name: str) -> bool:
     base = name.removeprefix(RATE_PREFIX)
     return base in _REDUCERS or _PERCENTILE.fullmatch(base) is not None
@@ -249,16 +255,25 @@ def between(points: Points, start_us: int | None, stop_us: int | None) -> Points
     return points.take(wanted)
 
 
-def within_timespan(points: Points, timespan_us: int) -> Points:
-    """The points of each series that are younger than its own newest one minus the timespan.
+def within_timespans(
+    points: Points, timespans_us: Sequence[int | None], newest_us: Mapping[int, int] | None = None
+) -> Points:
+    """The points of each series that are younger than its own newest one minus its timespan.
 
-    That is gnocchi's retention: relative to the series, not to the clock.
+    That is gnocchi's retention: relative to the series, not to the clock. A timespan of None is
+    without end. `newest_us` tells the newest times of series (by index) of which `points` may
+    lack them.
     """
-    if not len(points.values):
-        return points
-    runs = _runs(points.values, points.index)
-    newest = np.repeat(points.timestamps[runs.starts + runs.counts - 1], runs.counts)
-    return points.take(points.timestamps > newest - timespan_us)
+    newest = np.zeros(len(timespans_us), dtype=np.int64)
+    newest[points.index] = points.timestamps  # sorted: the last one of each series stays
+    for index, time_us in (newest_us or {}).items():
+        newest[index] = time_us
+    endless = np.iinfo(np.int64).min
+    cuts = [
+        endless if span is None else time_us - span
+        for time_us, span in zip(newest.tolist(), timespans_us, strict=True)
+    ]
+    return points.take(points.timestamps > np.array(cuts, dtype=np.int64)[points.index])
 
 
 def merge(points: Points, groups: npt.NDArray[np.int64] | None = None) -> Points:

@@ -1,6 +1,6 @@
 """Tables of operation that would grow for ever: delete what is old, in small batches.
 
-Samples, reports, minutes and quarantine; events have a retention of their own.
+Reports, minutes and quarantine; samples have a retention of their own (`meters.store.retention`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from prometheus_client import Counter
 
@@ -33,8 +32,6 @@ class Rule(NamedTuple):
 
 #: Other apps add theirs when they are ready.
 RULES = [
-    # A day's chunk begins a day before its last sample.
-    Rule("meters_chunk", "start", f"{settings.TELEMETRY_RETENTION_DAYS + 1} days"),
     Rule("meters_pollreport", "slot", "7 days"),
     Rule("meters_ingestminute", "minute", "30 days"),
     Rule("meters_batchattempt", "updated_at", "14 days"),

@@ -35,6 +35,9 @@ LATE_SAMPLES = Counter(
 )
 COMPACTIONS = Counter("telemetry_compactions_total", "Slots of the head packed into chunks.")
 CHUNKS_WRITTEN = Counter("telemetry_chunks_written_total", "Chunks written, by job.", ["job"])
+CHUNKS_DELETED = Counter(
+    "telemetry_retention_deleted_total", "Chunks deleted, by what made them go.", ["reason"]
+)
 HEAD_SLOTS_FREE = Gauge(
     "telemetry_head_slots_free", "Slots of the head's ring that hold nothing.",
     multiprocess_mode="mostrecent",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import F, Func, JSONField, TextField, Value
+from django.db.models import F, Func, JSONField, OuterRef, Subquery, TextField, Value
 from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class MetricQuerySet(models.QuerySet["Metric"]):
         return self.filter(resource_id__in=revisions.values("resource_id"))
 
 
+class OpenQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Rows that belong to no project and that everybody may read."""
+
+    def scope(self, principal: Any) -> Self:
+        return self
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def scope(self, principal: Principal) -> Self:
         return self if principal.is_admin else self.filter(project_id__in=principal.projects)
@@ -78,3 +85,11 @@ def extract(column: str, *path: str, text: bool = False) -> Func:
     output = TextField() if text else JSONField()
     steps = [Cast(Value(step), TextField()) for step in path]
     return Func(F(column), *steps, function=function, output_field=output)
+
+
+def revision_end() -> Subquery:
+    """When the next revision of a revision's resource began; null of the newest."""
+    later = apps.get_model("meters", "ResourceRevision").objects.filter(
+        resource=OuterRef("resource"), valid_from__gt=OuterRef("valid_from")
+    )
+    return Subquery(later.order_by("valid_from").values("valid_from")[:1])

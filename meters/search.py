@@ -33,11 +33,12 @@ MAX_TERMS = 1000
 MAX_LENGTH = 65_536
 MAX_STEPS = 8
 
-_ALIASES: dict[str, str] = {
+#: Other names of the operators.
+ALIASES: dict[str, str] = {
     "==": "=", "eq": "=", "≠": "!=", "ne": "!=", "lt": "<", "≤": "<=", "le": "<=",
     "gt": ">", "≥": ">=", "ge": ">=", "∧": "and", "∨": "or",
 }  # fmt: skip
-_ORDER: dict[str, type[Lookup[Any]]] = {
+ORDER: dict[str, type[Lookup[Any]]] = {
     "<": LessThan, "<=": LessThanOrEqual, ">": GreaterThan, ">=": GreaterThanOrEqual,
 }  # fmt: skip
 _COLUMNS = {
@@ -85,7 +86,7 @@ class _Reader:
         if depth < 1 or self.terms > MAX_TERMS:
             raise SearchError(f"goes deeper than {MAX_DEPTH} or has more than {MAX_TERMS} terms")
         [(name, operand)] = search.items()
-        operator = _ALIASES.get(str(name), str(name))
+        operator = ALIASES.get(str(name), str(name))
         where = f"{where}.{name}"
         if operator in ("and", "or"):
             return self._combine(operator, operand, where, depth - 1)
@@ -116,7 +117,7 @@ def _condition(operator: str, operand: Any, where: str) -> Q:
         return _any_of([_compare("=", name, one, where) for one in value])
     if operator == "like":
         return Q(Like(_as_text(name, where), Value(_pattern(value, where))))
-    if operator not in ("=", "!=", *_ORDER):
+    if operator not in ("=", "!=", *ORDER):
         raise SearchError(f"{where.rsplit('.', 1)[0]} is no operator")
     return _compare(operator, name, value, where)
 
@@ -141,8 +142,8 @@ def _compare(operator: str, name: str, value: Any, where: str) -> Q:
         raise SearchError(f"{where} holds a NUL character")
     if value is None:
         return _compare_null(operator, name, where)
-    if operator in _ORDER:
-        return _compare_order(_ORDER[operator], name, value, where)
+    if operator in ORDER:
+        return _compare_order(ORDER[operator], name, value, where)
     left = F(_COLUMNS[name]) if name in _COLUMNS else _as_text(name, where)
     right = Value(_as_column(name, value, where) if name in _COLUMNS else _json_text(value))
     equal = Q(Exact(left, right))

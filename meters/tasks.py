@@ -12,6 +12,7 @@ from meters import deadletters
 from meters.collector import Delivery, collect
 from meters.drain import waiting_messages
 from meters.housekeeping import keep_house
+from meters.store import retention
 from meters.store.compaction import tend
 from telemetry_site.celery import app
 from telemetry_site.database import left_to_the_next_run
@@ -45,6 +46,15 @@ def compact_store() -> None:
     """Move samples on from the head into chunks."""
     with left_to_the_next_run("compaction"):
         tend()
+
+
+@app.task(
+    name="meters.tasks.keep_retention", queue="maintenance", time_limit=3600, soft_time_limit=3500
+)
+def keep_retention() -> None:
+    """Delete chunks past their retention; the next run goes on."""
+    with left_to_the_next_run("retention"):
+        retention.walk()
 
 
 @app.task(name="meters.tasks.drain_dead_letters", queue="maintenance")

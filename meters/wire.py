@@ -27,6 +27,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from meters.wire_limits import AGENTS as AGENTS
 from meters.wire_limits import EARLIEST_US as EARLIEST_US
 from meters.wire_limits import LATEST_US as LATEST_US
 from meters.wire_limits import MAX_BATCH_BYTES as MAX_BATCH_BYTES
@@ -38,6 +39,8 @@ from meters.wire_limits import MAX_METADATA_VALUE as MAX_METADATA_VALUE
 from meters.wire_limits import MAX_NAME as MAX_NAME
 from meters.wire_limits import MAX_SAMPLES as MAX_SAMPLES
 from meters.wire_limits import RAW_LIMITS as RAW_LIMITS
+from meters.wire_limits import STORED as STORED
+from meters.wire_limits import Bounds as Bounds
 from meters.wire_limits import WireError as WireError
 from meters.wire_limits import check_document as check_document
 from meters.wire_limits import check_integer as check_integer
@@ -322,17 +325,17 @@ def decode_receipts(payload: bytes) -> Receipts:
     return _decode(_receipts_decoder, payload)
 
 
-def decode_catalogue(samples: SampleBatch) -> Catalogue:
+def decode_catalogue(samples: SampleBatch, bounds: Bounds = AGENTS) -> Catalogue:
     """Decode and check the catalogue of a batch."""
     try:
         catalogue = _catalogue_decoder.decode(samples.catalogue)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise WireError(f"samples.catalogue: {error}") from error
-    check_catalogue(catalogue)
+    check_catalogue(catalogue, bounds)
     return catalogue
 
 
-def decode_columns(samples: SampleBatch) -> Columns:
+def decode_columns(samples: SampleBatch, bounds: Bounds = AGENTS) -> Columns:
     """Views of the three columns, checked against each other (see also `check_index`)."""
     _check_lengths(samples)
     columns = Columns(
@@ -340,7 +343,7 @@ def decode_columns(samples: SampleBatch) -> Columns:
         np.frombuffer(samples.timestamp, COLUMN_TYPES["timestamp"]),
         np.frombuffer(samples.value, COLUMN_TYPES["value"]),
     )
-    check_columns(columns)
+    check_columns(columns, bounds)
     return columns
 
 
@@ -356,7 +359,7 @@ def _check_lengths(samples: SampleBatch) -> None:
             raise WireError(f"samples.{name}: {found} rows, but samples.index has {rows}")
 
 
-def check_columns(columns: Columns) -> None:
+def check_columns(columns: Columns, bounds: Bounds = AGENTS) -> None:
     """Raise `WireError` unless lengths agree, times are in bounds and values finite."""
     count = len(columns.index)
     for name in ("timestamp", "value"):
@@ -368,10 +371,11 @@ def check_columns(columns: Columns) -> None:
         raise WireError(f"samples: {count} rows, at most {MAX_SAMPLES} are allowed")
     if not count:
         return
-    bad_time = (columns.timestamp < EARLIEST_US) | (columns.timestamp > LATEST_US)
+    bad_time = (columns.timestamp < EARLIEST_US) | (columns.timestamp > bounds.latest_us)
     if bad_time.any():
         row = int(bad_time.argmax())
-        raise WireError(f"samples.timestamp[{row}]: {columns.timestamp[row]} is not in 1970…2200")
+        moment = columns.timestamp[row]
+        raise WireError(f"samples.timestamp[{row}]: {moment} is not in 1970…{bounds.latest_year}")
     bad_value = ~np.isfinite(columns.value)
     if bad_value.any():
         row = int(bad_value.argmax())
@@ -388,9 +392,9 @@ def check_index(columns: Columns, series_count: int) -> None:
         )
 
 
-def check_catalogue(catalogue: Catalogue) -> None:
+def check_catalogue(catalogue: Catalogue, bounds: Bounds = AGENTS) -> None:
     for place, resource in enumerate(catalogue.resources):
-        check_resource(f"samples.catalogue.resources[{place}]", resource)
+        check_resource(f"samples.catalogue.resources[{place}]", resource, bounds)
     resources = len(catalogue.resources)
     for place, series in enumerate(catalogue.series):
         where = f"samples.catalogue.series[{place}]"
@@ -398,17 +402,17 @@ def check_catalogue(catalogue: Catalogue) -> None:
             raise WireError(
                 f"{where}.resource: {series.resource}, but there are {resources} resources"
             )
-        check_text(f"{where}.meter", series.meter, required=True)
+        check_text(f"{where}.meter", series.meter, required=not bounds.nameless)
         check_text(f"{where}.unit", series.unit)
 
 
-def check_resource(where: str, resource: Resource) -> None:
-    check_text(f"{where}.id", resource.id, required=True)
+def check_resource(where: str, resource: Resource, bounds: Bounds = AGENTS) -> None:
+    check_text(f"{where}.id", resource.id, required=True, limit=bounds.id_length)
     check_text(f"{where}.type", resource.type, required=True)
     check_text(f"{where}.source", resource.source)
     for field in ("project_id", "user_id"):
         check_text(f"{where}.{field}", getattr(resource, field) or "")
-    check_metadata(f"{where}.metadata", resource.metadata)
+    check_metadata(f"{where}.metadata", resource.metadata, bounds.metadata)
 
 
 def check_event(where: str, event: Event) -> None:

@@ -58,6 +58,21 @@ METADATA_LIMITS = Limits(
 RAW_LIMITS = Limits(32, 20_000, MAX_ITEM_BYTES, MAX_ITEM_BYTES, "item_too_large")
 
 
+class Bounds(NamedTuple):
+    """What resources, meters and times may be: of agents, or of what was stored already."""
+
+    latest_us: int
+    latest_year: int
+    id_length: int
+    nameless: bool
+    metadata: Limits
+
+
+AGENTS = Bounds(LATEST_US, 2200, MAX_NAME, nameless=False, metadata=METADATA_LIMITS)
+#: The metric API stores more than agents may send: longer ids, later times, metrics without name.
+STORED = Bounds((2**63 - 1) // 1000, 2262, 300, nameless=True, metadata=RAW_LIMITS)
+
+
 def check_text(where: str, text: str, *, required: bool = False, limit: int = MAX_NAME) -> None:
     """A text that PostgreSQL and UTF-8 can hold: no NUL, no lone surrogate, not too long."""
     if required and not text:
@@ -70,9 +85,9 @@ def check_text(where: str, text: str, *, required: bool = False, limit: int = MA
         raise WireError(f"{where}: holds half a surrogate pair", "bad_encoding")
 
 
-def check_metadata(where: str, metadata: dict[str, Any]) -> None:
+def check_metadata(where: str, metadata: dict[str, Any], limits: Limits = METADATA_LIMITS) -> None:
     """Limits of O5: size, keys, depth, length; JSON types only; no NUL anywhere."""
-    check_document(where, metadata, METADATA_LIMITS)
+    check_document(where, metadata, limits)
 
 
 def check_document(where: str, document: dict[str, Any], limits: Limits) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Histogram
 
@@ -16,7 +17,13 @@ DURATION = Histogram(
     ["door", "route", "method", "status_class"],
     buckets=LATENCY_BUCKETS,
 )
-DOORS = {"api": "api", "admin": "admin", "-": "operations", "metrics": "operations"}
+DOORS = {
+    "api": "api",
+    settings.TELEMETRY_METRIC_API_PREFIX.split("/")[0]: "metric-api",
+    "admin": "admin",
+    "-": "operations",
+    "metrics": "operations",
+}
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 

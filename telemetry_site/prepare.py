@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 
+from meters.default_policies import make_default_policies
 from telemetry_site import durability
 from telemetry_site.embedded.postgres import EmbeddedPostgres
 from telemetry_site.errors import SiteError
@@ -55,6 +56,8 @@ def _prepare(done: Prepared) -> None:
     if done.migrations:
         call_command("migrate", verbosity=0, interactive=False)
     sync_schedule()
+    if settings.TELEMETRY_DEFAULT_ARCHIVE_POLICIES:
+        make_default_policies()
     done.password = make_admin()
 
 

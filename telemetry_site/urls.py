@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("alarms.api.urls")),
     path("api/", include("meters.api.urls")),
+    path(f"{settings.TELEMETRY_METRIC_API_PREFIX}/", include("meters.metric_api.urls")),
     path("", include("alarms.ui.urls")),
     path("", include("meters.ui.urls")),
 ]

@@ -51,14 +51,17 @@ class StrictJSONParser(RawJSONParser):
         return decode(super().parse(stream, media_type, parser_context), Any)
 
 
-def read_body(request: Request | HttpRequest) -> bytes:
-    """The request's body, inflated where it says gzip; 413 as soon as a limit is passed."""
+def read_body(request: Request | HttpRequest, left_packed: str = "") -> bytes:
+    """The request's body, inflated where it says gzip; 413 as soon as a limit is passed.
+
+    `left_packed` is an encoding that the caller unpacks itself.
+    """
     meta = request.META
     length = meta.get("CONTENT_LENGTH") or "0"
     if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > MAX_BODY_BYTES:
         raise TooLargeError(f"The body has {length} bytes, at most {MAX_BODY_BYTES} are allowed.")
     encoding = meta.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", ""):
+    if encoding not in ("identity", "gzip", "", left_packed):
         raise UnsupportedError(f"Content-Encoding {encoding[:80]!r}: only gzip is understood.")
     charset = (getattr(request, "content_params", None) or {}).get("charset", "utf-8")
     if charset.lower() not in ("utf-8", "utf8"):

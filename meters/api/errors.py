@@ -140,7 +140,7 @@ DETAILS = {
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Every exception of a view as an answer; None leaves a bug to Django (500, logged)."""
-    error = _translate(exc)
+    error = translate(exc)
     if not isinstance(error, APIException):
         return None
     set_rollback()
@@ -169,7 +169,8 @@ def request_id() -> str:
     return f"req-{structlog.contextvars.get_contextvars().get('request_id', '')}"
 
 
-def _translate(exc: Exception) -> Exception:
+def translate(exc: Exception) -> Exception:
+    """Django's and the database's exceptions as an `APIException`; any other stays itself."""
     if isinstance(exc, Http404):
         return exceptions.NotFound(DETAILS[404])
     if isinstance(exc, PermissionDenied):

@@ -1,0 +1,1 @@
+"""The metric API: what gnocchi's clients speak, answered from our store."""

@@ -1,7 +1,13 @@
 """What is stored. Samples are read by `meters.store.read`, not through their models."""
 
-from meters.models.catalogue import CatalogueEpoch, Metric, Resource, ResourceRevision
-from meters.models.chunks import Chunk
+from meters.models.catalogue import (
+    STANDALONE,
+    CatalogueEpoch,
+    Metric,
+    Resource,
+    ResourceRevision,
+)
+from meters.models.chunks import Chunk, DeletedSeries, RetentionWalk
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
 from meters.models.operations import (
@@ -12,11 +18,22 @@ from meters.models.operations import (
     Quarantine,
     Source,
 )
+from meters.models.policies import (
+    AGENTS_POLICY,
+    ArchivePolicy,
+    ArchivePolicyRule,
+    ResourceType,
+)
 
 __all__ = [
+    "AGENTS_POLICY",
+    "STANDALONE",
+    "ArchivePolicy",
+    "ArchivePolicyRule",
     "BatchAttempt",
     "CatalogueEpoch",
     "Chunk",
+    "DeletedSeries",
     "Event",
     "HeadSample",
     "HeadSlot",
@@ -27,5 +44,7 @@ __all__ = [
     "Quarantine",
     "Resource",
     "ResourceRevision",
+    "ResourceType",
+    "RetentionWalk",
     "Source",
 ]

@@ -8,7 +8,11 @@ from typing import Any
 from django.db import models
 from django.db.models.functions import Now
 
+from meters.models.policies import ArchivePolicy
 from meters.queries import MetricQuerySet, ResourceQuerySet, RevisionQuerySet
+
+#: Type of the resource that stands for a metric which has none: one of its own each.
+STANDALONE = "_standalone"
 
 
 class Resource(models.Model):
@@ -18,13 +22,14 @@ class Resource(models.Model):
     is a resource of its own, so nobody can write into somebody else's series. `creator` is empty
     for what the system's own agents measure.
 
-    `project_id` … `metadata` repeat the newest revision, for lists.
+    `project_id` … `metadata` repeat the newest revision, for lists. The attributes of the
+    resource's type (`ResourceType`) are the keys of `metadata` with their names.
     """
 
     id = models.BigAutoField(primary_key=True)
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
-    original_id = models.CharField(max_length=255)
-    creator = models.CharField(max_length=255, default="", blank=True)
+    original_id = models.CharField(max_length=300)
+    creator = models.CharField(max_length=511, default="", blank=True)
     type = models.CharField(max_length=255, default="generic")
     project_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unowned
     user_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unowned
@@ -59,7 +64,10 @@ class Resource(models.Model):
 
 
 class ResourceRevision(models.Model):
-    """Owner and metadata of a resource from `valid_from` (a sample's time) on."""
+    """Owner and metadata of a resource from `valid_from` (a sample's time, a change's) on.
+
+    `started_at` None is as the resource's own.
+    """
 
     id = models.BigAutoField(primary_key=True)
     resource = models.ForeignKey(Resource, models.CASCADE, related_name="revisions")
@@ -70,6 +78,8 @@ class ResourceRevision(models.Model):
     source = models.CharField(max_length=255, default="", blank=True)
     metadata = models.JSONField(default=dict)
     digest = models.BinaryField(max_length=16)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = RevisionQuerySet.as_manager()
 
@@ -83,7 +93,11 @@ class ResourceRevision(models.Model):
 
 
 class Metric(models.Model):
-    """One series of samples: one meter of one resource. Its primary key is the series id."""
+    """One series of samples: one meter of one resource. Its primary key is the series id.
+
+    `creator` is who made it through the metric API ("user:project"), empty for the system's own
+    agents. Without an `archive_policy` it is none of the metric API's.
+    """
 
     class Type(models.TextChoices):
         GAUGE = "gauge", "gauge"
@@ -96,6 +110,10 @@ class Metric(models.Model):
     name = models.CharField(max_length=255)
     unit = models.CharField(max_length=255, default="", blank=True)
     type = models.CharField(max_length=16, choices=Type.choices, default=Type.GAUGE)
+    archive_policy = models.ForeignKey(
+        ArchivePolicy, models.PROTECT, related_name="metrics", null=True, blank=True
+    )
+    creator = models.CharField(max_length=511, default="", db_default="", blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = MetricQuerySet.as_manager()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Chunk(models.Model):
@@ -37,3 +38,37 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} samples of {self.series_id} on {self.start:%Y-%m-%d}"
+
+
+class DeletedSeries(models.Model):
+    """A series whose metric was deleted and whose chunks still have to go.
+
+    Noted by `meters.store.deletion`, which also takes the note away.
+    """
+
+    series_id = models.BigIntegerField(primary_key=True)
+    deleted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "deleted series"
+
+    def __str__(self) -> str:
+        return f"{self.series_id}, deleted {self.deleted_at:%Y-%m-%d %H:%M}"
+
+
+class RetentionWalk(models.Model):
+    """One row: how far `meters.store.retention` has come with deleting old chunks.
+
+    Series up to `position` were looked at since `begun_at`.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    position = models.BigIntegerField(default=0)
+    begun_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_walk_row")]
+
+    def __str__(self) -> str:
+        return f"begun {self.begun_at:%Y-%m-%d %H:%M}, at series {self.position}"

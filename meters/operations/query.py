@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from meters.operations.errors import OperationsError, bad_argument, not_computable
@@ -62,21 +62,21 @@ def _finite(text: str) -> float | None:
 
 
 def common_granularities(
-    offered: Mapping[Reference, Collection[int]], wanted_us: int | None = None
+    offered: Sequence[tuple[Reference, Collection[int]]], wanted_us: int | None = None
 ) -> list[int]:
-    """At which granularities all references have points, coarsest first, in microseconds.
+    """At which granularities all series have points, coarsest first, in microseconds.
 
-    `offered` are those of each reference's archive policy. Raises `OperationsError` when some
-    lack the wanted one, or when there is none in common.
+    `offered` are those of each series' archive policy, with the reference that means the series.
+    Raises `OperationsError` when some lack the wanted one, or when there is none in common.
     """
     if wanted_us is not None:
-        lacking = [reference for reference, held in offered.items() if wanted_us not in held]
+        lacking = [reference for reference, held in offered if wanted_us not in held]
         if lacking:
             detail = [[*reference, wanted_us / 1e6] for reference in lacking]
             cause = "Metrics cannot be aggregated"
             raise OperationsError(cause, "Granularities are missing", detail)
         return [wanted_us]
-    common = set.intersection(*(set(held) for held in offered.values())) if offered else set()
+    common = set.intersection(*(set(held) for _, held in offered)) if offered else set()
     if not common:
-        raise not_computable("No granularity match", offered)
+        raise not_computable("No granularity match", [reference for reference, _ in offered])
     return sorted(common, reverse=True)

@@ -45,12 +45,17 @@ def read_text(text: str) -> list[Any]:
 
 
 def _expected(what: str, text: str, at: int) -> OperationsError:
+    return _unreadable(expectation(what, text, at))
+
+
+def expectation(what: str, text: str, at: int) -> str:
+    """What was expected at a place of a text and what stands there, as gnocchi words it."""
     match = _TOKEN.match(text, at)
     found = repr(match[0][:40]) if match else "end of text"
     line = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, at)
     where = f"(at char {at}), (line:{line}, col:{column})"
-    return _unreadable(f"Expected {what}, found {found}  {where}")
+    return f"Expected {what}, found {found}  {where}"
 
 
 def _unreadable(detail: str) -> OperationsError:

@@ -8,7 +8,8 @@ How it stays right with several collectors:
    long as no sample is older than the revisions it was resolved to.
 3. Otherwise resources, then series, are looked up and what is missing is made. Who makes or
    changes anything takes the catalogue's lock first and holds it until the commit: a transaction
-   has several batches, and two collectors would wait for each other crosswise.
+   has several batches, and two collectors would wait for each other crosswise. If the epoch rose
+   before it had the lock, what it looked up may be gone: it begins anew (`StaleCatalogueError`).
 4. What was resolved enters the cache only after the commit, so a rollback leaves no trace.
 """
 
@@ -18,6 +19,7 @@ import hashlib
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -29,6 +31,7 @@ from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
+from meters.models.policies import AGENTS_POLICY
 from telemetry_site.clock import from_us, to_us
 
 #: Names of resources that are no UUID become uuid5 of this namespace and (id, creator).
@@ -37,6 +40,10 @@ CACHED_CATALOGUES = 4096
 CACHED_SERIES = 1_000_000
 
 SeriesIds = npt.NDArray[np.int64]
+
+
+class StaleCatalogueError(Exception):
+    """The catalogue changed between the transaction's begin and its lock."""
 
 
 class ResolvedCatalogue(NamedTuple):
@@ -66,7 +73,7 @@ class KnownSeries(NamedTuple):
 
 
 @dataclass
-class CatalogueCache:
+class Known:
     """What this process has resolved under `epoch`."""
 
     epoch: int = 0
@@ -74,30 +81,35 @@ class CatalogueCache:
     resources: dict[tuple[str, str], KnownResource] = field(default_factory=dict)
     series: dict[tuple[int, str], KnownSeries] = field(default_factory=dict)
 
-    def enter(self, epoch: int) -> None:
+
+class CatalogueCache:
+    """What is known under the newest epoch. Threads share it: nothing is taken out of a `Known`
+    but catalogues, so that who looked something up there finds it again.
+    """
+
+    def __init__(self) -> None:
+        self._known = Known()
+
+    def enter(self, epoch: int) -> Known:
         """Begin a transaction under `epoch`; forget what another epoch knew."""
-        if epoch != self.epoch:
-            self.clear()
-            self.epoch = epoch
+        if epoch != self._known.epoch:
+            self._known = Known(epoch)
+        return self._known
 
     def clear(self) -> None:
-        self.epoch = 0
-        self.catalogues.clear()
-        self.resources.clear()
-        self.series.clear()
+        self._known = Known()
 
-    def remember(self, epoch: int, resolved: Resolved) -> None:
+    def remember(self, known: Known, resolved: Resolved) -> None:
         """After the commit: take over what was resolved, unless the epoch has moved on."""
-        if epoch != self.epoch:
+        if known is not self._known:
             return
-        if len(self.series) > CACHED_SERIES:
-            self.resources.clear()
-            self.series.clear()
-        self.resources.update(resolved.resources)
-        self.series.update(resolved.series)
-        self.catalogues.update(resolved.catalogues)
-        while len(self.catalogues) > CACHED_CATALOGUES:
-            self.catalogues.popitem(last=False)
+        if len(known.series) > CACHED_SERIES:
+            known = self._known = Known(known.epoch)
+        known.resources.update(resolved.resources)
+        known.series.update(resolved.series)
+        known.catalogues.update(resolved.catalogues)
+        while len(known.catalogues) > CACHED_CATALOGUES:
+            known.catalogues.popitem(last=False)
 
 
 @dataclass
@@ -149,7 +161,7 @@ def revision_digest(resource: wire.Resource) -> bytes:
 class Resolver:
     """Resolves the catalogues of one transaction."""
 
-    def __init__(self, cursor: CursorWrapper, cache: CatalogueCache, creator: str) -> None:
+    def __init__(self, cursor: CursorWrapper, cache: Known, creator: str) -> None:
         self.cursor = cursor
         self.cache = cache
         self.creator = creator
@@ -158,10 +170,12 @@ class Resolver:
 
     def known(self, key: Key, earliest_us: int) -> SeriesIds | None:
         """The ids of a catalogue resolved before, for samples from `earliest_us` on."""
-        found = self.resolved.catalogues.get(key) or self.cache.catalogues.get(key)
+        found = self.resolved.catalogues.get(key)
+        if found is None and not self.resolved.changed:
+            found = self.cache.catalogues.get(key)
         if found is None or earliest_us < found.since_us:
             return None
-        if key in self.cache.catalogues:
+        with suppress(KeyError):
             self.cache.catalogues.move_to_end(key)
         return found.ids
 
@@ -242,6 +256,7 @@ class Resolver:
         if any(self.cursor.fetchone()):
             self.cursor.execute(RAISE_EPOCH)
             self.resolved.changed = True
+            self.resolved.catalogues.clear()
         self._select_resources(list(last))
 
     # --- series ------------------------------------------------------------------------------
@@ -274,6 +289,7 @@ class Resolver:
             "names": [key[1] for key, _ in ordered],
             "units": [one.unit for _, one in ordered],
             "types": [one.type for _, one in ordered],
+            "policy": None if self.creator else AGENTS_POLICY,
         }
         self.cursor.execute(UPSERT_SERIES, columns)
         self.cursor.execute(SELECT_SERIES, columns)
@@ -284,9 +300,18 @@ class Resolver:
 
     def _lock(self) -> None:
         """Before anything is written; held until the transaction ends."""
-        if not self._locked:
-            self.cursor.execute(LOCK_CATALOGUE, [CATALOGUE_LOCK])
-            self._locked = True
+        if self._locked:
+            return
+        lock_catalogue(self.cursor)
+        self.cursor.execute(SELECT_EPOCH)
+        if self.cursor.fetchone()[0] != self.cache.epoch:
+            raise StaleCatalogueError
+        self._locked = True
+
+
+def lock_catalogue(cursor: CursorWrapper) -> None:
+    """Whoever makes, changes or deletes resources or metrics holds it until the commit."""
+    cursor.execute(LOCK_CATALOGUE, [CATALOGUE_LOCK])
 
 
 def _first_times(catalogue: wire.Catalogue, columns: wire.Columns) -> list[int]:
@@ -415,11 +440,13 @@ backdated AS (
 SELECT (SELECT count(*) FROM filed), (SELECT count(*) FROM moved)
 """
 
+SELECT_EPOCH = "SELECT epoch FROM meters_catalogueepoch"
 RAISE_EPOCH = "UPDATE meters_catalogueepoch SET epoch = epoch + 1"
 
 UPSERT_SERIES = """
-INSERT INTO meters_metric (uuid, resource_id, name, unit, type)
-SELECT gen_random_uuid(), resource_id, name, unit, type
+INSERT INTO meters_metric (uuid, resource_id, name, unit, type, archive_policy_id)
+SELECT gen_random_uuid(), resource_id, name, unit, type,
+    (SELECT id FROM meters_archivepolicy WHERE name = %(policy)s)
 FROM unnest(%(resources)s::bigint[], %(names)s::text[], %(units)s::text[], %(types)s::text[])
     AS asked (resource_id, name, unit, type)
 ON CONFLICT (resource_id, name) DO UPDATE SET unit = EXCLUDED.unit, type = EXCLUDED.type

@@ -22,15 +22,15 @@ from meters import metrics
 from meters.models import HeadSlot
 from meters.store import chunks, head
 from meters.store.copy_format import copy_out
-from meters.store.head import Rows, alone, table_of
+from meters.store.deletion import sweep_deleted
+from meters.store.head import Rows, table_of
+from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone
 from meters.store.points import Points
 from meters.store.read import CHUNK_COLUMNS, COLUMNS, as_packed, as_rows
 from telemetry_site.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
-COMPACTION_LOCK = 0x636F6D70
-MERGE_LOCK = 0x6D657267
 #: Pages of a slot that are packed at once (some 6 million rows, 400 MB of arrays), and how many
 #: such pieces the sequence numbers of chunks have room for.
 PIECE_PAGES = 32_768
@@ -56,12 +56,12 @@ COPY (SELECT {COLUMNS} FROM (
 TO STDOUT (FORMAT BINARY)
 """
 _EXISTING = "SELECT id FROM meters_metric WHERE id = ANY(%s)"
+_DUE = f"""
+SELECT start, series_id FROM meters_chunk WHERE NOT merged GROUP BY start, series_id
+HAVING count(*) >= {FAN_IN} OR start < now() - interval '1 day' - interval '{LATE}'
+"""
 _MERGE = f"""
-COPY (WITH due AS (
-    SELECT start, series_id FROM meters_chunk WHERE NOT merged GROUP BY start, series_id
-    HAVING count(*) >= {FAN_IN} OR start < now() - interval '1 day' - interval '{LATE}'
-    ORDER BY start, series_id LIMIT %s
-), taken AS (
+COPY (WITH due AS ({_DUE} ORDER BY start, series_id LIMIT %s), taken AS (
     DELETE FROM meters_chunk AS chunk USING due
     WHERE chunk.series_id = due.series_id AND chunk.start = due.start RETURNING chunk.*
 )
@@ -80,7 +80,7 @@ class Packing(NamedTuple):
 
 
 def tend(seconds: float = TENDED_S) -> None:
-    """Rotate, pack and merge what is due, for about so long."""
+    """Rotate, pack, merge and sweep what is due, for about so long."""
     end = time.monotonic() + seconds
     head.summarize()
     head.rotate()
@@ -90,6 +90,8 @@ def tend(seconds: float = TENDED_S) -> None:
         log.info("slot packed", **packing._asdict())
     while time.monotonic() < end and (merged := merge()):
         metrics.CHUNKS_WRITTEN.labels("merge").inc(merged)
+    while (swept := sweep_deleted()) and time.monotonic() < end:
+        log.info("deleted series swept", **swept._asdict())
     _measure()
 
 
@@ -139,6 +141,13 @@ def merge(at_most: int = MERGE_BATCH) -> int:
         points = chunks.arrange(np.repeat(packed.series_id, packed.counts), *chunks.unpack(packed))
         failpoint("merger.before_write")
         return chunks.write(cursor, points, _highest(packed, points), merged=True)
+
+
+def due_for_merging() -> int:
+    """How many days of single series."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({_DUE}) AS due")
+        return int(cursor.fetchone()[0])
 
 
 def _highest(packed: chunks.Packed, points: Points) -> chunks.Ints:

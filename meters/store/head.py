@@ -21,11 +21,10 @@ from django.db.models.functions import Now
 
 from meters.models import HeadSlot
 from meters.store.copy_format import encode_rows
+from meters.store.locks import ROTATION_LOCK, alone
 
 log = structlog.get_logger(__name__)
 
-#: Of all jobs that move the ring on.
-ROTATION_LOCK = 0x726F7461
 _ENTER = "SELECT epoch, clock, slot FROM meters_enter_head()"
 _SIZE = "SELECT pg_relation_size(%s)"
 _OPEN_SLOT = """
@@ -100,12 +99,6 @@ def summarize() -> None:
     slot = HeadSlot.objects.get(state=HeadSlot.State.OPEN)
     with connection.cursor() as cursor:
         cursor.execute("SELECT brin_summarize_new_values(%s)", [f"head_{slot.number}_place"])
-
-
-def alone(cursor: CursorWrapper, lock: int) -> bool:
-    """Whether this transaction got the job's advisory lock, and so does the job alone."""
-    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
-    return bool(cursor.fetchone()[0])
 
 
 def _is_done(cursor: CursorWrapper) -> bool:

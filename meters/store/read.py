@@ -65,9 +65,16 @@ COPY (SELECT {CHUNK_COLUMNS} FROM unnest(%s::bigint[]) AS wanted,
                ORDER BY start DESC, last DESC, sequence DESC LIMIT 1) AS chunk)
 TO STDOUT (FORMAT BINARY)
 """
+_OLDEST_OF_SLOT = "SELECT min(timestamp) FROM {} WHERE series_id = ANY(%s::bigint[])"
+_OLDEST = """
+SELECT min(start) FROM unnest(%s::bigint[]) AS wanted,
+LATERAL (SELECT start FROM meters_chunk WHERE series_id = wanted ORDER BY start LIMIT 1) AS chunk
+"""
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-END = datetime.fromisoformat("2200-01-01T00:00:00+00:00")
+END = datetime.fromisoformat("2263-01-01T00:00:00+00:00")
 _DAY = timedelta(days=1)
+#: Nearly every series has a point in so long; of the others all points are read.
+PREDECESSOR_WITHIN = timedelta(days=1)
 
 
 class Asked(NamedTuple):
@@ -93,6 +100,39 @@ def read_points(
         slots = _begin(cursor)
         asked = Asked(wanted.tolist(), start or BEGINNING, stop or END)
         return _join(wanted, _between(cursor, slots, asked))
+
+
+def read_points_after_their_predecessors(
+    series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
+) -> Points:
+    """As `read_points`, and before `start` at least the last point of each series, if it has one.
+
+    What is derived from two points has a value at the first one in the range only so.
+    """
+    if start is None:
+        return read_points(series_ids, None, stop)
+    near = read_points(series_ids, start - PREDECESSOR_WITHIN, stop)
+    before = np.zeros(len(series_ids), dtype=bool)
+    before[near.index[near.timestamps < to_us(start)]] = True
+    lacking = np.flatnonzero(~before)
+    if not len(lacking):
+        return near
+    far = read_points([series_ids[place] for place in lacking.tolist()], None, stop)
+    rest = near.take(before[near.index])
+    index = np.concatenate((rest.index, lacking[far.index]))
+    times = np.concatenate((rest.timestamps, far.timestamps))
+    return chunks.arrange(index, times, np.concatenate((rest.values, far.values)))
+
+
+def oldest_time(series_ids: Sequence[int]) -> datetime | None:
+    """No point of the series is older; None if they have none."""
+    wanted = list(series_ids)
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = []
+        for source in [*(_OLDEST_OF_SLOT.format(table_of(n)) for n in _begin(cursor)), _OLDEST]:
+            cursor.execute(source, [wanted])
+            found += cursor.fetchone()
+    return min((moment for moment in found if moment), default=None)
 
 
 def latest_points(

@@ -9,13 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
+from meters.retention import earliest
 from meters.store import events, quarantine, reports
-from meters.store.catalogue import CatalogueCache, Resolver, key_of
+from meters.store.catalogue import (
+    CatalogueCache,
+    Resolver,
+    StaleCatalogueError,
+    key_of,
+    lock_catalogue,
+)
 from meters.store.head import Rows, copy_rows, enter_head
 from telemetry_site.clock import to_us
 from telemetry_site.failpoints import failpoint
@@ -59,6 +65,7 @@ class _Opened:
 
     batch: wire.Batch
     result: StoreResult
+    bounds: wire.Bounds
     columns: wire.Columns | None = None
 
 
@@ -66,19 +73,31 @@ def store_batch(batch: wire.Batch, creator: str = "") -> StoreResult:
     return store_batches([batch], creator)[0]
 
 
-def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[StoreResult]:
+def store_batches(
+    batches: Sequence[wire.Batch], creator: str = "", bounds: wire.Bounds = wire.AGENTS
+) -> list[StoreResult]:
     """Store the batches in one transaction; committed on return (outside an outer one).
 
     `creator` is empty for the system's own agents, else the project that posts: what it writes
     goes to resources of its own. Raises `wire.WireError` before anything is written when a batch
     breaks the format, and Django's database errors. Samples out of bounds in time (K3) go to the
-    quarantine in the same transaction, the rest of their batch is stored.
+    quarantine in the same transaction, the rest of their batch is stored; with `wire.STORED` none
+    is, since they were in a store before.
     """
-    opened = [_open(batch) for batch in batches]
+    try:
+        return _store([_open(batch, bounds) for batch in batches], creator)
+    except StaleCatalogueError:
+        return _store([_open(batch, bounds) for batch in batches], creator, locked=True)
+
+
+def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> list[StoreResult]:
+    """In one transaction; `locked`: with the catalogue's lock from its begin."""
     with transaction.atomic(), connection.cursor() as cursor:
+        if locked:
+            lock_catalogue(cursor)
         entry = enter_head(cursor)
-        _cache.enter(entry.epoch)
-        resolver = Resolver(cursor, _cache, creator)
+        known = _cache.enter(entry.epoch)
+        resolver = Resolver(cursor, known, creator)
         rows = [_rows(cursor, one, resolver, entry.now) for one in opened]
         copy_rows(cursor, entry.slot, _concatenate(rows))
         failpoint("collector.after_copy")
@@ -86,15 +105,29 @@ def store_batches(batches: Sequence[wire.Batch], creator: str = "") -> list[Stor
             _store_rest(cursor, one)
         reports.count_minute(cursor, [one.result for one in opened])
         if not resolver.resolved.changed:
-            transaction.on_commit(lambda: _cache.remember(entry.epoch, resolver.resolved))
+            transaction.on_commit(lambda: _cache.remember(known, resolver.resolved))
         failpoint("collector.before_commit")
     return [one.result for one in opened]
 
 
-def _open(batch: wire.Batch) -> _Opened:
-    opened = _Opened(batch, StoreResult(batch.batch_id))
+def store_rows(rows: Rows) -> None:
+    """Store samples of metrics that the caller has resolved; committed on return.
+
+    Their times may be any that PostgreSQL and a numpy datetime both know: a metric's archive
+    policy says how long they are kept. Samples of a metric deleted meanwhile go with it.
+    """
+    if not len(rows.series_id):
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        entry = enter_head(cursor)
+        copy_rows(cursor, entry.slot, rows)
+        reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
+
+
+def _open(batch: wire.Batch, bounds: wire.Bounds) -> _Opened:
+    opened = _Opened(batch, StoreResult(batch.batch_id), bounds)
     if batch.samples is not None and batch.samples.index:
-        opened.columns = wire.decode_columns(batch.samples)
+        opened.columns = wire.decode_columns(batch.samples, bounds)
     return opened
 
 
@@ -103,13 +136,14 @@ def _rows(cursor: CursorWrapper, one: _Opened, resolver: Resolver, now: datetime
     samples, columns = one.batch.samples, one.columns
     if samples is None or columns is None:
         return None
-    columns = _in_bounds(cursor, one, columns, now)
+    if one.bounds is wire.AGENTS:
+        columns = _in_bounds(cursor, one, columns, now)
     if not len(columns.index):
         return None
     key = key_of(resolver.creator, samples)
     ids = resolver.known(key, int(columns.timestamp.min()))
     if ids is None:
-        catalogue = wire.decode_catalogue(samples)
+        catalogue = wire.decode_catalogue(samples, one.bounds)
         wire.check_index(columns, len(catalogue.series))
         ids = resolver.resolve(key, catalogue, columns)
     else:
@@ -123,8 +157,8 @@ def _in_bounds(
 ) -> wire.Columns:
     """Columns without the samples of the future and of before the retention (K3)."""
     latest = to_us(now + FUTURE_ALLOWANCE)
-    earliest = to_us(now - timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
-    future, ancient = columns.timestamp > latest, columns.timestamp < earliest
+    first = to_us(earliest(now))
+    future, ancient = columns.timestamp > latest, columns.timestamp < first
     bad = future | ancient
     if not bad.any():
         return columns

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from telemetry_site import __version__, paths
 from telemetry_site.settings import pool
-from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address
+from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address, check_prefix
 from telemetry_site.settings.allowances import parse_allowance, parse_networks
 from telemetry_site.settings.base import *  # noqa: F403
 from telemetry_site.settings.base import (
@@ -88,6 +88,7 @@ CELERY_BEAT_SCHEDULE = {
     "poll central": _every("pollers.central.tasks.poll_central", TELEMETRY_POLL_INTERVAL),
     "housekeeping": _every("meters.tasks.housekeeping", 600),
     "compact": _every("meters.tasks.compact_store", 10),
+    "retention": _every("meters.tasks.keep_retention", 60),
     "dead letters": _every("meters.tasks.drain_dead_letters", 60),
     "evaluate": _every("alarms.tasks.evaluate_due_alarms", TELEMETRY_EVALUATION_TICK),
     "sweep outbox": _every("alarms.tasks.sweep_outbox", 2),
@@ -102,6 +103,7 @@ MIDDLEWARE = [
     "telemetry_site.middleware.security_headers",
     "django_structlog.middlewares.RequestMiddleware",
     "meters.api.middleware.api_answers",
+    "meters.metric_api.middleware.metric_api",
     "telemetry_site.middleware.refuse_cross_site",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -263,6 +265,23 @@ TELEMETRY_OPEN_SCHEMA = env.bool("TELEMETRY_OPEN_SCHEMA", False)
 TELEMETRY_INGEST_RATE = env.int("TELEMETRY_INGEST_RATE", 10_000)
 TELEMETRY_INGEST_BURST = env.int("TELEMETRY_INGEST_BURST", 100_000)
 
+# --- metric API (gnocchi's) -----------------------------------------------------------------
+#: Path under which it is mounted, without slashes around it.
+TELEMETRY_METRIC_API_PREFIX = check_prefix(
+    "TELEMETRY_METRIC_API_PREFIX", env.str("TELEMETRY_METRIC_API_PREFIX", "metric")
+)
+#: Most rows of one page, and how many come when none says how many.
+TELEMETRY_METRIC_API_MAX_LIMIT = env.int("TELEMETRY_METRIC_API_MAX_LIMIT", 1000)
+#: Whether the first start makes archive policies and a rule that gives one to every metric.
+TELEMETRY_DEFAULT_ARCHIVE_POLICIES = env.bool("TELEMETRY_DEFAULT_ARCHIVE_POLICIES", True)
+#: Whether Forwarded and X-Forwarded-* say how URLs in its answers begin.
+TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
+#: Whether series of Prometheus that differ in labels but `job` and `instance` are one metric, as
+#: gnocchi has it: then the last one of them wins.
+TELEMETRY_PROMETHEUS_FOLD_LABELS = env.bool("TELEMETRY_PROMETHEUS_FOLD_LABELS", False)
+#: Origins (https://grafana.example) whose pages may call it from a browser.
+TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
+
 # --- callers of the OpenStack doors --------------------------------------------------------
 #: None where no Keystone is named. The names are those of OpenStack's own OS_… variables.
 TELEMETRY_KEYSTONE = check_keystone(
@@ -292,6 +311,7 @@ TELEMETRY_NOAUTH_NETWORKS = parse_networks(
 )
 
 # --- store ---------------------------------------------------------------------------------
+#: Of metrics without an archive policy; 0: samples are kept for ever.
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 400)
 #: A slot of the head is closed and packed into chunks when it is so old or so large.
 TELEMETRY_SLOT_SECONDS = env.int("TELEMETRY_SLOT_SECONDS", 1800)

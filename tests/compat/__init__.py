@@ -1,0 +1,1 @@
+"""Other projects' suites and clients, unmodified, against our server: `make compat SUITE=…`."""

@@ -4,59 +4,45 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
-from io import StringIO
 from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
-from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from psycopg.errors import LockNotAvailable
 
-from meters.housekeeping import keep_house
 from meters.models import Chunk, HeadSample, HeadSlot, Metric
 from meters.store import compaction, head, read
 from meters.store.compaction import Packing, compact, merge
 from meters.store.read import latest_points, read_points
-from meters.store.write import store_batch
 from telemetry_site.clock import from_us, now, now_us, to_us
-from tests.support.batches import SECOND, batch_of, resource
+from tests.support.batches import SECOND
 from tests.support.head import empty_head
+from tests.support.storing import (
+    DAY,
+    elsewhere,
+    in_a_thread,
+    pack,
+    run,
+    store,
+    stored,
+    wait_until_somebody_waits_for_a_lock,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
-
-DAY = 86_400 * SECOND
-Sample = tuple[str, int, float]
 
 
 @pytest.fixture
 def noon() -> int:
     """Of the day before yesterday, so that its chunks are due for merging."""
     return (now_us() // DAY - 2) * DAY + DAY // 2
-
-
-def store(*samples: Sample) -> None:
-    store_batch(batch_of(*((resource(name), "cpu", value, at) for name, at, value in samples)))
-
-
-def pack() -> Packing | None:
-    assert head.rotate(at_once=True)
-    return compact()
-
-
-def stored(name: str = "vm-1") -> dict[int, float]:
-    pk = Metric.objects.get(resource__original_id=name).pk
-    points = read_points([pk])
-    return dict(zip(points.timestamps.tolist(), points.values.tolist(), strict=True))
 
 
 def newest() -> dict[int, float]:
@@ -211,18 +197,6 @@ class TestTending:
         assert 3600 <= sample("telemetry_compaction_lag_seconds") < 3700
         assert sample("telemetry_head_slots_free") == 4
 
-    def test_chunks_past_the_retention_are_deleted(self, noon: int) -> None:
-        store(("vm-1", noon, 1.0))
-        pack()
-        kept = Chunk.objects.get()
-        old = now() - timedelta(days=402)
-        Chunk.objects.create(
-            series_id=kept.series_id, start=old, sequence=1, last=old, count=1, merged=True,
-            time_bytes=kept.time_bytes, data=kept.data,
-        )  # fmt: skip
-        assert keep_house()["meters_chunk"] == 1
-        assert Chunk.objects.get().start == kept.start
-
 
 def sample(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
@@ -250,12 +224,6 @@ class TestInfo:
         assert info["compaction_lag_seconds"] == 0
         assert [slot["state"] for slot in info["slots"]].count("open") == 1
         assert "2, of which 2 wait to be merged" in run("store_info")
-
-
-def run(*arguments: str) -> str:
-    out = StringIO()
-    call_command(*arguments, stdout=out)
-    return out.getvalue()
 
 
 class TestMerging:
@@ -291,32 +259,6 @@ class TestMerging:
         assert stored("vm-6") == {noon: 2.0}
 
 
-@contextmanager
-def elsewhere(work: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """`work` again and again in a thread of its own; what it raises is raised at the end."""
-    ended, problems = threading.Event(), []
-
-    def run() -> None:
-        try:
-            while not ended.is_set():
-                work()
-        except BaseException as error:
-            problems.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield ended.set
-    finally:
-        ended.set()
-        thread.join(60)
-        assert not thread.is_alive()
-    if problems:
-        raise problems[0]
-
-
 def compact_if_free() -> Packing | None:
     """In a thread of its own; None if a lock was not to be had."""
     try:
@@ -327,24 +269,6 @@ def compact_if_free() -> Packing | None:
         return None
     finally:
         connection.close()
-
-
-def rotate_elsewhere() -> bool:
-    try:
-        return head.rotate(at_once=True)
-    finally:
-        connection.close()
-
-
-def wait_until_somebody_waits_for_a_lock() -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    end = time.monotonic() + 20
-    with connection.cursor() as cursor:
-        while time.monotonic() < end:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-    pytest.fail("nobody waits")
 
 
 class TestAtOnce:
@@ -405,7 +329,7 @@ class TestAtOnce:
         with ThreadPoolExecutor() as pool:
             with transaction.atomic(), connection.cursor() as cursor:
                 slot = head.enter_head(cursor).slot
-                assert pool.submit(rotate_elsewhere).result()
+                assert pool.submit(in_a_thread(lambda: head.rotate(at_once=True))).result()
                 packing = pool.submit(compact_if_free)
                 wait_until_somebody_waits_for_a_lock()
                 head.copy_rows(cursor, slot, head.Rows(series, np.array([noon + 1]), np.ones(1)))
@@ -419,7 +343,7 @@ class TestAtOnce:
         with ThreadPoolExecutor() as pool:
             with transaction.atomic():
                 store(("vm-1", noon, 1.0))
-                assert pool.submit(rotate_elsewhere).result()
+                assert pool.submit(in_a_thread(lambda: head.rotate(at_once=True))).result()
                 assert pool.submit(compact_if_free).result() is None
             assert in_states()["closed"] == 1
         assert compact() is not None

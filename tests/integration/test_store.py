@@ -191,6 +191,23 @@ def test_another_process_sees_a_changed_revision_through_the_epoch(now: int) -> 
     assert [metadata["n"] for metadata in filed] == ["a", "b", "a"]
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_revision_that_comes_back_within_one_transaction_is_one_of_its_own(
+    now: int, known: bool
+) -> None:
+    """The third batch's catalogue is, byte for byte, one that the transaction has resolved."""
+    if known:
+        store_batch(batch_of((resource(metadata={"n": "a"}), "cpu", 1.0, now - 9 * SECOND)))
+    store_batches(
+        [
+            batch_of((resource(metadata={"n": name}), "cpu", 1.0, now - age * SECOND))
+            for name, age in (("a", 3), ("b", 2), ("a", 1))
+        ]
+    )
+    filed = ResourceRevision.objects.order_by("valid_from").values_list("metadata", flat=True)
+    assert [metadata["n"] for metadata in filed] == ["a", "b", "a"]
+
+
 def test_a_deleted_resource_is_made_again_by_its_next_sample(now: int) -> None:
     store_batch(batch_of((resource(), "cpu", 1.0, now - SECOND)))
     Resource.objects.all().delete()

@@ -233,11 +233,14 @@ def test_between_includes_the_start_and_leaves_the_stop_out() -> None:
 
 def test_a_series_is_seen_back_to_its_timespan_before_its_own_newest_point() -> None:
     points = points_of({0: [(n * MINUTE, n) for n in range(6)], 2: [(7, 1.0)]})
-    seen = agg.within_timespan(points, 3 * MINUTE)
+    seen = agg.within_timespans(points, [3 * MINUTE, None, MINUTE])
     assert list(rows_of(seen)) == [
         (0, 3 * MINUTE, 3.0), (0, 4 * MINUTE, 4.0), (0, 5 * MINUTE, 5.0), (2, 7, 1.0),
     ]  # fmt: skip
-    assert len(agg.within_timespan(points_of({}), MINUTE).values) == 0
+    assert len(agg.within_timespans(points_of({}), [MINUTE]).values) == 0
+    seen = agg.within_timespans(points, [MINUTE, None, None], {0: 6 * MINUTE})
+    assert list(rows_of(seen)) == [(2, 7, 1.0)]
+    assert agg.within_timespans(points, [None, None, None]).values.tolist() == [*range(6), 1.0]
 
 
 @pytest.mark.parametrize(
@@ -249,12 +252,12 @@ def test_a_series_is_seen_back_to_its_timespan_before_its_own_newest_point() -> 
     ],
 )  # fmt: skip
 def test_example_a_by_seconds_keeps_ten_of_each_method(method: str, newest: float) -> None:
-    seen = agg.within_timespan(agg.aggregate(EXAMPLE_A, SECOND, method), 10 * SECOND)
+    seen = agg.within_timespans(agg.aggregate(EXAMPLE_A, SECOND, method), [10 * SECOND])
     assert list(rows_of(seen)) == [(0, START + 80 * SECOND, newest)]
 
 
 def test_deviations_by_seconds_are_older_as_each_method_is_cut_on_its_own_newest() -> None:
-    seen = agg.within_timespan(agg.aggregate(EXAMPLE_A, SECOND, "std"), 10 * SECOND)
+    seen = agg.within_timespans(agg.aggregate(EXAMPLE_A, SECOND, "std"), [10 * SECOND])
     assert seen.timestamps.tolist() == [START + 10 * SECOND]
 
 

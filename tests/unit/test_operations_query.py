@@ -86,24 +86,24 @@ def test_only_finite_values_are_given_out_unless_asked_for_otherwise(
 
 
 def test_granularities_in_common_come_coarsest_first() -> None:
-    offered = {A: [SECOND, 60 * SECOND, 3600 * SECOND], B: [3600 * SECOND, SECOND]}
+    offered = [(A, [SECOND, 60 * SECOND, 3600 * SECOND]), (B, [3600 * SECOND, SECOND])]
     assert common_granularities(offered) == [3600 * SECOND, SECOND]
-    assert common_granularities({A: [SECOND]}) == [SECOND]
+    assert common_granularities([(A, [SECOND])]) == [SECOND]
 
 
 def test_no_granularity_in_common_names_all_series() -> None:
-    for offered in ({A: [SECOND], B: [2 * SECOND]}, {A: [], B: [SECOND]}):
+    for offered in ([(A, [SECOND]), (B, [2 * SECOND])], [(A, []), (B, [SECOND])]):
         with pytest.raises(OperationsError) as caught:
             common_granularities(offered)
         assert caught.value.cause == "Metrics cannot be aggregated"
         assert caught.value.reason == "No granularity match"
         assert caught.value.detail == [["a", "mean"], ["b", "max"]]
     with pytest.raises(OperationsError, match="No granularity match"):
-        common_granularities({})
+        common_granularities([])
 
 
 def test_a_granularity_that_some_lack_names_those() -> None:
-    offered = {A: [SECOND, 60 * SECOND], B: [60 * SECOND]}
+    offered = [(A, [SECOND, 60 * SECOND]), (B, [60 * SECOND])]
     assert common_granularities(offered, 60 * SECOND) == [60 * SECOND]
     with pytest.raises(OperationsError) as caught:
         common_granularities(offered, SECOND)

@@ -338,6 +338,32 @@ def test_metadata_at_its_limits_is_taken() -> None:
         wire.check_catalogue(catalogue)
 
 
+def test_what_was_stored_already_may_be_more_than_an_agent_may_send() -> None:
+    """By the metric API: long ids, metrics without name, times until 2262, large attributes."""
+    resource = wire.Resource("x" * 300, metadata=nested(9) | {"k": "x" * 5000})
+    catalogue = wire.encode(wire.Catalogue([resource], [wire.Series(0, "")]))
+    late = np.array([wire.STORED.latest_us]).tobytes()
+    kept = wire.SampleBatch(catalogue, bytes(4), late, bytes(8))
+    wire.decode_catalogue(kept, wire.STORED)
+    wire.decode_columns(kept, wire.STORED)
+    for decode, place in ((wire.decode_catalogue, "catalogue"), (wire.decode_columns, "timestamp")):
+        with pytest.raises(wire.WireError, match=f"samples.{place}"):
+            decode(kept)
+
+
+def test_what_was_stored_already_has_bounds_too() -> None:
+    for column, wanted in (
+        (np.array([wire.STORED.latest_us + 1]), "1970…2262"),
+        (np.array([-1]), "1970…2262"),
+    ):
+        columns = wire.Columns(np.zeros(1, np.uint32), column, np.ones(1))
+        with pytest.raises(wire.WireError, match=wanted):
+            wire.check_columns(columns, wire.STORED)
+    for resource in (wire.Resource("x" * 301), wire.Resource(""), wire.Resource("a\0b")):
+        with pytest.raises(wire.WireError, match=r"resources\[0\].id"):
+            wire.check_resource("resources[0]", resource, wire.STORED)
+
+
 @pytest.mark.parametrize(
     ("series", "wanted"),
     [

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
-from django.conf import settings
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -36,6 +34,7 @@ from meters.api.projects import project_to_write
 from meters.api.schema import POSTED_SCHEMA
 from meters.api.series import visible_series
 from meters.models import Metric
+from meters.retention import begin
 from meters.store.write import FUTURE_ALLOWANCE
 from meters.wire import EARLIEST_US, LATEST_US
 from telemetry_site import clock
@@ -85,7 +84,7 @@ class SampleReader(ApiView):
     params: Sequence[Param[Any]] = (START, STOP, ORDER, LIMIT, CURSOR, FORMAT)
 
     def answer(self, metrics: list[Metric]) -> HttpResponseBase:
-        bounds = self._bounds()
+        bounds = self._bounds(metrics)
         order = self.read(ORDER) or "newest"
         if wants_csv(self.request):
             samples = pages.stream(self.principal, metrics, bounds, order == "newest")
@@ -94,13 +93,13 @@ class SampleReader(ApiView):
         mark = decode_mark(text, order) if text else None
         return self._page(metrics, bounds, order, mark)
 
-    def _bounds(self) -> tuple[int, int]:
-        """[start, stop) in microseconds, within the times that the store takes samples of."""
+    def _bounds(self, metrics: list[Metric]) -> tuple[int, int]:
+        """[start, stop) in microseconds, within the times that the store has samples of."""
         start, stop = self.read(START), self.read(STOP)
         if start is not None and stop is not None and start >= stop:
             raise BadParameterError("stop", "stop must be later than start.")
         now = clock.now()
-        earliest = to_us(now - timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
+        earliest = to_us(begin(metrics, now))
         latest = to_us(now + FUTURE_ALLOWANCE)
         low = earliest if start is None else max(to_us(start), earliest)
         high = latest if stop is None else min(to_us(stop), latest)

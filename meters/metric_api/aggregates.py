@@ -1,0 +1,138 @@
+"""Operations over metrics: which series they mean, their points, and the JSON of the result."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from meters.archives import Archive, Range, archived
+from meters.metric_api.errors import refusal
+from meters.metric_api.shapes import measures_json
+from meters.models import Metric
+from meters.operations.evaluation import Inputs, Result, Series, evaluate
+from meters.operations.query import Query, common_granularities
+from meters.operations.tree import Node, Reference
+from meters.store.points import Points
+
+
+class Place(NamedTuple):
+    """One series: a metric under one of its policy's aggregation methods."""
+
+    metric: Metric
+    aggregation: str
+
+
+@dataclass
+class Sources:
+    """The series that the operations' references mean; one metric may be under several methods."""
+
+    places: list[Place] = field(default_factory=list)
+    columns: dict[Reference, list[int]] = field(default_factory=dict)
+    _known: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def add(self, reference: Reference, metric: Metric) -> None:
+        """Raises `ApiError` when the metric's policy lacks the aggregation."""
+        assert metric.archive_policy is not None
+        if reference.aggregation not in metric.archive_policy.aggregation_methods:
+            cause = "Metrics with unknown aggregation"
+            raise refusal(cause, 404, detail=[list(reference)])
+        key = (metric.pk, reference.aggregation)
+        if key not in self._known:
+            self._known[key] = len(self.places)
+            self.places.append(Place(metric, reference.aggregation))
+        self.columns.setdefault(reference, []).append(self._known[key])
+
+    def offered(self) -> list[tuple[Reference, set[int]]]:
+        """At which granularities each series has points."""
+        return [
+            (reference, _granularities(self.places[one].metric))
+            for reference, ones in self.columns.items()
+            for one in ones
+        ]
+
+    def only(self, resources: Iterable[int]) -> dict[Reference, list[int]]:
+        """The columns of these resources; references without any are kept, empty."""
+        wanted = set(resources)
+        return {
+            reference: [one for one in ones if self.places[one].metric.resource_id in wanted]
+            for reference, ones in self.columns.items()
+        }
+
+
+def _granularities(metric: Metric) -> set[int]:
+    assert metric.archive_policy is not None
+    return set(metric.archive_policy.granularities_us)
+
+
+def by_name(references: Sequence[Reference], metrics: Sequence[Metric]) -> Sources:
+    """References are names or shell wildcards of the resources' metrics."""
+    named: dict[str, list[Metric]] = defaultdict(list)
+    for metric in metrics:
+        named[metric.name].append(metric)
+    sources = Sources()
+    for reference in references:
+        for name in sorted(fnmatch.filter(named, reference.metric)):
+            for metric in named[name]:
+                sources.add(reference, metric)
+    return sources
+
+
+def inputs_of(sources: Sources, query: Query, granularity_us: int | None) -> Inputs:
+    """All points that the operations may need. Raises `OperationsError`."""
+    wanted = Range(query.start_us, query.stop_us)
+    points = {
+        granularity: _points(sources.places, granularity, wanted)
+        for granularity in common_granularities(sources.offered(), granularity_us)
+    }
+    owners = [place.metric.resource_id for place in sources.places]
+    return Inputs(sources.columns, points, owners)
+
+
+def _points(places: Sequence[Place], granularity_us: int, wanted: Range) -> Points:
+    """`Points.index` is the place."""
+    by_method: dict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(places):
+        by_method[one.aggregation].append(place)
+    parts = []
+    for method, chosen in by_method.items():
+        archives = [archive_of(places[place].metric, granularity_us) for place in chosen]
+        found = archived(archives, granularity_us, method, wanted)
+        parts.append(found._replace(index=np.array(chosen, dtype=np.int64)[found.index]))
+    if len(parts) == 1:
+        return parts[0]
+    joined = Points(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return joined.take(np.lexsort((joined.timestamps, joined.index)))
+
+
+def archive_of(metric: Metric, granularity_us: int) -> Archive:
+    assert metric.archive_policy is not None
+    return Archive(metric.pk, metric.archive_policy.timespan_us(granularity_us))
+
+
+def compute(operations: Node, inputs: Inputs, query: Query, by_resource: bool) -> Result:
+    """Operands of a function pair resource by resource where metrics are meant by name."""
+    return evaluate(operations, inputs if by_resource else inputs._replace(owners=None), query)
+
+
+def result_json(result: Result, places: Sequence[Place], by_resource: bool) -> dict[str, Any]:
+    """The value of ``measures``."""
+    if result.aggregated:
+        return {"aggregated": list(_rows(result.series))}
+    told: dict[str, Any] = {}
+    for series in result.series:
+        assert series.column is not None
+        metric, aggregation = places[series.column]
+        under = told.setdefault(str(metric.resource.uuid), {}) if by_resource else told
+        key = metric.name if by_resource else str(metric.uuid)
+        under.setdefault(key, {}).setdefault(aggregation, []).extend(_rows([series]))
+    return told
+
+
+def _rows(found: Iterable[Series]) -> Iterable[list[Any]]:
+    for series in found:
+        yield from measures_json(series.timestamps, series.granularity_us / 1e6, series.values)

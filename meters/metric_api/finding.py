@@ -1,0 +1,103 @@
+"""Rows that a request names, and what its caller may see of them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from meters.metric_api import policies
+from meters.metric_api.errors import forbidden, not_found
+from meters.metric_api.ids import ResourceIdError, resource_uuid
+from meters.metric_api.policies import Rule, Target
+from meters.metric_api.shapes import GENERIC
+from meters.models import STANDALONE, Metric, Resource, ResourceType
+from telemetry_site.auth.caller import Caller
+
+
+def parse_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def require(rule: Rule, caller: Caller, target: Target = policies.ANY) -> None:
+    """Raises 403."""
+    if not policies.allows(rule, caller, target):
+        raise forbidden()
+
+
+def target_of(row: Metric | Resource) -> Target:
+    owner = row.resource if isinstance(row, Metric) else row
+    return Target(row.creator, owner.project_id)
+
+
+# --- metrics -----------------------------------------------------------------------------------
+
+
+def _metrics() -> QuerySet[Metric]:
+    rows = Metric.objects.select_related("resource", "archive_policy")
+    return rows.filter(archive_policy__isnull=False)
+
+
+def listed_metrics(caller: Caller) -> QuerySet[Metric]:
+    return _metrics().filter(policies.metric_filter("list metric", caller))
+
+
+def metric_by_id(text: str) -> Metric:
+    """Raises 404; who may do what with it is still to be asked."""
+    found = parse_uuid(text)
+    metric = None if found is None else _metrics().filter(uuid=found).first()
+    if metric is None:
+        raise not_found(f"Metric {text} does not exist")
+    return metric
+
+
+def metrics_by_ids(ids: set[UUID]) -> dict[UUID, Metric]:
+    return {metric.uuid: metric for metric in _metrics().filter(uuid__in=ids)}
+
+
+def metrics_of(resources: list[int]) -> QuerySet[Metric]:
+    return _metrics().filter(resource__in=resources)
+
+
+def metric_by_name(resource: Resource, name: str) -> Metric:
+    metric = _metrics().filter(resource=resource, name=name).first()
+    if metric is None:
+        raise not_found(f"Metric {name} does not exist")
+    return metric
+
+
+# --- resources ---------------------------------------------------------------------------------
+
+
+def resource_type(name: str) -> ResourceType:
+    found: ResourceType | None = ResourceType.objects.filter(name=name).first()
+    if found is None:
+        raise not_found(f"Resource type {name} does not exist")
+    return found
+
+
+def resources_of_type(kind: ResourceType) -> QuerySet[Resource]:
+    """Under `generic` those of every type."""
+    rows = Resource.objects.exclude(type=STANDALONE)
+    return rows if kind.name == GENERIC else rows.filter(type=kind.name)
+
+
+def visible_resources(caller: Caller, rule: Rule, kind: ResourceType) -> QuerySet[Resource]:
+    """Raises 403 where the rule can hold for nothing."""
+    return resources_of_type(kind).filter(policies.resource_filter(rule, caller))
+
+
+def resource_by_id(caller: Caller, text: str, kind: ResourceType | None = None) -> Resource:
+    """Raises 404. A name stands for the caller's own resource of that name."""
+    try:
+        identity = resource_uuid(text, caller.creator)
+    except ResourceIdError as error:
+        raise not_found(f"Resource {text} does not exist") from error
+    rows = resources_of_type(kind or resource_type(GENERIC))
+    resource = rows.filter(uuid=identity).first()
+    if resource is None:
+        raise not_found(f"Resource {identity} does not exist")
+    return resource

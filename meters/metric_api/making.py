@@ -1,0 +1,109 @@
+"""Metrics and resources that are made, attached and detached through the metric API.
+
+Everything here runs in a transaction of the caller's under the catalogue's lock, which collectors
+take too: two of them never wait for each other crosswise.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import connection
+
+from meters.models import STANDALONE, ArchivePolicy, Metric, Resource
+from meters.store import catalogue
+from telemetry_site.auth.caller import Caller
+from telemetry_site.clock import now
+
+
+class NewMetric(NamedTuple):
+    """`resource` None is a metric of no resource."""
+
+    policy: ArchivePolicy
+    name: str = ""
+    unit: str = ""
+    resource: Resource | None = None
+
+
+class NameTakenError(Exception):
+    """A resource has a metric of this name."""
+
+
+def lock_catalogue() -> None:
+    """Held until the transaction ends."""
+    with connection.cursor() as cursor:
+        catalogue.lock_catalogue(cursor)
+
+
+def raise_epoch() -> None:
+    """Collectors forget which series a resource's meter is."""
+    with connection.cursor() as cursor:
+        cursor.execute(catalogue.RAISE_EPOCH)
+
+
+def make_metrics(wanted: Sequence[NewMetric], caller: Caller) -> list[Metric]:
+    """Raises `NameTakenError` with the name; nothing is made then."""
+    taken = _taken([(one.resource.pk, one.name) for one in wanted if one.resource])
+    if taken:
+        raise NameTakenError(taken)
+    alone = iter(_stand_ins([one for one in wanted if one.resource is None], caller))
+    return Metric.objects.bulk_create(
+        Metric(
+            resource=one.resource or next(alone), name=one.name, unit=one.unit,
+            archive_policy=one.policy, creator=caller.creator,
+        )
+        for one in wanted
+    )  # fmt: skip
+
+
+def _taken(pairs: Sequence[tuple[int, str]]) -> str:
+    """A name that one of the resources has, or that is wanted twice; else empty."""
+    owners = {pk for pk, _ in pairs}
+    rows = Metric.objects.filter(resource__in=owners, name__in={name for _, name in pairs})
+    seen = set(rows.values_list("resource_id", "name"))
+    for pair in pairs:
+        if pair in seen:
+            return pair[1]
+        seen.add(pair)
+    return ""
+
+
+def _stand_ins(alone: Sequence[object], caller: Caller) -> list[Resource]:
+    """A resource of its own for each metric that has none, so that every metric has one owner."""
+    moment = now()
+    ids = [uuid.uuid4() for _ in alone]
+    return Resource.objects.bulk_create(
+        Resource(
+            uuid=one, original_id=str(one), creator=caller.creator, type=STANDALONE,
+            project_id=caller.project_id or None, user_id=caller.user_id or None,
+            revision_start=moment, started_at=moment,
+        )
+        for one in ids
+    )  # fmt: skip
+
+
+def detach(metrics: Sequence[Metric], caller: Caller) -> None:
+    """They live on without their resource, under their names."""
+    for metric, stand_in in zip(metrics, _stand_ins(metrics, caller), strict=True):
+        metric.resource = stand_in
+    _move(metrics)
+
+
+def attach(metrics: Sequence[tuple[str, Metric]], resource: Resource) -> None:
+    """Each under its new name; two of them may swap names."""
+    left = [metric.resource_id for _, metric in metrics]
+    for _, metric in metrics:
+        metric.name = str(metric.uuid)
+    _move([metric for _, metric in metrics])
+    for name, metric in metrics:
+        metric.name, metric.resource = name, resource
+    _move([metric for _, metric in metrics])
+    Resource.objects.filter(pk__in=left, type=STANDALONE, metrics=None).delete()
+
+
+def _move(metrics: Sequence[Metric]) -> None:
+    if metrics:
+        Metric.objects.bulk_update(metrics, ["name", "resource"])
+        raise_epoch()

@@ -1,0 +1,40 @@
+"""What holds for every request to this door and every answer, also those that no view made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from meters.api.errors import request_id
+from meters.metric_api import cors
+from meters.metric_api.errors import ErrorResponse, of_status
+from telemetry_site.doors import is_metric_api
+
+
+def metric_api(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Paths without empty parts, errors in this door's forms, and no cache mixes two callers."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not is_metric_api(request):
+            return get_response(request)
+        request.path_info = tidy(request.path_info)
+        response = cors.preflight(request) or get_response(request)
+        if response.status_code >= 400 and not isinstance(response, ErrorResponse):
+            response = ErrorResponse(of_status(response.status_code), request)
+        cors.add_headers(request, response)
+        patch_vary_headers(response, ["Accept", "Authorization", "X-Auth-Token"])
+        response["X-Openstack-Request-Id"] = request_id()
+        return response
+
+    return middleware
+
+
+def tidy(path: str) -> str:
+    """``/metric//v1/archive_policy//low/`` → ``/metric/v1/archive_policy/low``"""
+    prefix = f"/{settings.TELEMETRY_METRIC_API_PREFIX}/"
+    return prefix + "/".join(part for part in path[len(prefix) :].split("/") if part)

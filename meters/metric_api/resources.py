@@ -1,0 +1,160 @@
+"""What happens to resources through the metric API: made, changed, deleted, and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from meters.archive_policies import PolicyError, choose_all
+from meters.metric_api import making
+from meters.metric_api.errors import bad_request, conflict, refusal
+from meters.metric_api.ids import resource_uuid
+from meters.metric_api.making import NewMetric
+from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
+from meters.resource_types import check_attributes
+from telemetry_site.auth.caller import Caller
+from telemetry_site.clock import now
+
+#: Keys of a body that are no attributes of a type.
+OWN = ("id", "started_at", "ended_at", "user_id", "project_id", "metrics")
+
+
+class MetricDefinition(NamedTuple):
+    """A metric as a body describes it."""
+
+    policy_name: str | None = None
+    unit: str = ""
+
+
+#: A metric that is there, or one to be made.
+MetricsBody = Mapping[str, UUID | MetricDefinition]
+
+
+@transaction.atomic
+def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Resource:
+    """`body` has been checked against the schema of the type. Raises `ApiError`."""
+    making.lock_catalogue()
+    moment = now()
+    identity = resource_uuid(body["id"], caller.creator)
+    if Resource.objects.filter(uuid=identity).exists():
+        raise conflict(f"Resource {identity} already exists")
+    resource = Resource(
+        uuid=identity, original_id=body["id"], creator=caller.creator, type=kind.name,
+        project_id=body.get("project_id"), user_id=body.get("user_id"),
+        metadata=check_attributes(kind, _attributes(body), partial=False),
+        started_at=body.get("started_at", moment), ended_at=body.get("ended_at"),
+        revision_start=moment,
+    )  # fmt: skip
+    _check_times(resource)
+    resource.save()
+    _file_revision(resource)
+    add_metrics(caller, resource, body.get("metrics", {}))
+    return resource
+
+
+def _attributes(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in OWN}
+
+
+def _check_times(resource: Resource) -> None:
+    if resource.ended_at is not None and resource.started_at > resource.ended_at:
+        raise bad_request("Start timestamp cannot be after end timestamp")
+
+
+def _file_revision(resource: Resource) -> None:
+    ResourceRevision.objects.create(
+        resource=resource, valid_from=resource.revision_start, project_id=resource.project_id,
+        user_id=resource.user_id, type=resource.type, source=resource.source,
+        metadata=resource.metadata, digest=resource.revision_digest,
+        started_at=resource.started_at, ended_at=resource.ended_at,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def change(caller: Caller, resource: Resource, kind: ResourceType, body: Mapping[str, Any]) -> bool:
+    """Set what the body has; whether a revision was made of it. Raises `ApiError`.
+
+    `metrics` replaces the whole set and makes no revision.
+    """
+    making.lock_catalogue()
+    resource.refresh_from_db(from_queryset=Resource.objects.select_for_update(no_key=True))
+    before = _state(resource)
+    for name in ("started_at", "ended_at", "user_id", "project_id"):
+        if name in body:
+            setattr(resource, name, body[name])
+    attributes = check_attributes(kind, _attributes(body), partial=True)
+    resource.metadata = {**resource.metadata, **attributes}
+    changed = _state(resource) != before
+    if changed:
+        _check_times(resource)
+        resource.revision_start = max(now(), resource.revision_start)
+        resource.revision_digest = b""
+        resource.save()
+        _file_revision(resource)
+        making.raise_epoch()
+    if "metrics" in body:
+        _replace_metrics(caller, resource, body["metrics"])
+    return changed
+
+
+def _state(resource: Resource) -> tuple[object, ...]:
+    times: tuple[datetime, datetime | None] = (resource.started_at, resource.ended_at)
+    return *times, resource.user_id, resource.project_id, dict(resource.metadata)
+
+
+def _replace_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> None:
+    held = {metric.name: metric for metric in Metric.objects.filter(resource=resource)}
+    kept = {name for name, one in held.items() if wanted.get(name) == one.uuid}
+    claimed = {one for one in wanted.values() if isinstance(one, UUID)}
+    gone = [one for name, one in held.items() if name not in kept and one.uuid not in claimed]
+    making.detach(gone, caller)
+    add_metrics(caller, resource, {k: v for k, v in wanted.items() if k not in kept})
+
+
+def add_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Metric]:
+    """Attach those that are there and make the others. Raises `ApiError`."""
+    attached = {name: one for name, one in wanted.items() if isinstance(one, UUID)}
+    found = {
+        one.uuid: one
+        for one in Metric.objects.filter(
+            uuid__in=attached.values(), creator=caller.creator, archive_policy__isnull=False
+        )
+    }
+    for identity in attached.values():
+        if identity not in found:
+            raise bad_request(f"Metric {identity} does not exist")
+    making.attach([(name, found[identity]) for name, identity in attached.items()], resource)
+    new = {name: one for name, one in wanted.items() if isinstance(one, MetricDefinition)}
+    policies = policies_of(list(new.items()))
+    asked = [
+        NewMetric(policy, name, definition.unit, resource)
+        for (name, definition), policy in zip(new.items(), policies, strict=True)
+    ]
+    try:
+        return making.make_metrics(asked, caller)
+    except making.NameTakenError as error:
+        raise conflict(f"Named metric {error} already exists") from error
+
+
+def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchivePolicy]:
+    """The policy of each metric: the one it names, else that of the first rule for its name."""
+    try:
+        return choose_all([(name, definition.policy_name) for name, definition in wanted])
+    except PolicyError as error:
+        raise bad_request(str(error)) from error
+
+
+def ensure(caller: Caller, kind: ResourceType, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the caller's resources that are not there yet: {name: attributes}. Raises `ApiError`."""
+    ids = {resource_uuid(name, caller.creator): name for name in wanted}
+    found = Resource.objects.in_bulk(list(ids), field_name="uuid")
+    for identity, resource in found.items():
+        if resource.type != kind.name:
+            raise refusal("Resource already exists", 409, detail=str(identity))
+    for identity, name in ids.items():
+        if identity not in found:
+            create(caller, kind, {"id": name, **wanted[name]})

@@ -1,0 +1,170 @@
+"""Moments as the metric API's clients write and read them; inside, whole µs since the epoch.
+
+Texts and numbers come in three kinds, and the first of a list says which one all of it is:
+seconds since the epoch (numeric texts too), ISO 8601 (UTC where no zone stands), and a timespan
+before or after now (``-5 minutes``). Batches are long, so numbers and ISO texts go through numpy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from meters.timespans import TimespanError, timespan_us
+from telemetry_site import clock
+
+Ints = npt.NDArray[np.int64]
+Texts = npt.NDArray[np.str_]
+
+#: What nanoseconds in 64 bits reach, as the API's own store has them: into April 2262.
+LATEST_US = (2**63 - 1) // 1000
+_BEFORE_EPOCH = "Timestamp must be after Epoch"
+_UNREADABLE = "Unable to convert timestamps"
+_ISO = re.compile(r"\s*\d{4}-\d\d|now$|today$", re.ASCII)
+_ZONE = re.compile(r"(\d\d):?(\d\d)", re.ASCII)
+#: A date has dashes of its own: a zone's comes after them.
+_DATE_CHARS = 10
+_LONGEST = 64
+#: What a time without its zone is written with. numpy warns of zones and takes more besides.
+_CODES = np.zeros(128, dtype=np.bool_)
+_CODES[[0, *b"0123456789-:. T"]] = True
+
+
+class TimeError(ValueError):
+    """No moment, or none that can be stored; the text is what clients know."""
+
+
+def to_us(value: Any) -> int:
+    """One moment. Raises `TimeError`."""
+    return int(to_us_array([value])[0])
+
+
+def to_us_array(values: Sequence[Any]) -> Ints:
+    """Moments of one kind. Raises `TimeError`; parts of a microsecond are cut off or rounded."""
+    kinds = set(map(type, values))
+    if not kinds <= {int, float, str}:
+        raise TimeError(_UNREADABLE)
+    if not values:
+        return np.empty(0, dtype=np.int64)
+    if kinds != {str} or _is_number(values[0]):
+        return _from_seconds(values)
+    if _ISO.match(values[0]):
+        return _from_iso(values)
+    return _from_spans(values)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _from_seconds(values: Sequence[Any]) -> Ints:
+    try:
+        seconds = np.fromiter(map(float, values), dtype=np.float64, count=len(values))
+    except (ValueError, OverflowError) as error:
+        raise TimeError(_UNREADABLE) from error
+    if np.isnan(seconds).any():
+        raise TimeError(_UNREADABLE)
+    if (seconds < 0).any():
+        raise TimeError(_BEFORE_EPOCH)
+    if (seconds > LATEST_US / 1_000_000).any():
+        raise TimeError(_UNREADABLE)
+    return np.rint(seconds * 1_000_000).astype(np.int64)
+
+
+def _from_iso(values: Sequence[str]) -> Ints:
+    if max(map(len, values)) > _LONGEST:
+        raise TimeError(_UNREADABLE)
+    bare, offsets = _split_zones(_without_words(np.strings.strip(np.array(values))))
+    codes = np.ascontiguousarray(bare).view(np.uint32)
+    known = codes.max(initial=0) < len(_CODES) and _CODES[codes].all()
+    if not known or np.strings.endswith(bare, " ").any():
+        raise TimeError(_UNREADABLE)
+    try:
+        moments = bare.astype("datetime64[us]")
+    except ValueError as error:
+        raise TimeError(_UNREADABLE) from error
+    if np.isnat(moments).any():
+        raise TimeError(_UNREADABLE)
+    return _checked(moments.astype(np.int64) - offsets)
+
+
+def _split_zones(texts: Texts) -> tuple[Texts, Ints]:
+    """Texts without their zones, and how many µs each zone is ahead of UTC."""
+    bare = np.strings.rstrip(texts, "Z")
+    zones_each = np.strings.str_len(texts) - np.strings.str_len(bare)
+    ahead = np.zeros(len(bare), dtype=np.int64)
+    for sign in "+-":
+        zoned = np.strings.rfind(bare, sign) >= _DATE_CHARS
+        if zoned.any():
+            bare[zoned], _, zones = np.strings.rpartition(bare[zoned], sign)
+            names, kinds = np.unique(zones, return_inverse=True)
+            ahead[zoned] = np.array([_zone_us(sign, name) for name in names.tolist()])[kinds]
+            zones_each += zoned
+    if (zones_each > 1).any():
+        raise TimeError(_UNREADABLE)
+    return bare, ahead
+
+
+def _without_words(texts: Texts) -> Texts:
+    """``now`` and ``today`` as the moments that they are."""
+    if not np.isin(texts, ["now", "today"]).any():
+        return texts
+    now = clock.now().replace(tzinfo=None)
+    texts = np.where(texts == "now", now.isoformat(), texts)
+    return np.where(texts == "today", now.date().isoformat(), texts)
+
+
+def _zone_us(sign: str, text: str) -> int:
+    """``02:00`` or ``0200``"""
+    match = _ZONE.fullmatch(text)
+    if match is None:
+        raise TimeError(_UNREADABLE)
+    ahead_us = (int(match[1]) * 60 + int(match[2])) * 60_000_000
+    return -ahead_us if sign == "-" else ahead_us
+
+
+def _from_spans(values: Sequence[str]) -> Ints:
+    now_us = clock.now_us()
+    return _checked(np.array([now_us + _signed_us(text) for text in values], dtype=np.int64))
+
+
+def _signed_us(text: str) -> int:
+    text = text.strip()
+    try:
+        span_us = timespan_us(text.removeprefix("-").removeprefix("+"))
+    except TimespanError as error:
+        raise TimeError(_UNREADABLE) from error
+    return -span_us if text.startswith("-") else span_us
+
+
+def _checked(moments: Ints) -> Ints:
+    if (moments < 0).any():
+        raise TimeError(_BEFORE_EPOCH)
+    if (moments > LATEST_US).any():
+        raise TimeError(_UNREADABLE)
+    return moments
+
+
+def text_of(moment: datetime) -> str:
+    """``2014-01-03T02:02:02+00:00``, with six digits more where there is a fraction."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def texts_of(moments: Ints) -> list[str]:
+    """`text_of` for many moments in µs."""
+    times = moments.astype("datetime64[us]")
+    texts = np.datetime_as_string(times, unit="s")
+    if (moments % 1_000_000).any():
+        fine = np.datetime_as_string(times, unit="us")
+        texts = np.where(moments % 1_000_000 == 0, texts, fine)
+    found: list[str] = np.strings.add(texts, "+00:00").tolist()
+    return found

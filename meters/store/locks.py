@@ -1,0 +1,20 @@
+"""Advisory locks of the store's jobs: each job is done by one process at a time."""
+
+from __future__ import annotations
+
+from django.db.backends.utils import CursorWrapper
+
+#: Any numbers that nothing else uses. Of all jobs that move the head's ring on.
+ROTATION_LOCK = 0x726F7461
+#: Of all that make chunks.
+COMPACTION_LOCK = 0x636F6D70
+MERGE_LOCK = 0x6D657267
+#: Of the walk that deletes what is past its retention.
+RETENTION_LOCK = 0x72657465
+_TRY = "SELECT bool_and(pg_try_advisory_xact_lock(lock)) FROM unnest(%s) AS lock"
+
+
+def alone(cursor: CursorWrapper, *locks: int) -> bool:
+    """Whether this transaction got the locks, and so does the job alone."""
+    cursor.execute(_TRY, [list(locks)])
+    return bool(cursor.fetchone()[0])

@@ -1,0 +1,44 @@
+"""`python -m tests.compat SUITE [FILE …]`: one suite, or some of its files. See `make compat`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+from tests.compat import gnocchiclient, metric
+from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
+from tests.compat.server import serving, state_dir
+
+SUITES = {"metric": metric, "gnocchiclient": gnocchiclient}
+
+
+def told(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """All of them; each file is told when it is done."""
+    every = []
+    for file, some in groupby(outcomes, lambda one: one.file):
+        ran = list(some)
+        every += ran
+        failed = sum(one.verdict == "failed" for one in ran)
+        seconds = sum(one.seconds for one in ran)
+        print(f"{file:<34}{len(ran) - failed:4} of {len(ran):3}{seconds:7.1f} s", flush=True)
+    return every
+
+
+def main(name: str, *files: str) -> int:
+    suite = SUITES[name]
+    environment = Path(sys.prefix) / f"compat-{name}"
+    exceptions = read_exceptions(Path(__file__).with_name(f"{name}.exceptions"))
+    with serving(state_dir() / f"{name}.log", suite.PREFIX, **suite.SETTINGS) as server:
+        outcomes = told(suite.run(server, environment, files))
+    judgement = judge(outcomes, exceptions, whole=not files)
+    write_summary(state_dir() / f"{name}.json", outcomes, judgement)
+    report(judgement)
+    return 0 if judgement.good else 1
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
+        sys.exit(f"python -m tests.compat SUITE [FILE …] with one of: {' '.join(SUITES)}")
+    sys.exit(main(*sys.argv[1:]))

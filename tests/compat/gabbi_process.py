@@ -1,0 +1,148 @@
+"""Run gnocchi's gabbi files against a server. Runs in an environment of its own, without Django.
+
+    gabbi_process.py URL [FILE …]
+
+A file is named like `archive` or `live/live`; none = all. Speaks lines of JSON on standard output:
+``{"begin": file}`` before each file, then waits for a line on standard input while the server is
+emptied; then for each test the fields of `tests.compat.outcomes.Outcome`; ``{"end": true}``.
+"""
+
+import json
+import math
+import os
+import re
+import sys
+import time
+import unittest
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from gabbi.driver import build_tests
+from gabbi.fixture import GabbiFixture
+
+FOLDERS = {"": "functional", "live/": "functional_live"}
+#: The live files ask for these: nobody's token, and `admin` by the basic plugin.
+ENVIRONMENT = {"GNOCCHI_SERVICE_TOKEN": "", "GNOCCHI_AUTHORIZATION": "basic YWRtaW46"}
+#: Ours shows measures at once and a failing test should not wait for minutes.
+MOST_POLLS = 10
+MOST_DELAY_S = 1.0
+#: Where gabbi's messages begin to repeat the answer, which is told anyway.
+RESPONSE = re.compile(r",? (?:truncated )?response:\n")
+
+
+class ConfigFixture(GabbiFixture):
+    """Named by the functional files. The server is emptied before every file, the live ones too."""
+
+
+class AnyNaN:
+    """What the tag !AssertNAN stands for."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, float) and math.isnan(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Outcomes(unittest.TestResult):
+    """Passes on what became of each test, with what was sent and what came back."""
+
+    def __init__(self, channel: Any, file: str) -> None:
+        super().__init__()
+        self.channel = channel
+        self.file = file
+
+    def startTest(self, test: Any) -> None:
+        super().startTest(test)
+        self.began = time.monotonic()
+        self.verdict, self.reason = "passed", ""
+
+    def stopTest(self, test: Any) -> None:
+        super().stopTest(test)
+        outcome = {
+            "file": self.file,
+            "name": test.test_data["name"],
+            "verdict": self.verdict,
+            "seconds": round(time.monotonic() - self.began, 3),
+        }
+        if self.verdict == "failed":
+            outcome |= {"request": sent(test), "expected": self.reason, "got": received(test)}
+        say(self.channel, outcome)
+
+    def addFailure(self, test: Any, err: Any) -> None:
+        self.verdict, self.reason = "failed", RESPONSE.split(f"{err[0].__name__}: {err[1]}")[0]
+
+    addError = addFailure
+
+    def addSkip(self, test: Any, reason: str) -> None:
+        self.verdict, self.reason = "failed", f"skipped: {reason}"
+
+    def addExpectedFailure(self, test: Any, err: Any) -> None:
+        self.verdict = "expected"
+
+    def addUnexpectedSuccess(self, test: Any) -> None:
+        self.verdict, self.reason = "failed", "the suite expects that this fails, but it passed"
+
+
+def sent(test: Any) -> str:
+    """Method, address and body of a test's request, as far as it came."""
+    data = test.test_data["data"]
+    body = data if isinstance(data, str) else json.dumps(data, default=str)
+    return (
+        f"{test.test_data['method']} {getattr(test, 'url', test.test_data['url'])} {body}".strip()
+    )
+
+
+def received(test: Any) -> str:
+    response = getattr(test, "response", None)
+    return "" if response is None else f"{response['status']} {test.output}"
+
+
+def say(channel: Any, message: dict[str, Any]) -> None:
+    channel.write(json.dumps(message) + "\n")
+    channel.flush()
+
+
+def tests_of(url: str) -> Iterator[tuple[str, unittest.TestSuite]]:
+    """Every file with its tests, in the order of the names."""
+    package = find_spec("gnocchi")
+    assert package is not None
+    (root,) = package.submodule_search_locations or []
+    for prefix, folder in FOLDERS.items():
+        suites = build_tests(
+            str(Path(root, "tests", folder, "gabbits")), unittest.TestLoader(), url=url,
+            test_loader_name="gnocchi", fixture_module=sys.modules[__name__], safe_yaml=False,
+        )  # fmt: skip
+        named = {f"{prefix}{next(iter(suite)).test_base_name}": suite for suite in suites}
+        yield from sorted(named.items())
+
+
+def patient(test: Any) -> None:
+    """Polls are cut short."""
+    if poll := test.test_data["poll"]:
+        poll["count"] = min(int(poll.get("count", 1)), MOST_POLLS)
+        poll["delay"] = min(float(poll.get("delay", 1)), MOST_DELAY_S)
+
+
+def main(url: str, *wanted: str) -> None:
+    channel, sys.stdout = sys.stdout, sys.stderr
+    os.environ.update(ENVIRONMENT)
+    yaml.add_constructor("!AssertNAN", lambda loader, node: AnyNaN())
+    found = dict(tests_of(url))
+    if unknown := set(wanted) - set(found):
+        sys.exit(f"No such file: {', '.join(sorted(unknown))}; there are: {', '.join(found)}")
+    for file, suite in found.items():
+        if wanted and file not in wanted:
+            continue
+        for test in suite:
+            patient(test)
+        say(channel, {"begin": file})
+        sys.stdin.readline()
+        suite.run(Outcomes(channel, file))
+    say(channel, {"end": True})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
