@@ -141,7 +141,9 @@ class KeystoneServer:
 
 
 def populate(server: KeystoneServer) -> None:
-    """The service user, and people whose names say what they are: `member` of project p1, …"""
+    """The service user, and people whose names say what they are: `member` of project p1, …;
+    `stranger` is member of p2, `everywhere` admin of the domain and the system but of no project.
+    """
     for project in ("service", "p1", "p2"):
         server.make_project(project)
     server.make_user("telemetry", SERVICE_PASSWORD)
@@ -150,6 +152,11 @@ def populate(server: KeystoneServer) -> None:
     for role in ("member", "reader", "manager"):
         server.make_user(role)
         server.grant(role, role, p1)
+    server.make_user("stranger")
+    server.grant("member", "stranger", f"projects/{server.find('projects', 'p2')}")
+    server.make_user("everywhere")
+    server.grant("admin", "everywhere", "domains/default")
+    server.grant("admin", "everywhere", "system")
 
 
 def access(server: KeystoneServer, **changes: Any) -> KeystoneAccess:

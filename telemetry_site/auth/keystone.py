@@ -6,6 +6,7 @@ service token, and makes it anew before it expires and when Keystone no longer t
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,12 @@ from typing import Any
 
 import structlog
 from keystoneauth1.access import AccessInfoV3
-from keystoneauth1.exceptions import ClientException, ConnectionError, UnknownConnectionError
+from keystoneauth1.exceptions import (
+    ClientException,
+    ConnectFailure,
+    ConnectionError,
+    UnknownConnectionError,
+)
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from prometheus_client import Counter, Histogram
@@ -131,7 +137,8 @@ class Keystone:
         )  # fmt: skip
         # Tokens go to Keystone and nowhere else: no redirects, no proxy, no .netrc.
         self._session = Session(
-            service_user, verify=access.ca_file or True, timeout=access.timeout_s, redirect=False,
+            service_user, verify=access.ca_file or _system_authorities(),
+            timeout=access.timeout_s, redirect=False,
             app_name="telemetry", app_version=__version__,
         )  # fmt: skip
         self._session.session.trust_env = False
@@ -158,18 +165,30 @@ class Keystone:
         return verdict
 
     def _verdict(self, token: str) -> Verdict | None:
-        answer = self._session.get(
-            self._url,
-            headers={"X-Subject-Token": token, "Accept": "application/json"},
-            raise_exc=False,
-            log=False,
-        )
+        try:
+            answer = self._get(token)
+        except ConnectFailure:  # also when Keystone just closed a connection that lay idle
+            answer = self._get(token)
         body = _object_of(answer)
         if answer.status_code == 200 and isinstance(body.get("token"), dict):
             return _read(body["token"])
         if answer.status_code == 404 and "error" in body:
             return None
         raise _UnexpectedAnswerError(answer.status_code)
+
+    def _get(self, token: str) -> Response:
+        return self._session.get(
+            self._url,
+            headers={"X-Subject-Token": token, "Accept": "application/json"},
+            raise_exc=False,
+            log=False,
+        )
+
+
+def _system_authorities() -> str | bool:
+    """The system's CAs; `requests` would take a package's own list of them."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
 
 
 class _UnexpectedAnswerError(ClientException):

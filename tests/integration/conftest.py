@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from meters.models import CatalogueEpoch
+from meters.models import CatalogueEpoch, ResourceType
 from meters.store import write
 from tests.support.head import empty_head
 from tests.support.visitors import signed_in
@@ -15,9 +15,10 @@ from tests.support.visitors import signed_in
 
 @pytest.fixture
 def fresh_store(transactional_db: None) -> Iterator[None]:
-    """The tables are emptied between tests; the head, the epoch row and the cache are not."""
+    """The tables are emptied between tests, also of migrations' rows; head and cache are not."""
     empty_head()
     CatalogueEpoch.objects.get_or_create(pk=1)
+    ResourceType.objects.get_or_create(name="generic")
     write._cache.clear()
     yield
     write._cache.clear()

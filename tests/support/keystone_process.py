@@ -38,10 +38,16 @@ class Server(ThreadingMixIn, WSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    """Tells each request on standard output, which the tests count."""
+    """Tells each request on standard output before it is answered: who has the answer can count."""
 
-    def log_message(self, form: str, *arguments: Any) -> None:
-        print(form % arguments, flush=True)
+    def parse_request(self) -> bool:
+        is_one = super().parse_request()
+        if is_one:
+            print(f'"{self.requestline}"', flush=True)
+        return is_one
+
+    def log_request(self, *_: Any) -> None:
+        """It has been told."""
 
 
 def manage(config: Path, *command: str) -> None:
