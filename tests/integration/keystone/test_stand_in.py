@@ -28,7 +28,7 @@ GOOD = {"user": {"id": "u"}, "project": {"id": "p"}, "roles": [], "expires_at": 
 
 def almost_keystone(answer: Answer) -> Answer:
     """Takes our login; what it says of tokens is up to `answer`."""
-    login = answering(201, headers="X-Subject-Token: ours\r\n", body=LOGIN)
+    login = answering(201, headers="X-Subject-Token: ours\r\nConnection: close\r\n", body=LOGIN)
     return lambda request, *rest: (login if request.line.startswith("POST") else answer)(
         request, *rest
     )
