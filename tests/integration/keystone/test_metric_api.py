@@ -11,7 +11,7 @@ from tests.api.metric.people import MetricClient, error_of
 from tests.integration.keystone.asking import away, revoke
 from tests.keystone import ADMIN_PASSWORD, SERVICE_PASSWORD, KeystoneServer, access
 
-pytestmark = [pytest.mark.keystone, pytest.mark.usefixtures("fresh_store")]
+pytestmark = [pytest.mark.keystone, pytest.mark.usefixtures("undone_store")]
 #: name → (password, what the token is for)
 PEOPLE: dict[str, tuple[str, dict[str, str]]] = {
     "admin": (ADMIN_PASSWORD, {"project_name": "admin"}),
