@@ -26,6 +26,13 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# Keystone's packages don't mix with ours: an environment of its own for the tests that ask a real one.
+$(VENV)/keystone.stamp: requirements/keystone.txt | $(BIN)/python
+	@echo "Installing Keystone for the tests …"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/keystone
+	@$(BIN)/uv pip install -q --python $(VENV)/keystone/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python manage.py up
 
@@ -39,7 +46,7 @@ types: $(VENV)/dev.stamp
 	@$(BIN)/mypy
 
 # libvirt's bindings are built against its headers, so Debian's packages come first.
-test: apt $(VENV)/dev.stamp
+test: apt $(VENV)/dev.stamp $(VENV)/keystone.stamp
 	@deploy/install-libvirt-python $(BIN)
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache >/dev/null

@@ -18,6 +18,7 @@ from django.db import connection, connections
 
 from telemetry_site.embedded.postgres import EmbeddedPostgres
 from telemetry_site.embedded.valkey import EmbeddedValkey
+from tests.keystone import keystone as keystone
 from tests.rabbitmq import rabbitmq as rabbitmq
 
 # Run in the background, we inherit that Ctrl-C is ignored, and so would every child of ours.

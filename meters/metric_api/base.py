@@ -80,10 +80,12 @@ class MetricView(APIView):
 
     @property
     def caller(self) -> Caller:
-        """Who asks. Raises 401 when nobody has said so."""
+        """Who asks. Raises 401 when nobody has said so, 403 for who acts for no project (S36)."""
         caller = caller_of(self.request)
         if caller is None:
             raise NotAuthenticated
+        if not caller.has_place:
+            raise forbidden()
         return caller
 
     @cached_property

@@ -101,7 +101,7 @@ def _holds(ground: Ground, caller: Caller, target: Target) -> bool:
         case "service":
             return caller.is_service
         case "creator":
-            return bool(target.creator) and caller.is_creator(target.creator)
+            return caller.is_creator(target.creator)
         case "owner":
             return bool(caller.project_id) and target.project_id == caller.project_id
 

@@ -60,8 +60,8 @@ class Caller:
         )
 
     def is_creator(self, creator: str) -> bool:
-        """Everybody in the creating project counts as the creator."""
-        if creator == self.creator:
+        """Everybody in the creating project counts as the creator; of "" nobody is."""
+        if creator and creator == self.creator:
             return True
         return bool(self.project_id) and creator.partition(":")[2] == self.project_id
 

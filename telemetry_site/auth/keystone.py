@@ -6,6 +6,7 @@ service token, and makes it anew before it expires and when Keystone no longer t
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,12 @@ from typing import Any
 
 import structlog
 from keystoneauth1.access import AccessInfoV3
-from keystoneauth1.exceptions import ClientException, ConnectionError, UnknownConnectionError
+from keystoneauth1.exceptions import (
+    ClientException,
+    ConnectFailure,
+    ConnectionError,
+    UnknownConnectionError,
+)
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from prometheus_client import Counter, Histogram
@@ -29,6 +35,8 @@ from telemetry_site.settings.keystone import KeystoneAccess
 
 log = structlog.get_logger(__name__)
 
+#: What an answer of another shape leads to.
+_NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
 #: So long nobody asks again after Keystone gave no verdict.
 PAUSE_S = 2.0
 NO_ANSWER = "Keystone gives no answer."
@@ -101,10 +109,18 @@ class _ServiceUser(Password):
     def get_auth_ref(self, session: Session) -> AccessInfoV3:
         self._gate.refuse_if_shut()
         try:
-            return super().get_auth_ref(session)
+            return self._log_in(session)
         except ClientException as error:
             self._gate.leave(*_trouble_of(error))
             raise
+
+    def _log_in(self, session: Session) -> AccessInfoV3:
+        try:
+            made = super().get_auth_ref(session)
+            made.will_expire_soon()  # keystoneauth believes an answer until it needs a part of it
+        except _NONSENSE as error:
+            raise _UnexpectedAnswerError(201) from error
+        return made
 
 
 class Keystone:
@@ -121,7 +137,8 @@ class Keystone:
         )  # fmt: skip
         # Tokens go to Keystone and nowhere else: no redirects, no proxy, no .netrc.
         self._session = Session(
-            service_user, verify=access.ca_file or True, timeout=access.timeout_s, redirect=False,
+            service_user, verify=access.ca_file or _system_authorities(),
+            timeout=access.timeout_s, redirect=False,
             app_name="telemetry", app_version=__version__,
         )  # fmt: skip
         self._session.session.trust_env = False
@@ -148,12 +165,10 @@ class Keystone:
         return verdict
 
     def _verdict(self, token: str) -> Verdict | None:
-        answer = self._session.get(
-            self._url,
-            headers={"X-Subject-Token": token, "Accept": "application/json"},
-            raise_exc=False,
-            log=False,
-        )
+        try:
+            answer = self._get(token)
+        except ConnectFailure:  # also when Keystone just closed a connection that lay idle
+            answer = self._get(token)
         body = _object_of(answer)
         if answer.status_code == 200 and isinstance(body.get("token"), dict):
             return _read(body["token"])
@@ -161,10 +176,24 @@ class Keystone:
             return None
         raise _UnexpectedAnswerError(answer.status_code)
 
+    def _get(self, token: str) -> Response:
+        return self._session.get(
+            self._url,
+            headers={"X-Subject-Token": token, "Accept": "application/json"},
+            raise_exc=False,
+            log=False,
+        )
+
+
+def _system_authorities() -> str | bool:
+    """The system's CAs; `requests` would take a package's own list of them."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
+
 
 class _UnexpectedAnswerError(ClientException):
     def __init__(self, status: int) -> None:
-        super().__init__(f"answer {status}")
+        super().__init__(f"an answer of status {status} that is none of Keystone's")
         self.http_status = status
 
 
@@ -208,7 +237,7 @@ def _read(token: dict[str, Any]) -> Verdict | None:
     except UnusableIdError as error:
         log.warning("Keystone's token is not used", reason=str(error))
         return None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _NONSENSE as error:
         raise _UnexpectedAnswerError(200) from error
     return Verdict(caller, expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC))
 

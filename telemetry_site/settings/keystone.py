@@ -47,8 +47,7 @@ def check_keystone(access: KeystoneAccess) -> KeystoneAccess | None:
 
 def _problem(access: KeystoneAccess) -> str:
     """Which setting is wrong and why, or an empty text."""
-    parts = urlsplit(access.auth_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    if not _is_web_address(access.auth_url):
         return f"AUTH_URL is no URL of a Keystone; it looks like {_EXAMPLE}."
     for name in ("username", "password", "project_name"):
         if not getattr(access, name):
@@ -60,6 +59,17 @@ def _problem(access: KeystoneAccess) -> str:
     if not 0 <= access.cache_s <= MOST_CACHE_S:
         return "CACHE_SECONDS must be 0 to 60: so long a revoked token goes on working."
     return ""
+
+
+def _is_web_address(url: str) -> bool:
+    """http or https, with a host and at most a port and a path."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for what is no port
+    except ValueError:
+        return False
+    more = "@" in parts.netloc or parts.query or parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not more
 
 
 def refuse_contradiction(access: KeystoneAccess | None, believing: dict[str, bool]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +16,8 @@ from telemetry_site.auth import tokens
 from telemetry_site.auth.principal import ALL_SCOPES
 from tests.api.people import P1, P2, make_people
 from tests.api.world import make_world
-from tests.browser.conftest import wait_for
 from tests.integration.conftest import fresh_store  # noqa: F401 - a fixture
-from tests.support.ports import free_port
+from tests.support.web import running_web
 
 THREADS = 64
 REQUESTS = 12
@@ -32,20 +29,8 @@ def site(
     process_env: Callable[..., dict[str, str]],
     tmp_path: Path,
 ) -> Iterator[str]:
-    port, log = free_port(), tmp_path / "web.log"
-    environment = process_env(
-        "web", PORT=str(port), SECRET_KEY="tests only", WEB_DRAIN_SECONDS="0",
-        SITE_URL=f"http://127.0.0.1:{port}", WEB_WORKERS="1",
-    )  # fmt: skip
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "role", "web"],
-            env=environment, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        wait_for(port, process, log)
-        yield f"http://127.0.0.1:{port}/api/resources"
-        process.terminate()
-        process.wait(20)
+    with running_web(process_env, tmp_path / "web.log") as address:
+        yield f"{address}/api/resources"
 
 
 def token(user: User) -> str:

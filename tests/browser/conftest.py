@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +18,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser import seed
 from tests.integration.conftest import fresh_store  # noqa: F401 - a fixture
-from tests.support.ports import free_port
+from tests.support.web import running_web
 
 # Playwright keeps an event loop in this thread; the ORM is used beside it, not in it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -102,17 +98,6 @@ def end_our_browsers() -> None:
             child.kill()
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError(f"the web process does not listen: {log.read_text()}")
-
-
 @pytest.fixture
 def site(
     fresh_store: None,  # noqa: F811
@@ -124,20 +109,8 @@ def site(
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # one that the process knows
     seed.users()
     seed.seed(instances=3, hours=2)
-    port, log = free_port(), tmp_path / "web.log"
-    environment = process_env(
-        "web", PORT=str(port), SECRET_KEY="tests only", WEB_DRAIN_SECONDS="0",
-        SITE_URL=f"http://127.0.0.1:{port}", WEB_WORKERS="1",
-    )  # fmt: skip
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "role", "web"],
-            env=environment, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        wait_for(port, process, log)
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        process.wait(20)
+    with running_web(process_env, tmp_path / "web.log") as address:
+        yield address
 
 
 @pytest.fixture

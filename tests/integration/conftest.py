@@ -15,7 +15,17 @@ from tests.support.visitors import signed_in
 
 @pytest.fixture
 def fresh_store(transactional_db: None) -> Iterator[None]:
-    """Between tests all tables are emptied but the head, and what migrations made is gone."""
+    """The tables are emptied between tests, also of migrations' rows; head and cache are not."""
+    yield from _like_new()
+
+
+@pytest.fixture
+def undone_store(db: None) -> Iterator[None]:
+    """As `fresh_store`, rolled back at the end: for tests of one thread that need no commit."""
+    yield from _like_new()
+
+
+def _like_new() -> Iterator[None]:
     empty_head()
     CatalogueEpoch.objects.get_or_create(pk=1)
     ResourceType.objects.get_or_create(name="generic")

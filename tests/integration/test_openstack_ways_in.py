@@ -1,5 +1,5 @@
 """Who the OpenStack doors take callers for, without a Keystone: own tokens, sessions, the clients'
-basic and noauth modes. With Keystone: tests/keystone.
+basic and noauth modes. With Keystone: tests/integration/keystone.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from telemetry_site.outbound import Answer, OutboundError, post, sending
 from telemetry_site.settings.allowances import parse_allowance
+from tests.support.tls import make_certificates
 from tests.support.webhooks import Receiver, Request, answering, read_request, receiver
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -187,21 +187,7 @@ def test_40_a_name_without_an_address(name: str) -> None:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`good` for localhost and `other` for another name by one authority, `self` by none."""
-    home = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=home, check=True, capture_output=True)
-
-    new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    authority = ["-addext", "basicConstraints=critical,CA:TRUE"]
-    openssl(*new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority", *authority)
-    for name, host in (("good", "localhost"), ("other", "other.example")):
-        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", f"subjectAltName=DNS:{host}"]
-        openssl(*new, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={host}",
-                *signed)  # fmt: skip
-    openssl(*new, "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=localhost",
-            "-addext", "subjectAltName=DNS:localhost")  # fmt: skip
-    return home
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def member(user: str, project: str, *roles: str) -> Caller:
         (of_name("joe"), "joe:p1", False),
         (of_name("joe"), "x:joe", False),
         (of_name("joe"), "", False),
+        (of_name(""), "", False),  # what the system's own agents measured
     ],
 )
 def test_the_creator_is_the_same_or_of_the_same_project(

@@ -1,0 +1,45 @@
+"""Callers with tokens of Keystone's, at a door that says who called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.api.people import Client, error_of
+from tests.keystone import KeystoneServer
+
+
+def ask(token: str) -> Any:
+    return Client().get("/who", headers={"X-Auth-Token": token})
+
+
+def who(token: str) -> Any:
+    answer = ask(token)
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def refused(token: str, status: int) -> str:
+    """What is said. A Retry-After would be the end of gnocchiclient."""
+    answer = ask(token)
+    assert "Retry-After" not in answer
+    return str(error_of(answer, status)["detail"])
+
+
+@contextmanager
+def away(server: KeystoneServer) -> Iterator[None]:
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+def revoke(server: KeystoneServer, token: str) -> None:
+    headers = {"X-Subject-Token": token}
+    server.admin.delete(f"{server.url}/auth/tokens", headers=headers)
+
+
+def logged(log: list[Any], text: str) -> int:
+    return sum(text in (entry["event"], entry.get("reason")) for entry in log)

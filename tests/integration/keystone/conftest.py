@@ -1,0 +1,39 @@
+"""Who asks Keystone, and what is logged meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from telemetry_site.auth import keystone as client
+from telemetry_site.settings.keystone import KeystoneAccess
+from tests.keystone import KeystoneServer, access
+
+
+@pytest.fixture
+def use(settings: Any) -> Iterator[Callable[..., None]]:
+    """`use(access)`: these are our settings, and nothing is remembered from before."""
+
+    def choose(chosen: KeystoneAccess) -> None:
+        client._token_cache.cache_clear()
+        settings.TELEMETRY_KEYSTONE = chosen
+
+    yield choose
+    client._token_cache.cache_clear()
+
+
+@pytest.fixture
+def door(keystone: KeystoneServer, use: Callable[..., None]) -> KeystoneServer:
+    """The running Keystone, and we ask it."""
+    use(access(keystone))
+    return keystone
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    """What is logged meanwhile."""
+    with capture_logs() as entries:
+        yield entries
