@@ -33,6 +33,13 @@ LATE_SAMPLES = Counter(
     "telemetry_late_samples_total",
     "Samples stored more than a minute after their time: alarms saw the period without them.",
 )
+REPLICA_READS = Counter(
+    "telemetry_replica_reads_total", "Readings where there is a replica, by who answered.",
+    ["server"],
+)  # fmt: skip
+REPLICA_FAULTS = Counter(
+    "telemetry_replica_faults_total", "Times that the replica was late or away.", ["state"]
+)
 COMPACTIONS = Counter("telemetry_compactions_total", "Slots of the head packed into chunks.")
 CHUNKS_WRITTEN = Counter("telemetry_chunks_written_total", "Chunks written, by job.", ["job"])
 CHUNKS_DELETED = Counter(

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from meters.store import chunks
@@ -28,6 +27,7 @@ from meters.store.copy_format import (
 )
 from meters.store.head import Rows, table_of
 from meters.store.points import Points
+from meters.store.replica import reading
 from telemetry_site.clock import from_us, to_us
 
 #: Physical order is arrival order: no parallel plan, no scan that joins another half-way. And the
@@ -108,10 +108,8 @@ def read_points(
     wanted = np.asarray(series_ids, dtype=np.int64)
     if not len(wanted):
         return _join(wanted, [])
-    with transaction.atomic(), connection.cursor() as cursor:
-        slots = _begin(cursor)
-        asked = Asked(wanted.tolist(), start or BEGINNING, stop or END)
-        return _join(wanted, _between(cursor, slots, asked))
+    asked = Asked(wanted.tolist(), start or BEGINNING, stop or END)
+    return _join(wanted, reading(lambda cursor: _between(cursor, _begin(cursor), asked)))
 
 
 def read_points_after_their_predecessors(
@@ -141,35 +139,44 @@ def packed_counts(
 ) -> npt.NDArray[np.int64]:
     """How many points a reading of [start, stop) unpacks, by place; without the head's."""
     asked = Asked(list(series_ids), start or BEGINNING, stop or END)
-    with connection.cursor() as cursor:
+
+    def read(cursor: CursorWrapper) -> dict[int, int]:
         cursor.execute(_PACKED_COUNTS, [asked.series, asked.start - _DAY, asked.stop, asked.start])
-        found = dict(cursor.fetchall())
+        return dict(cursor.fetchall())
+
+    found = reading(read)
     return np.array([found.get(series, 0) for series in asked.series], dtype=np.int64)
 
 
 def oldest_time(series_ids: Sequence[int]) -> datetime | None:
     """No point of the series is older; None if they have none."""
     wanted = list(series_ids)
-    with transaction.atomic(), connection.cursor() as cursor:
+
+    def read(cursor: CursorWrapper) -> list[datetime | None]:
         found = []
         for source in [*(_OLDEST_OF_SLOT.format(table_of(n)) for n in _begin(cursor)), _OLDEST]:
             cursor.execute(source, [wanted])
             found += cursor.fetchone()
-    return min((moment for moment in found if moment), default=None)
+        return found
+
+    return min((moment for moment in reading(read) if moment), default=None)
 
 
 def points_by_day(
     series_ids: Sequence[int], start: datetime, stop: datetime
 ) -> dict[datetime, int]:
     """On which days (UTC) the series have points in [start, stop), and how many at the most."""
-    found: dict[datetime, int] = defaultdict(int)
-    with transaction.atomic(), connection.cursor() as cursor:
+
+    def read(cursor: CursorWrapper) -> dict[datetime, int]:
+        found: dict[datetime, int] = defaultdict(int)
         slots = _begin(cursor)
         for source in [*(_DAYS_OF_SLOT.format(table_of(n)) for n in slots), _DAYS]:
             cursor.execute(source, [list(series_ids), start, stop])
             for day, count in cursor.fetchall():
                 found[day] += count
-    return dict(found)
+        return dict(found)
+
+    return reading(read)
 
 
 def latest_points(
@@ -189,7 +196,8 @@ def latest_points(
 
 def _newest(wanted: npt.NDArray[np.int64], within: timedelta | None) -> Points:
     """Points of the last hour; the newest ones of all time for series that have none there."""
-    with transaction.atomic(), connection.cursor() as cursor:
+
+    def read(cursor: CursorWrapper) -> list[Rows]:
         slots = _begin(cursor)
         seconds = (within or timedelta(hours=1)).total_seconds()
         cursor.execute("SELECT now() - make_interval(secs => %s)", [seconds])
@@ -200,7 +208,9 @@ def _newest(wanted: npt.NDArray[np.int64], within: timedelta | None) -> Points:
             ever = Asked(missing.tolist(), BEGINNING, END)
             head = _from_head(cursor, slots, ever)
             parts += _unpacked(copy_out(cursor, _NEWEST_CHUNKS, [ever.series])) + head
-    return _join(wanted, parts)
+        return parts
+
+    return _join(wanted, reading(read))
 
 
 def _begin(cursor: CursorWrapper) -> list[int]:

@@ -12,6 +12,7 @@ BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"
 TAKEN_PATHS = ("admin", "api", "metrics", "static")
 EXAMPLES = {
     "DATABASE_URL": "postgresql://user:password@host:5432/name",
+    "DATABASE_REPLICA_URL": "postgresql://user:password@host:5432/name",
     "BROKER_URL": "amqp://user:password@host:5672/vhost or redis://:password@host:6379/0",
 }
 

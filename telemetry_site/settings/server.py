@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from telemetry_site import __version__, paths
-from telemetry_site.settings import pool
+from telemetry_site.settings import connecting
 from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address, check_prefix
 from telemetry_site.settings.allowances import parse_allowance, parse_networks
 from telemetry_site.settings.base import *  # noqa: F403
@@ -136,17 +136,16 @@ DATABASE_URL = check_address(
     secret("DATABASE_URL") or f"postgresql://postgres@/telemetry?host={paths.run_dir()}",
     DATABASE_SCHEMES,
 )
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-DATABASES["default"].setdefault("OPTIONS", {})
-DATABASES["default"]["OPTIONS"]["options"] = (
-    "-c idle_in_transaction_session_timeout=60s -c statement_timeout=30s"
-)
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": connecting.database(env.db_url_config(DATABASE_URL))}
 WEB_WORKERS = env.int("WEB_WORKERS", 1)
 WEB_THREADS = env.int("WEB_THREADS", 8)
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+#: A streaming replica that web processes read points by (meters/store/replica.py).
+DATABASE_REPLICA_URL = secret("DATABASE_REPLICA_URL")
+if DATABASE_REPLICA_URL:
+    check_address("DATABASE_REPLICA_URL", DATABASE_REPLICA_URL, DATABASE_SCHEMES)
+    DATABASES["replica"] = connecting.database(env.db_url_config(DATABASE_REPLICA_URL))
 if TELEMETRY_ROLE == "web":
-    pool.use_pool(DATABASES["default"], WEB_THREADS)
+    connecting.use_pools(DATABASES, WEB_THREADS)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- web -----------------------------------------------------------------------------------
