@@ -9,6 +9,9 @@ INGEST_REJECTED = Counter(
     "telemetry_ingest_rejected_total", "Items put into the quarantine, by reason.", ["reason"]
 )
 INGEST_DUPLICATES = Counter("telemetry_ingest_duplicates_total", "Events that were there already.")
+INGEST_COPIES = Counter(
+    "telemetry_ingest_copies_total", "Batches that came again after they were stored."
+)
 TRANSIENT_ERRORS = Counter(
     "telemetry_transient_errors_total", "Faults that were waited out, by place.", ["where"]
 )

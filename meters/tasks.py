@@ -9,7 +9,8 @@ from celery import signals
 from django.conf import settings
 
 from meters import deadletters
-from meters.collector import Delivery, collect
+from meters.collector import collect
+from meters.deliveries import Delivery
 from meters.drain import waiting_messages
 from meters.housekeeping import keep_house
 from meters.store import retention
