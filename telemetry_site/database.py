@@ -34,6 +34,6 @@ def left_to_the_next_run(work: str, also: tuple[type[Exception], ...] = ()) -> I
 def copying(
     cursor: CursorWrapper, statement: str, parameters: Sequence[object] | None = None
 ) -> Iterator[Copy]:
-    """A COPY whose errors are Django's, as those of other statements: the driver's are not `AWAY`."""
+    """A COPY whose errors are Django's, as those of all statements: the driver's are not `AWAY`."""
     with connection.wrap_database_errors, cursor.copy(statement, parameters) as copy:
         yield copy
