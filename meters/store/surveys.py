@@ -103,15 +103,16 @@ def _look(cursor: CursorWrapper, table: str, columns: str, most_pages: int | Non
     share = 1.0 if exact else most_pages / pages
     statement = _BY_METER.format(columns=columns, table=table)
     cursor.execute(statement, [100 * share, MOST_METERS * 5 + 1])
-    total, *rows = cursor.fetchall()
+    total, *meters = cursor.fetchall()
 
     def whole(seen: int | None) -> int:
         return round(float(seen or 0) / share)
 
+    _, rows, samples, unmerged, _, oldest, newest = total
     return _Seen(
-        exact, *(whole(seen) for seen in total[1:4]), *total[5:],
-        Counter({row[0]: whole(row[2]) for row in rows}),
-        Counter({row[0]: whole(row[4]) for row in rows}),
+        exact, whole(rows), whole(samples), whole(unmerged), oldest, newest,
+        Counter({name: whole(held) for name, _, held, *_ in meters}),
+        Counter({name: whole(size) for name, _, _, _, size, *_ in meters}),
     )  # fmt: skip
 
 

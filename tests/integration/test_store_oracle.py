@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from django.db import connection
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,7 +32,7 @@ from meters.store.surveys import survey
 from meters.store.write import store_batches
 from telemetry_site.clock import from_us, now, now_us, to_us
 from tests.support.batches import SECOND, batch_of, resource
-from tests.support.head import empty_head
+from tests.support.store import empty_samples
 from tests.support.storing import DAY
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
@@ -66,7 +65,7 @@ class Store(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        empty()
+        empty_samples()
         definition = [{"granularity": 3600 * SECOND, "points": POLICY_DAYS * 24}]
         ArchivePolicy.objects.create(
             name=AGENTS_POLICY, definition=definition, aggregation_methods=["mean"]
@@ -221,18 +220,6 @@ class Store(RuleBasedStateMachine):
         assert found.series == len(series())
         assert found.head_samples + found.chunk_samples >= sum(map(len, stored().values()))
         assert found.chunks == Chunk.objects.count()
-
-
-def empty() -> None:
-    """As `tests.support.store.empty_store`, but quick, since there is little."""
-    with connection.cursor() as cursor:
-        for table in (
-            "resourcerevision", "metric", "resource", "chunk", "deletedseries", "retentionwalk",
-            "sampleimport", "archivepolicy",
-        ):  # fmt: skip
-            cursor.execute(f"DELETE FROM meters_{table}")
-        cursor.execute("UPDATE meters_catalogueepoch SET epoch = epoch + 1")
-    empty_head()
 
 
 def series() -> dict[int, Key]:
