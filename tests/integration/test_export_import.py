@@ -27,54 +27,20 @@ from meters.models import (
     Metric,
     Quarantine,
     Resource,
-    ResourceRevision,
     SampleImport,
 )
 from meters.sample_file import FORMAT, VERSION, Header, Reader, Samples, Selection, Writer
 from meters.store import head
 from meters.store.compaction import compact, merge
-from meters.store.read import read_points
 from meters.store.write import store_batches, store_rows
-from telemetry_site.clock import from_us, now, now_us, to_us
+from telemetry_site.clock import from_us, now, now_us
 from tests.support.batches import SECOND, batch_of, resource
+from tests.support.exports import Contents, command, contents, rows_in, rows_of
 from tests.support.store import empty_samples
 from tests.support.storing import DAY, in_a_thread, store, stored
 from tests.unit import wire_strategies as some
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
-
-#: Of each series: (time, the value's bytes, who owned it and how it was described then).
-Contents = dict[tuple[str, str, str], tuple[str, str, list[tuple[int, bytes, Any]]]]
-
-
-def contents() -> Contents:
-    found: Contents = {}
-    for metric in Metric.objects.select_related("resource"):
-        points = read_points([metric.pk])
-        revisions = list(metric.resource.revisions.order_by("valid_from"))
-        since = np.array([to_us(one.valid_from) for one in revisions])
-        place = np.maximum(np.searchsorted(since, points.timestamps, side="right") - 1, 0)
-        rows = [
-            (at, np.float64(value).tobytes(), _description(revisions[number]))
-            for at, value, number in zip(
-                points.timestamps.tolist(), points.values.tolist(), place.tolist(), strict=True
-            )
-        ]
-        key = (metric.resource.original_id, metric.resource.creator, metric.name)
-        if rows:
-            found[key] = metric.unit, metric.type, rows
-    return found
-
-
-def _description(one: ResourceRevision) -> Any:
-    return one.project_id, one.user_id, one.type, one.source, one.metadata
-
-
-def command(*arguments: str) -> str:
-    """What a command tells on the standard error."""
-    told = io.StringIO()
-    call_command(*arguments, stderr=told)
-    return told.getvalue()
 
 
 @pytest.fixture
@@ -168,28 +134,10 @@ def test_an_export_that_was_killed_at_any_byte_goes_on(several: Contents, file: 
         part.write_bytes(whole[:cut])
         command("export_samples", str(file), "--resume")
         assert not part.exists()
-        assert _rows(file) == _rows_of(whole), cut
+        assert rows_in(file) == rows_of(whole), cut
     empty_samples()
     command("import_samples", str(file))
     assert contents() == several
-
-
-def _rows(file: Path) -> list[tuple[str, int, float]]:
-    return _rows_of(file.read_bytes())
-
-
-def _rows_of(encoded: bytes) -> list[tuple[str, int, float]]:
-    """Each sample in the file, in its order there."""
-    rows = []
-    for frame in Reader(io.BytesIO(encoded)):
-        if isinstance(frame, Samples):
-            samples = wire.decode_batch(frame.batch).samples
-            assert samples is not None
-            catalogue, columns = wire.decode_catalogue(samples), wire.decode_columns(samples)
-            owners = [catalogue.resources[one.resource].id for one in catalogue.series]
-            plain = columns.index.tolist(), columns.timestamp.tolist(), columns.value.tolist()
-            rows += [(owners[n], at, value) for n, at, value in zip(*plain, strict=True)]
-    return rows
 
 
 @pytest.mark.parametrize("transactions", range(1, 8))
@@ -278,9 +226,9 @@ def test_only_what_is_selected_goes_out(several: Contents, file: Path) -> None:
         f"--stop={from_us(today).isoformat()}",
     ]
     command("export_samples", str(file), *chosen, *times)
-    assert _rows(file) == [("vm-b", today - DAY + 2, 2.0), ("vm-c", today - DAY + 2, 2.0)]
+    assert rows_in(file) == [("vm-b", today - DAY + 2, 2.0), ("vm-c", today - DAY + 2, 2.0)]
     assert "No metric fits" in command("export_samples", f"{file}.none", "--meter", "nosuch")
-    assert _rows(Path(f"{file}.none")) == []
+    assert rows_in(Path(f"{file}.none")) == []
 
 
 def test_metadata_too_large_for_one_batch_is_split(
