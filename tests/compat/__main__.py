@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from tests.compat import gnocchiclient, metric
+from tests.compat import aodh, ceilometer, gnocchiclient, metric
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
 from tests.compat.server import serving, state_dir
 
-SUITES = {"metric": metric, "gnocchiclient": gnocchiclient}
+SUITES = {"metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh}
 
 
 def told(outcomes: Iterable[Outcome]) -> list[Outcome]:
