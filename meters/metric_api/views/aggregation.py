@@ -45,7 +45,8 @@ class AggregationView(MetricView):
         if not metrics:
             return []
         if len(metrics) == 1:
-            return reading.measures(metrics[0], self.params)
+            parts = reading.measures(metrics[0], self.params)
+            return [row for part in parts for row in measures_json(*part)]
         method = self.params.text("aggregation") or reading.DEFAULT_METHOD
         sources = Sources()
         for metric in metrics:
