@@ -1,9 +1,9 @@
 """Our metric API and gnocchi's, asked the same in one run: `make bench NAME=metric_api`.
 
 Both have one PostgreSQL, three API processes with two threads each and no Keystone. gnocchi is as
-shipped (`gnocchi-api` under uWSGI, files as storage) with Redis as incoming and two metricd workers.
-Ours is the role `web`. Ingest ends when what was posted can be read: by /v1/status, and then by
-reading it. Answers are compared; the run ends where they differ.
+shipped (`gnocchi-api` under uWSGI, files as storage), with Redis as incoming and two metricd
+workers. Ours is the role `web`. Ingest ends when what was posted can be read: by /v1/status, and
+then by reading it. Answers are compared; the run ends where they differ.
 
 `OPTIONS=--quick` is a small run for trying, which leaves the result file alone.
 """
@@ -152,7 +152,7 @@ def ingest(both: Sequence[Site], population: Population, size: Size) -> dict[str
                         check_polls(site, population, metrics, number - 1)
                 name = f"{metrics}_metrics.batch_{batch}.connections_{connections}"
                 found[name] = {key: spread(values) for key, values in rates.items()}
-                found[name]["ratio"] = ratio(rates["ours_queryable_s"], rates["gnocchi_queryable_s"])
+                found[name]["ratio"] = ratio(*(rates[f"{site.name}_queryable_s"] for site in both))
                 print(f"ingest {name}: {found[name]['ratio']:.1f} ×", flush=True)
     return found
 
@@ -214,9 +214,9 @@ def compare(name: str, both: Sequence[Site], asked: Sequence[dict[str, list[Ques
 def latency_ms(site: Site, questions: Sequence[Question], requests: int) -> float:
     """The median."""
     sent = [(one.method, one.path, one.body and encode(one.body)) for one in questions]
+    turns = [sent[number % len(sent)] for number in range(requests)]
     return 1000 * statistics.median(
-        clocked(lambda one=sent[number % len(sent)]: site.client.send(*one))
-        for number in range(requests)
+        clocked(lambda one=one: site.client.send(*one)) for one in turns
     )
 
 
@@ -242,13 +242,15 @@ def created(both: Sequence[Site], population: Population, size: Size) -> dict[st
     """Resources and metrics made a second."""
     found: dict[str, Any] = {}
     main = [size.resources / population.create_main(site.root) for site in both]
-    found["create_resources"] = {"ours_s": main[0], "gnocchi_s": main[1], "ratio": main[0] / main[1]}
+    found["create_resources"] = beside(*main)
     for metrics in size.polled:
         rates = [metrics / population.create_polled(site.root, metrics) for site in both]
-        found[f"create_{metrics}_metrics"] = {
-            "ours_s": rates[0], "gnocchi_s": rates[1], "ratio": rates[0] / rates[1],
-        }  # fmt: skip
+        found[f"create_{metrics}_metrics"] = beside(*rates)
     return found
+
+
+def beside(ours: float, theirs: float) -> dict[str, float]:
+    return {"ours_s": ours, "gnocchi_s": theirs, "ratio": ours / theirs}
 
 
 def pack() -> None:

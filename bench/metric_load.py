@@ -71,7 +71,8 @@ class Population:
         bodies = [
             encode({
                 "id": resource_id(f"main {number}"), "project_id": project_of(number),
-                "user_id": f"user-{number % 7}", "metrics": metrics if self.has_metric(number) else {},
+                "user_id": f"user-{number % 7}",
+                "metrics": metrics if self.has_metric(number) else {},
             })
             for number in range(self.resources)
         ]  # fmt: skip
@@ -144,8 +145,9 @@ class Population:
         metrics = self.metric_ids(client)
         spans = {"1h": 3600, "1d": DAY_S, "30d": 30 * DAY_S}
         found = {f"read_{name}": self._reads(metrics[:DEEP], span) for name, span in spans.items()}
-        found["aggregate_100"] = [self._by_search([one]) for one in range(len(metrics) // A_PROJECT)]
-        found["aggregate_all"] = [self._by_search(range(len(metrics) // A_PROJECT))]
+        groups = range(len(metrics) // A_PROJECT)
+        found["aggregate_100"] = [self._by_search([one]) for one in groups]
+        found["aggregate_all"] = [self._by_search(groups)]
         found["aggregate_100_ids"] = [self._by_ids(metrics[:A_PROJECT])]
         found["list"] = [Question("GET", f"{GENERIC}?limit=1000", part="")]
         found["list_100"] = [Question("GET", f"{GENERIC}?limit=100", part="")]
