@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help run test browser faults lint types docs shell bench compat soak check-skips apt
 help:
-	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… | compat SUITE=… [FILE=…] | soak"
+	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… [OPTIONS=--quick] | compat SUITE=… [FILE=…] | soak"
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
@@ -68,15 +68,15 @@ shell: $(VENV)/run.stamp
 docs: $(VENV)/dev.stamp
 	@$(BIN)/python manage.py spectacular --fail-on-warn --file docs/reference/openapi.yaml && echo "docs/reference/openapi.yaml written"
 
-bench: $(VENV)/dev.stamp
+bench: $(VENV)/dev.stamp $(if $(wildcard requirements/bench-$(NAME).txt),$(VENV)/bench-$(NAME).stamp)
 	@test -f bench/$(NAME).py || { echo "make bench NAME=… with one of: $$(grep -l __main__ bench/*.py | xargs -n1 basename -s .py | tr '\n' ' ')"; exit 1; }
-	@$(BIN)/python -m bench.$(NAME)
+	@$(BIN)/python -m bench.$(NAME) $(OPTIONS)
 
-# Each outside suite in an environment of its own, at its locked version.
-$(VENV)/compat-%.stamp: requirements/compat-%.txt | $(BIN)/python
-	@echo "Installing what the suite $* needs …"
-	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/compat-$*
-	@$(BIN)/uv pip install -q --python $(VENV)/compat-$*/bin/python --no-deps --require-hashes -r $<
+# Each outside suite and each benchmark's peer in an environment of its own, at locked versions.
+$(VENV)/%.stamp: requirements/%.txt | $(BIN)/python
+	@echo "Installing what $* needs …"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/$*
+	@$(BIN)/uv pip install -q --python $(VENV)/$*/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
 compat: $(VENV)/dev.stamp $(if $(SUITE),$(VENV)/compat-$(SUITE).stamp)

@@ -125,16 +125,17 @@ def write(name: str, result: dict[str, Any]) -> None:
     """Print the figures and keep them in the result file, with the machine."""
     result = result | {"machine": machine()}
     RESULTS.mkdir(exist_ok=True)
-    _show(result)
+    show(result)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
-def _show(result: dict[str, Any], prefix: str = "") -> None:
+def show(result: dict[str, Any], prefix: str = "") -> None:
+    """Print the figures."""
     for name, value in result.items():
         if isinstance(value, dict) and set(value) == {"min", "median", "max"}:
             figures = "  ".join(f"{figure:>12,.4f}" for figure in value.values())
             print(f"{prefix + name:44} {figures}")
         elif isinstance(value, dict):
-            _show(value, f"{prefix}{name}.")
+            show(value, f"{prefix}{name}.")
         else:
             print(f"{prefix + name:44} {value if isinstance(value, str) else f'{value:,.2f}':>12}")

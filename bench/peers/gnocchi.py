@@ -1,4 +1,7 @@
-"""gnocchi as shipped: its API under uWSGI, files as storage. Runs in aodh's virtual environment."""
+"""gnocchi as shipped: its API under uWSGI, files as storage.
+
+Without Redis nothing works measures in but who reads with `refresh`; with it metricd does.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,18 @@ import requests
 
 CONFIGURATION = """
 [DEFAULT]
-coordination_url = file://{folder}/coordination
+coordination_url = {coordination}
 [indexer]
 url = {database}
 [api]
 auth_mode = basic
 host = 127.0.0.1
 port = {port}
+[metricd]
+workers = {workers}
 [incoming]
-driver = file
+driver = {incoming}
+redis_url = {redis}
 file_basepath = {folder}/measures
 [storage]
 driver = file
@@ -68,29 +74,68 @@ class Gnocchi:
             self.ask("GET", f"/v1/resource/generic/{one}/metric/{METRIC}/measures?refresh=true")
 
 
-@contextmanager
-def gnocchi(folder: Path, database: str) -> Iterator[Gnocchi]:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    configuration = folder / "gnocchi.conf"
-    database = database.replace("postgresql:", "postgresql+psycopg2:")
-    configuration.write_text(CONFIGURATION.format(folder=folder, database=database, port=port))
-    options = ["--config-file", str(configuration)]
-    subprocess.run([BIN / "gnocchi-upgrade", *options], check=True, capture_output=True)
-    # uWSGI is looked for in the PATH, its packages in VIRTUAL_ENV
-    path = f"{BIN}:{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "VIRTUAL_ENV": str(BIN.parent)}
-    with (folder / "gnocchi-api.log").open("wb") as log:
-        process = subprocess.Popen(
-            [BIN / "gnocchi-api", *options], env=environment, stdout=log, stderr=log
-        )
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """A server of its own without an append-only file, as gnocchi's documentation has it."""
+    from telemetry_site.embedded.valkey import binary
+
+    port = free_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
+    with (folder / "redis.log").open("wb") as log:
+        process = subprocess.Popen([binary(), *options], stdout=log, stderr=log)
     try:
-        running = Gnocchi(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
-        _wait(running)
-        yield running
+        yield f"redis://127.0.0.1:{port}/"
     finally:
         process.terminate()
         process.wait(60)
+
+
+@contextmanager
+def gnocchi(
+    folder: Path, database: str, programs: Path = BIN, redis: str = "", workers: int = 0
+) -> Iterator[Gnocchi]:
+    """Its programs are those of this interpreter's environment, or those in `programs`."""
+    port = free_port()
+    configuration = folder / "gnocchi.conf"
+    configuration.write_text(
+        CONFIGURATION.format(
+            folder=folder, port=port, workers=workers or 1, redis=redis,
+            database=database.replace("postgresql:", "postgresql+psycopg2:"),
+            incoming="redis" if redis else "file",
+            coordination=redis or f"file://{folder}/coordination",
+        )
+    )  # fmt: skip
+    options = ["--config-file", str(configuration)]
+    subprocess.run([programs / "gnocchi-upgrade", *options], check=True, capture_output=True)
+    names = ["gnocchi-api", *(["gnocchi-metricd"] if workers else [])]
+    started = [_start(programs, name, options, folder / f"{name}.log") for name in names]
+    try:
+        running = Gnocchi(f"http://127.0.0.1:{port}", psutil.Process(started[0].pid))
+        _wait(running)
+        yield running
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(60)
+
+
+def _start(
+    programs: Path, name: str, options: Sequence[str], output: Path
+) -> subprocess.Popen[bytes]:
+    """uWSGI is looked for in the PATH, its packages in VIRTUAL_ENV."""
+    path = f"{programs}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "VIRTUAL_ENV": str(programs.parent)}
+    with output.open("wb") as log:
+        return subprocess.Popen(
+            [programs / name, *options], env=environment, stdout=log, stderr=log
+        )
 
 
 def _wait(running: Gnocchi) -> None:

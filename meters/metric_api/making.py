@@ -1,7 +1,8 @@
 """Metrics and resources that are made, attached and detached through the metric API.
 
 Everything here runs in a transaction of the caller's under the catalogue's lock, which collectors
-take too: two of them never wait for each other crosswise.
+take too: two of them never wait for each other crosswise. Who only adds new rows shares the lock
+with others that do.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ def lock_catalogue() -> None:
     """Held until the transaction ends."""
     with connection.cursor() as cursor:
         catalogue.lock_catalogue(cursor)
+
+
+def share_catalogue() -> None:
+    """Held until the transaction ends, together with others that add a resource of their own.
+
+    Not to be followed by `lock_catalogue`: two that share it would wait for each other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [catalogue.CATALOGUE_LOCK])
 
 
 def raise_epoch() -> None:

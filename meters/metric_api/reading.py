@@ -1,17 +1,14 @@
-"""One metric's measures."""
+"""One metric's measures, and the cost that a question may have."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from meters.aggregation import aggregate
+from meters.aggregation import Floats, Ints, aggregate
 from meters.archives import Range, archived
 from meters.calendars import UNITS, resample_calendar
 from meters.metric_api.aggregates import archive_of
 from meters.metric_api.cost import Tally
 from meters.metric_api.errors import bad_request, not_found, refusal
 from meters.metric_api.params import Params
-from meters.metric_api.shapes import measures_json
 from meters.models import Metric
 from meters.store.points import Points
 from meters.timespans import TimespanError, timespan_us
@@ -19,19 +16,24 @@ from meters.timespans import TimespanError, timespan_us
 DEFAULT_METHOD = "mean"
 
 
-def measures(metric: Metric, params: Params, tally: Tally) -> list[list[Any]]:
-    """Coarsest granularity first. Raises `ApiError`."""
+#: Times in µs, the granularity in seconds or a calendar's letter, and values.
+Measures = tuple[Ints, float | str, Floats]
+
+
+def measures(metric: Metric, params: Params, tally: Tally) -> list[Measures]:
+    """A part a granularity, coarsest first. Raises `ApiError`."""
     wanted = Range(params.time_us("start"), params.time_us("stop"))
     method = params.text("aggregation") or DEFAULT_METHOD
     granularity_us = params.timespan_us("granularity")
     resample = params.text("resample")
     if resample is not None and granularity_us is None:
         raise bad_request("A granularity must be specified to resample")
-    return [
-        row
-        for one_us in granularities(metric, method, granularity_us)
-        for row in _at(metric, one_us, method, wanted, resample, tally)
-    ]
+    parts = []
+    for one_us in granularities(metric, method, granularity_us):
+        part = _at(metric, one_us, method, wanted, resample)
+        tally.add(len(part[2]))
+        parts.append(part)
+    return parts
 
 
 def granularities(
@@ -60,26 +62,22 @@ def granularities(
 
 
 def _at(
-    metric: Metric, granularity_us: int, method: str, wanted: Range, resample: str | None,
-    tally: Tally,
-) -> list[list[Any]]:  # fmt: skip
+    metric: Metric, granularity_us: int, method: str, wanted: Range, resample: str | None
+) -> Measures:
     points = archived([archive_of(metric, granularity_us)], granularity_us, method, wanted)
     if resample is None:
-        tally.add(len(points.values))
-        return measures_json(points.timestamps, granularity_us / 1e6, points.values)
-    rows = _resampled(points, method, resample)
-    tally.add(len(rows))
-    return rows
+        return points.timestamps, granularity_us / 1e6, points.values
+    return _resampled(points, method, resample)
 
 
-def _resampled(points: Points, method: str, span: str) -> list[list[Any]]:
+def _resampled(points: Points, method: str, span: str) -> Measures:
     """The same method over the aggregates."""
     if span in UNITS:
         found = resample_calendar(points, span, method)
-        return measures_json(found.timestamps, span, found.values)
+        return found.timestamps, span, found.values
     try:
         span_us = timespan_us(span)
     except TimespanError as error:
         raise bad_request(str(error)) from error
     found = aggregate(points, span_us, method)
-    return measures_json(found.timestamps, span_us / 1e6, found.values)
+    return found.timestamps, span_us / 1e6, found.values

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from meters.archive_policies import PolicyError, choose_all
 from meters.metric_api import making
-from meters.metric_api.errors import bad_request, conflict, refusal
+from meters.metric_api.errors import ApiError, bad_request, conflict, refusal
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
 from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
@@ -34,14 +34,32 @@ class MetricDefinition(NamedTuple):
 MetricsBody = Mapping[str, UUID | MetricDefinition]
 
 
-@transaction.atomic
 def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Resource:
     """`body` has been checked against the schema of the type. Raises `ApiError`."""
-    making.lock_catalogue()
-    moment = now()
     identity = resource_uuid(body["id"], caller.creator)
+    try:
+        return _create(caller, kind, body, identity)
+    except IntegrityError as error:  # another request is making it, too
+        if not Resource.objects.filter(uuid=identity).exists():
+            raise
+        raise _taken(identity) from error
+
+
+def _taken(identity: UUID) -> ApiError:
+    return conflict(f"Resource {identity} already exists")
+
+
+@transaction.atomic
+def _create(
+    caller: Caller, kind: ResourceType, body: Mapping[str, Any], identity: UUID
+) -> Resource:
+    if any(isinstance(one, UUID) for one in body.get("metrics", {}).values()):
+        making.lock_catalogue()  # metrics move
+    else:
+        making.share_catalogue()
+    moment = now()
     if Resource.objects.filter(uuid=identity).exists():
-        raise conflict(f"Resource {identity} already exists")
+        raise _taken(identity)
     resource = Resource(
         uuid=identity, original_id=body["id"], creator=caller.creator, type=kind.name,
         project_id=body.get("project_id"), user_id=body.get("user_id"),

@@ -46,7 +46,8 @@ class AggregationView(MetricView):
         if not metrics:
             return []
         if len(metrics) == 1:
-            return reading.measures(metrics[0], self.params, self.tally)
+            parts = reading.measures(metrics[0], self.params, self.tally)
+            return [row for part in parts for row in measures_json(*part)]
         method = self.params.text("aggregation") or reading.DEFAULT_METHOD
         sources = Sources()
         for metric in metrics:

@@ -23,7 +23,7 @@ from meters.metric_api.measures import decode
 from meters.metric_api.paging import Paging
 from meters.metric_api.posting import Post, store
 from meters.metric_api.resources import MetricDefinition, policies_of
-from meters.metric_api.shapes import created_json, listed_json, metric_json
+from meters.metric_api.shapes import created_json, listed_json, measures_text, metric_json
 from meters.models import Metric
 from meters.store.deletion import delete_metrics
 
@@ -128,7 +128,8 @@ class Measures(OneMetric):
         metric = self.metric(**at)
         require("get measures", self.caller, target_of(metric))
         self.params.flag("refresh")  # measures are visible once they are acknowledged
-        return self.answer(reading.measures(metric, self.params, self.tally))
+        parts = reading.measures(metric, self.params, self.tally)
+        return self.answer_text(measures_text(parts))
 
     def post(self, request: Request, **at: str) -> HttpResponse:
         metric = self.metric(**at)

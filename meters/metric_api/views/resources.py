@@ -50,6 +50,11 @@ def told(resource: Resource, kind: ResourceType) -> dict[str, Any]:
     return resource_json(current(resource), kind, rows.values_list("name", "uuid"))
 
 
+def bare(resource: Resource, kind: ResourceType) -> dict[str, Any]:
+    """As `told`, of a resource that has no metrics."""
+    return resource_json(current(resource), kind, ())
+
+
 class Resources(MetricView):
     def get(self, request: Request, type: str) -> HttpResponse:
         kind = resource_type(type)
@@ -62,7 +67,8 @@ class Resources(MetricView):
         body = self.body(schemas.resource_schema(own, is_new=True))
         resource = resources.create(self.caller, kind, body)
         address = self.url("resource", kind.name, str(resource.uuid))
-        return conditions.stamp(self.created(told(resource, kind), address), resource)
+        item = told(resource, kind) if body.get("metrics") else bare(resource, kind)
+        return conditions.stamp(self.created(item, address), resource)
 
     def delete(self, request: Request, type: str) -> HttpResponse:
         kind = resource_type(type)

@@ -1,0 +1,25 @@
+"""The JSON of measures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from meters.metric_api.shapes import measures_json, measures_text
+
+TIMES = np.array([0, 300_000_000, 1_700_000_000_250_000], dtype=np.int64)
+VALUES = np.array([1.0, -1e300, 5e-324])
+
+
+@pytest.mark.parametrize("granularity", [300.0, 0.5, "M"])
+def test_text_is_what_json_makes_of_the_rows(granularity: float | str) -> None:
+    parts = [(TIMES, granularity, VALUES), (TIMES[:1], 60.0, np.array([1 / 3]))]
+    rows = [row for part in parts for row in measures_json(*part)]
+    assert measures_text(parts) == json.dumps(rows)
+
+
+def test_no_points_are_an_empty_list() -> None:
+    assert measures_text([]) == "[]"
+    assert measures_text([(TIMES[:0], 300.0, VALUES[:0])]) == "[]"
