@@ -60,8 +60,12 @@ def test_zcat_shows_the_frames() -> None:
     assert gzip.decompress(WHOLE).startswith(msgspec.msgpack.encode(HEADER))
 
 
-@pytest.mark.parametrize("size", range(0, len(WHOLE), 3))
-def test_a_file_that_ends_anywhere_is_good_up_to_its_last_place(size: int) -> None:
+def test_a_file_that_ends_anywhere_is_good_up_to_its_last_place() -> None:
+    for size in range(len(WHOLE)):
+        _ends_at(size)
+
+
+def _ends_at(size: int) -> None:
     if size < ENDS[0]:
         with pytest.raises(SampleFileError, match="no file of samples"):
             kept(io.BytesIO(WHOLE[:size]))
@@ -111,6 +115,7 @@ def member(content: bytes) -> bytes:
         (member(msgspec.msgpack.encode(msgspec.structs.replace(HEADER, format="x"))), "no file"),
         (member(msgspec.msgpack.encode(FRAMES[0])), "no file of samples"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # a member holds the time
 )  # fmt: skip
 def test_other_faults_are_sentences(content: bytes, told: str) -> None:
     with pytest.raises(SampleFileError, match=told):
