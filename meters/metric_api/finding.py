@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from meters.metric_api import policies
 from meters.metric_api.errors import forbidden, not_found
@@ -41,6 +44,12 @@ def _metrics() -> QuerySet[Metric]:
     return rows.filter(archive_policy__isnull=False)
 
 
+def _many_metrics() -> QuerySet[Metric]:
+    """As `_metrics`, with one object for all the metrics of a policy."""
+    rows = Metric.objects.select_related("resource").prefetch_related("archive_policy")
+    return rows.filter(archive_policy__isnull=False)
+
+
 def listed_metrics(caller: Caller) -> QuerySet[Metric]:
     return _metrics().filter(policies.metric_filter("list metric", caller))
 
@@ -55,11 +64,38 @@ def metric_by_id(text: str) -> Metric:
 
 
 def metrics_by_ids(ids: set[UUID]) -> dict[UUID, Metric]:
-    return {metric.uuid: metric for metric in _metrics().filter(uuid__in=ids)}
+    return {metric.uuid: metric for metric in _many_metrics().filter(uuid__any=ids)}
 
 
 def metrics_of(resources: list[int]) -> QuerySet[Metric]:
-    return _metrics().filter(resource__in=resources)
+    return _many_metrics().filter(resource__id__any=resources)
+
+
+class Measured(NamedTuple):
+    """What of a metric there is to know for posting its measures."""
+
+    pk: int
+    uuid: UUID
+    name: str
+    creator: str
+    resource_id: int
+    resource_uuid: UUID
+    project_id: str | None
+    ended_at: datetime | None
+
+    @property
+    def target(self) -> Target:
+        return Target(self.creator, self.project_id)
+
+
+def measured(condition: Q) -> Iterator[Measured]:
+    """Those of the metrics for which it holds, without a model instance each."""
+    rows = Metric.objects.filter(condition, archive_policy__isnull=False)
+    found = rows.values_list(
+        "pk", "uuid", "name", "creator", "resource_id",
+        "resource__uuid", "resource__project_id", "resource__ended_at",
+    )  # fmt: skip
+    return (Measured(*row) for row in found)
 
 
 def metric_by_name(resource: Resource, name: str) -> Metric:

@@ -78,7 +78,7 @@ def by_history(
     inputs = aggregates.inputs_of(sources, query, granularity_us)
     owners = {place.metric.resource_id for place in sources.places}
     spans: dict[Values, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-    for revision in revisions_of(Resource.objects.filter(pk__in=owners)).order_by("valid_from"):
+    for revision in revisions_of(Resource.objects.filter(pk__any=owners)).order_by("valid_from"):
         since, until = _span(revision, query)
         if since < until:
             values = values_of(state_of(revision), kind, by)

@@ -72,7 +72,7 @@ def states_json(
 
 
 def _metrics(resources: Iterable[int]) -> dict[int, list[tuple[str, Any]]]:
-    rows = Metric.objects.filter(resource__in=set(resources), archive_policy__isnull=False)
+    rows = Metric.objects.filter(resource__id__any=set(resources), archive_policy__isnull=False)
     found = defaultdict(list)
     for pk, name, uuid in rows.order_by("name").values_list("resource_id", "name", "uuid"):
         found[pk].append((name, uuid))

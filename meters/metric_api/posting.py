@@ -10,16 +10,17 @@ from uuid import UUID
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from meters.metric_api import making
 from meters.metric_api.errors import ApiError, bad_request, refusal
-from meters.metric_api.finding import metrics_of, require, target_of
+from meters.metric_api.finding import Measured, measured, require, target_of
 from meters.metric_api.ids import ResourceIdError, resource_uuid
 from meters.metric_api.measures import Columns, Posted, invalid_input
 from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.schemas import checked_name
 from meters.metric_api.times import text_of
-from meters.models import Metric, Resource
+from meters.models import Resource
 from meters.store.head import Rows
 from meters.store.write import FUTURE_ALLOWANCE, store_rows
 from telemetry_site.auth.caller import Caller
@@ -31,7 +32,7 @@ Pair = tuple[UUID, str]
 class Post(NamedTuple):
     """New measures of one metric, in the order in which they were sent."""
 
-    metric: Metric
+    metric: Measured
     columns: Columns
 
 
@@ -70,7 +71,7 @@ def _reopen(posts: Sequence[Post]) -> None:
     """A resource that is measured again after its end has not ended (metric-api.md 13.5)."""
     newest: dict[int, datetime] = {}
     for metric, columns in posts:
-        if metric.resource.ended_at is not None:
+        if metric.ended_at is not None:
             moment = from_us(int(columns.timestamps.max()))
             newest[metric.resource_id] = max(moment, newest.get(metric.resource_id, moment))
     for pk, moment in newest.items():
@@ -96,7 +97,7 @@ def store_by_name(caller: Caller, posted: Sequence[Posted], creates: bool) -> No
         named = sorted(f"{ids[one.resource_id]}/{one.name}" for one in missing)
         raise bad_request(f"Unknown metrics: {', '.join(named)}")
     for metric in found.values():
-        require("post measures", caller, target_of(metric))
+        require("post measures", caller, metric.target)
     store([Post(found[ids[one.resource_id], one.name], one.columns) for one in posted])
 
 
@@ -107,21 +108,23 @@ def _identity(name: str, caller: Caller) -> UUID:
         raise invalid_input(str(error), (name,), of_value=False) from error
 
 
-def _found(ids: Mapping[str, UUID], posted: Sequence[Posted]) -> dict[Pair, Metric]:
-    rows = Resource.objects.filter(uuid__in=ids.values()).values_list("pk", flat=True)
-    named = metrics_of(list(rows)).filter(name__in={one.name for one in posted})
+def _found(ids: Mapping[str, UUID], posted: Sequence[Posted]) -> dict[Pair, Measured]:
     wanted = {(ids[one.resource_id], one.name) for one in posted}
-    found = {(metric.resource.uuid, metric.name): metric for metric in named}
+    names = {name for _, name in wanted}
+    rows = measured(Q(resource__uuid__any=ids.values()) & Q(name__in=names))
+    found = {(metric.resource_uuid, metric.name): metric for metric in rows}
     return {pair: metric for pair, metric in found.items() if pair in wanted}
 
 
 def _missing(
-    ids: Mapping[str, UUID], posted: Sequence[Posted], found: Mapping[Pair, Metric]
+    ids: Mapping[str, UUID], posted: Sequence[Posted], found: Mapping[Pair, Measured]
 ) -> list[Posted]:
     return [one for one in posted if (ids[one.resource_id], one.name) not in found]
 
 
-def _made(caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Posted]) -> dict[Pair, Metric]:
+def _made(
+    caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Posted]
+) -> dict[Pair, Measured]:
     """The missing metrics, on resources that are there."""
     resources = _resources(ids, missing)
     for resource in resources.values():
@@ -134,12 +137,13 @@ def _made(caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Posted]) ->
         for one, policy in zip(missing, policies_of(definitions), strict=True)
     ]
     made = making.make_metrics(wanted, caller)
-    return {(metric.resource.uuid, metric.name): metric for metric in made}
+    rows = measured(Q(pk__any=[metric.pk for metric in made]))
+    return {(metric.resource_uuid, metric.name): metric for metric in rows}
 
 
 def _resources(ids: Mapping[str, UUID], missing: Sequence[Posted]) -> dict[UUID, Resource]:
     wanted = {ids[one.resource_id]: one.resource_id for one in missing}
-    found = {resource.uuid: resource for resource in Resource.objects.filter(uuid__in=wanted)}
+    found = {resource.uuid: resource for resource in Resource.objects.filter(uuid__any=wanted)}
     unknown = {identity: name for identity, name in wanted.items() if identity not in found}
     if unknown:
         raise unknown_resources(unknown)

@@ -10,6 +10,7 @@ from meters.models.catalogue import (
 from meters.models.chunks import Chunk, DeletedSeries, RetentionWalk, StoreSurvey
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
+from meters.models.lookups import AnyOf as AnyOf
 from meters.models.operations import (
     BatchAttempt,
     IngestMinute,
