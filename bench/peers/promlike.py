@@ -1,5 +1,5 @@
-"""Debian's `prometheus` and `victoria-metrics`, run on loopback from packages unpacked in the user's
-cache directory: nothing is installed, no service started.
+"""Debian's `prometheus` and `victoria-metrics` on loopback, from packages unpacked in the cache
+directory of the user: nothing is installed, no service started.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def prometheus(folder: Path) -> Iterator[Engine]:
         "--storage.tsdb.retention.time=3650d",
     ]  # fmt: skip
     with _running(command, folder / "prometheus.log", f"{url}/-/ready") as process:
-        yield Engine(
-            "prometheus", package.name, url, process, lambda: _prometheus_bytes(url, data)
-        )
+        yield Engine("prometheus", package.name, url, process, lambda: _prometheus_bytes(url, data))
 
 
 @contextmanager
