@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help run test browser faults lint types docs shell bench compat soak check-skips apt
 help:
-	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… | compat SUITE=… [FILE=…] | soak"
+	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… [ARGS=--quick] | compat SUITE=… [FILE=…] | soak"
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
@@ -70,7 +70,7 @@ docs: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@test -f bench/$(NAME).py || { echo "make bench NAME=… with one of: $$(grep -l __main__ bench/*.py | xargs -n1 basename -s .py | tr '\n' ' ')"; exit 1; }
-	@$(BIN)/python -m bench.$(NAME)
+	@$(BIN)/python -m bench.$(NAME) $(ARGS)
 
 # Each outside suite in an environment of its own, at its locked version.
 $(VENV)/compat-%.stamp: requirements/compat-%.txt | $(BIN)/python
