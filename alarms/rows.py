@@ -8,6 +8,8 @@ from django.db import connection
 from django.db.models import AutoField, Field, Model
 from django.db.models.expressions import DatabaseDefault
 
+from telemetry_site.database import copying
+
 
 def copy_in(rows: Sequence[Model]) -> None:
     """Insert rows of one model, as `bulk_create` does, in a quarter of its time.
@@ -21,11 +23,7 @@ def copy_in(rows: Sequence[Model]) -> None:
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     statement = f"COPY {connection.ops.quote_name(rows[0]._meta.db_table)} ({columns}) FROM STDIN"
     prepare = [(field.attname, field.get_db_prep_save) for field in fields]
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-        cursor.copy(statement) as copy,
-    ):
+    with connection.cursor() as cursor, copying(cursor, statement) as copy:
         for row in rows:
             copy.write_row([make(getattr(row, name), connection) for name, make in prepare])
 

@@ -55,7 +55,8 @@ def raw_copy() -> None:
 
 def collected(payloads: list[bytes], at_once: int) -> None:
     """As the collector does it, but for the receipts' publication (see the broker path)."""
-    from meters.collector import Delivery, _collect
+    from meters.collector import _collect
+    from meters.deliveries import Delivery
 
     for first in range(0, len(payloads), at_once):
         _collect([Delivery(payload) for payload in payloads[first : first + at_once]])

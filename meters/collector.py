@@ -9,7 +9,9 @@ Order matters for safety:
    that is away ends no worker: however often it makes us begin again, that is one attempt, and it
    is taken back when the message goes back.
 2. What can't be decoded goes whole to the quarantine.
-3. After the commit the receipts are published; a lost receipt costs one more publication.
+3. After the commit the receipts are published; a lost receipt costs one more publication. A copy
+   of what this process has stored lately is receipted without another look: after an outage most
+   of the queue are copies, since agents go on publishing what they have no receipt for.
 4. Only then the messages are acknowledged (by returning).
 """
 
@@ -18,7 +20,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import structlog
 from celery.exceptions import Reject
@@ -32,6 +33,7 @@ from django.db import (
 from django.db.models import F
 
 from meters import metrics, wire
+from meters.deliveries import Delivery, Receipts, StoredLately
 from meters.models import BatchAttempt
 from meters.receipts import publish_receipts
 from meters.store import quarantine
@@ -48,12 +50,7 @@ LATE_US = 60_000_000
 MAX_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One message of the collector's queue. `again`: delivered or published before."""
-
-    payload: bytes
-    again: bool = False
+_stored_lately = StoredLately()
 
 
 def collect(deliveries: Sequence[Delivery]) -> None:
@@ -63,8 +60,9 @@ def collect(deliveries: Sequence[Delivery]) -> None:
     stayed away or something unforeseen happened.
     """
     begun: dict[str, int] = {}
+    receipts, deliveries = _stored_lately.split(deliveries)
     try:
-        receipts = patiently(lambda: _collect(deliveries, begun), AWAY, _database_away, PATIENCE_S)
+        receipts += patiently(lambda: _collect(deliveries, begun), AWAY, _database_away, PATIENCE_S)
     except AWAY as error:
         log.warning("database away, messages go back", messages=len(deliveries), error=str(error))
         _take_back_attempts(begun)
@@ -75,6 +73,7 @@ def collect(deliveries: Sequence[Delivery]) -> None:
         _count_attempts(deliveries)
         time.sleep(1)
         raise Reject(str(error), requeue=True) from error
+    _stored_lately.remember(deliveries, receipts)
     failpoint("collector.after_commit")
     publish_receipts(receipts)
     failpoint("collector.after_receipt")
@@ -86,9 +85,7 @@ def _database_away(error: Exception) -> None:
     connection.close()
 
 
-def _collect(
-    deliveries: Sequence[Delivery], begun: dict[str, int]
-) -> list[tuple[str, wire.Receipt]]:
+def _collect(deliveries: Sequence[Delivery], begun: dict[str, int]) -> Receipts:
     """First deliveries together; what came again alone, so that a crash tells which it was.
 
     `begun` holds {batch id: which attempt this is} and is filled here.
@@ -101,7 +98,7 @@ def _collect(
     return receipts
 
 
-def _collect_again(payload: bytes, begun: dict[str, int]) -> list[tuple[str, wire.Receipt]]:
+def _collect_again(payload: bytes, begun: dict[str, int]) -> Receipts:
     """Count the attempt, then store; the count is forgotten when the worker has survived it."""
     _, batch_id, agent_id = wire.peek_header(payload)
     if batch_id and batch_id not in begun:
@@ -114,7 +111,7 @@ def _collect_again(payload: bytes, begun: dict[str, int]) -> list[tuple[str, wir
     return receipts
 
 
-def _collect_together(payloads: Sequence[bytes]) -> list[tuple[str, wire.Receipt]]:
+def _collect_together(payloads: Sequence[bytes]) -> Receipts:
     receipts = []
     batches: dict[str, wire.Batch] = {}
     for payload in payloads:

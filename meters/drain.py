@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from kombu.exceptions import KombuError
 
-from meters.collector import Delivery
+from meters.deliveries import Delivery
 from meters.foreign import UnacceptableError, check, set_aside
 from telemetry_site.celery import app
 from telemetry_site.queues import broker_errors

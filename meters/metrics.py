@@ -9,6 +9,9 @@ INGEST_REJECTED = Counter(
     "telemetry_ingest_rejected_total", "Items put into the quarantine, by reason.", ["reason"]
 )
 INGEST_DUPLICATES = Counter("telemetry_ingest_duplicates_total", "Events that were there already.")
+INGEST_COPIES = Counter(
+    "telemetry_ingest_copies_total", "Batches that came again after they were stored."
+)
 TRANSIENT_ERRORS = Counter(
     "telemetry_transient_errors_total", "Faults that were waited out, by place.", ["where"]
 )
@@ -51,5 +54,26 @@ HEAD_SLOTS_FREE = Gauge(
 )  # fmt: skip
 COMPACTION_LAG = Gauge(
     "telemetry_compaction_lag_seconds", "Age of the oldest slot that waits to be packed.",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+STORE_SERIES = Gauge("telemetry_store_series", "Series.", multiprocess_mode="mostrecent")
+STORE_SAMPLES = Gauge(
+    "telemetry_store_samples", "Samples, by where they lie.", ["place"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+STORE_CHUNKS = Gauge(
+    "telemetry_store_chunks", "Chunks, by whether they wait to be merged.", ["state"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+STORE_BYTES = Gauge(
+    "telemetry_store_bytes", "Size of the tables with indexes and all.", ["place"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+STORE_OLDEST = Gauge(
+    "telemetry_store_oldest_timestamp_seconds", "The oldest day in chunks; 0 where there is none.",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+STORE_METER_SAMPLES = Gauge(
+    "telemetry_store_meter_samples", "Samples of the meters that have the most.", ["meter"],
     multiprocess_mode="mostrecent",
 )  # fmt: skip

@@ -9,10 +9,11 @@ from celery import signals
 from django.conf import settings
 
 from meters import deadletters
-from meters.collector import Delivery, collect
+from meters.collector import collect
+from meters.deliveries import Delivery
 from meters.drain import waiting_messages
 from meters.housekeeping import keep_house
-from meters.store import retention
+from meters.store import retention, surveys
 from meters.store.compaction import tend
 from telemetry_site.celery import app
 from telemetry_site.database import left_to_the_next_run
@@ -55,6 +56,13 @@ def keep_retention() -> None:
     """Delete chunks past their retention; the next run goes on."""
     with left_to_the_next_run("retention"):
         retention.walk()
+
+
+@app.task(name="meters.tasks.survey_store", queue="maintenance")
+def survey_store() -> None:
+    """Count what the store holds, for the storage page and the metrics."""
+    with left_to_the_next_run("survey"):
+        surveys.keep_surveyed()
 
 
 @app.task(name="meters.tasks.drain_dead_letters", queue="maintenance")

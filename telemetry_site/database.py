@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db import InterfaceError, OperationalError
+from django.db.backends.utils import CursorWrapper
+
+if TYPE_CHECKING:
+    from psycopg import Copy
 
 log = structlog.get_logger(__name__)
 
@@ -23,3 +28,15 @@ def left_to_the_next_run(work: str, also: tuple[type[Exception], ...] = ()) -> I
         yield
     except AWAY + also as error:
         log.warning(f"{work} left to the next run", error=str(error).strip())
+
+
+@contextmanager
+def copying(
+    cursor: CursorWrapper, statement: str, parameters: Sequence[object] | None = None
+) -> Iterator[Copy]:
+    """A COPY whose errors are Django's, as those of all statements: the driver's are not `AWAY`.
+
+    By the driver's own cursor: Django's for debugging takes no parameters here.
+    """
+    with cursor.db.wrap_database_errors, cursor.cursor.copy(statement, parameters) as copy:
+        yield copy

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 
+from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 
 REPEAT_AFTER_S = 600.0
@@ -23,6 +24,8 @@ class Outages(logging.Filter):
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], Reject):
+            record.exc_info = None  # given back on purpose; who did it has said why
         if not record.name.startswith(_SPEAKERS):
             return True
         template = str(record.msg)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import Sum
-from django.db.models.functions import Now, TruncMinute
 
-from meters.models import IngestMinute
 from meters.store.quarantine import open_counts
+from meters.store.reports import ingest_rates
 from telemetry_site import __version__, clock, status
 from telemetry_site.celery import app
 from telemetry_site.queues import answering, broker_errors, depths
 
 log = structlog.get_logger(__name__)
 
-MINUTES = 5
 BROKER_WAIT_S = 2
 
 
@@ -32,18 +28,6 @@ def look(details: bool) -> dict[str, Any]:
             **ingest_rates(),
         }
     return {"version": __version__, "now": clock.now(), "installation": installation}
-
-
-def ingest_rates() -> dict[str, float]:
-    """What was stored a second, over the last whole minutes of all collectors."""
-    this_minute = TruncMinute(Now())
-    rows = IngestMinute.objects.filter(
-        minute__gte=this_minute - timedelta(minutes=MINUTES), minute__lt=this_minute
-    )
-    sums = rows.aggregate(
-        samples_per_s=Sum("samples"), events_per_s=Sum("events"), rejected_per_s=Sum("rejected")
-    )
-    return {name: (total or 0) / (MINUTES * 60) for name, total in sums.items()}
 
 
 def queue_lengths() -> list[dict[str, Any]]:

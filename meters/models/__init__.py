@@ -7,7 +7,7 @@ from meters.models.catalogue import (
     Resource,
     ResourceRevision,
 )
-from meters.models.chunks import Chunk, DeletedSeries, RetentionWalk
+from meters.models.chunks import Chunk, DeletedSeries, RetentionWalk, StoreSurvey
 from meters.models.events import Event
 from meters.models.head import HeadSample, HeadSlot
 from meters.models.operations import (
@@ -49,4 +49,5 @@ __all__ = [
     "RetentionWalk",
     "SampleImport",
     "Source",
+    "StoreSurvey",
 ]

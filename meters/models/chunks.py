@@ -6,6 +6,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from meters.queries import OperatorQuerySet
+
 
 class Chunk(models.Model):
     """Samples of one series in one day (UTC), sorted, one for each timestamp.
@@ -72,3 +74,31 @@ class RetentionWalk(models.Model):
 
     def __str__(self) -> str:
         return f"begun {self.begun_at:%Y-%m-%d %H:%M}, at series {self.position}"
+
+
+class StoreSurvey(models.Model):
+    """One row: what `meters.store.surveys` has counted last, and how long that `took`.
+
+    `meters` is a list of ``{"name", "series", "samples", "bytes"}``, most samples first.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    taken_at = models.DateTimeField()
+    took = models.DurationField()
+    exact = models.BooleanField()
+    series = models.BigIntegerField()
+    head_samples = models.BigIntegerField()
+    chunk_samples = models.BigIntegerField()
+    chunks = models.BigIntegerField()
+    unmerged = models.BigIntegerField()
+    oldest = models.DateTimeField(null=True)
+    newest = models.DateTimeField(null=True)
+    meters = models.JSONField()
+
+    objects = OperatorQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_survey_row")]
+
+    def __str__(self) -> str:
+        return f"{self.series} series on {self.taken_at:%Y-%m-%d %H:%M}"

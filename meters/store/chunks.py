@@ -17,6 +17,7 @@ from pcodec import ChunkConfig, standalone
 
 from meters.store.copy_format import HEADER, PG_EPOCH_US, TRAILER
 from meters.store.points import Points
+from telemetry_site.database import copying
 
 DAY_US = 86_400_000_000
 _CONFIG = ChunkConfig(compression_level=4)
@@ -82,7 +83,7 @@ def write(cursor: CursorWrapper, points: Points, sequence: Ints, merged: bool) -
     if not len(points.index):
         return 0
     made, waiting = 0, bytearray(HEADER)
-    with cursor.copy(_COPY) as copy:
+    with copying(cursor, _COPY) as copy:
         for row in _rows(points, sequence, merged):
             made += 1
             waiting += row

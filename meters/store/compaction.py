@@ -14,8 +14,6 @@ import numpy as np
 import structlog
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Min
-from django.db.models.functions import Now
 from psycopg.errors import LockNotAvailable
 
 from meters import metrics
@@ -24,6 +22,7 @@ from meters.store import chunks, head
 from meters.store.copy_format import copy_out
 from meters.store.deletion import sweep_deleted
 from meters.store.head import Rows, table_of
+from meters.store.info import ring
 from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone
 from meters.store.points import Points
 from meters.store.read import CHUNK_COLUMNS, COLUMNS, as_packed, as_rows
@@ -96,11 +95,11 @@ def tend(seconds: float = TENDED_S) -> None:
 
 
 def _measure() -> None:
-    slots = HeadSlot.objects
-    metrics.HEAD_SLOTS_FREE.set(slots.filter(state=HeadSlot.State.FREE).count())
-    waiting = slots.filter(state=HeadSlot.State.CLOSED)
-    lag = waiting.aggregate(lag=Now() - Min("opened_at"))["lag"]
-    metrics.COMPACTION_LAG.set(lag.total_seconds() if lag else 0)
+    now = ring()
+    metrics.HEAD_SLOTS_FREE.set(now.free)
+    metrics.COMPACTION_LAG.set(now.lag_s)
+    metrics.STORE_BYTES.labels("head").set(now.head_bytes)
+    metrics.STORE_BYTES.labels("chunks").set(now.chunk_bytes)
 
 
 def compact() -> Packing | None:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from django.db.backends.utils import CursorWrapper
 
+from telemetry_site.database import copying
+
 #: PostgreSQL counts timestamps in microseconds from 2000-01-01 UTC.
 PG_EPOCH_US = 946_684_800_000_000
 ROW = np.dtype(
@@ -48,11 +50,8 @@ def encode_rows(
 def copy_out(
     cursor: CursorWrapper, statement: str, parameters: Sequence[object] = ()
 ) -> list[list[bytes]]:
-    """The fields of each row of a COPY … TO STDOUT; null is empty.
-
-    By the driver's own cursor: Django's for debugging takes no parameters here.
-    """
-    with cursor.cursor.copy(statement, parameters or None) as copy:
+    """The fields of each row of a COPY … TO STDOUT; null is empty."""
+    with copying(cursor, statement, parameters or None) as copy:
         return list(_rows_of(b"".join(copy)))
 
 

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from meters.models import HeadSlot
 from meters.store.copy_format import encode_rows
 from meters.store.locks import ROTATION_LOCK, alone
+from telemetry_site.database import copying
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ def copy_rows(cursor: CursorWrapper, slot: int, rows: Rows) -> None:
     if np.any(rows.series_id[1:] < rows.series_id[:-1]):
         rows = rows.take(np.argsort(rows.series_id, kind="stable"))
     statement = f"COPY {table_of(slot)} (series_id, timestamp, value) FROM STDIN (FORMAT BINARY)"
-    with cursor.copy(statement) as copy:
+    with copying(cursor, statement) as copy:
         copy.write(encode_rows(*rows))
 
 

@@ -11,6 +11,8 @@ COMPACTION_LOCK = 0x636F6D70
 MERGE_LOCK = 0x6D657267
 #: Of the walk that deletes what is past its retention.
 RETENTION_LOCK = 0x72657465
+#: Of the job that counts what there is.
+SURVEY_LOCK = 0x73757276
 _TRY = "SELECT bool_and(pg_try_advisory_xact_lock(lock)) FROM unnest(%s) AS lock"
 
 

@@ -172,7 +172,7 @@ def oldest_time(series_ids: Sequence[int]) -> datetime | None:
 def points_by_day(
     series_ids: Sequence[int], start: datetime, stop: datetime
 ) -> dict[datetime, int]:
-    """On which days (UTC) the series have points in [start, stop), and how many at the most."""
+    """On which days (UTC) the series may have points in [start, stop), and how many at the most."""
 
     def read(cursor: CursorWrapper) -> dict[datetime, int]:
         found: dict[datetime, int] = defaultdict(int)

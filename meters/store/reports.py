@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Sum
+from django.db.models.functions import Now, TruncMinute
 
 from meters import wire
+from meters.models import IngestMinute
 from telemetry_site.clock import from_us
 
 if TYPE_CHECKING:
     from meters.store.write import StoreResult
 
 MAX_ERRORS = 20
+RATE_MINUTES = 5
 
 #: The newest slot of a source wins, in whatever order reports arrive.
 UPSERT_SOURCES = """
@@ -84,6 +89,18 @@ def count_minute(cursor: CursorWrapper, results: Sequence[StoreResult]) -> None:
             sum(result.rejected for result in results),
         ],
     )
+
+
+def ingest_rates() -> dict[str, float]:
+    """What was stored a second, over the last whole minutes of all collectors."""
+    this_minute = TruncMinute(Now())
+    rows = IngestMinute.objects.filter(
+        minute__gte=this_minute - timedelta(minutes=RATE_MINUTES), minute__lt=this_minute
+    )
+    sums = rows.aggregate(
+        samples_per_s=Sum("samples"), events_per_s=Sum("events"), rejected_per_s=Sum("rejected")
+    )
+    return {name: (total or 0) / (RATE_MINUTES * 60) for name, total in sums.items()}
 
 
 def _columns(batch: wire.Batch) -> dict[str, Any]:

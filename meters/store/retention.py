@@ -43,11 +43,12 @@ INSERT INTO meters_retentionwalk AS walk (id, position, begun_at) VALUES (1, 0, 
 ON CONFLICT (id) DO UPDATE SET position = 0, begun_at = now(), ended_at = NULL
 WHERE walk.ended_at IS NOT NULL AND walk.begun_at < now() - %s::interval
 """
+#: Whole days, and of each the chunks stored first go first: what was overwritten never comes back.
 #: What is being merged is skipped: two that wait for each other's chunks would be a deadlock.
 _BY_CLOCK = """
 DELETE FROM meters_chunk WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM meters_chunk WHERE series_id = ANY(%s) AND start < %s AND last < %s
-    LIMIT %s FOR UPDATE SKIP LOCKED))
+    SELECT ctid FROM meters_chunk WHERE series_id = ANY(%s) AND start < %s - interval '1 day'
+    ORDER BY series_id, start, sequence LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 #: The last chunk that is past stays: a rate at the first sample that is kept needs its predecessor.
 _BY_POLICY = """
@@ -60,6 +61,7 @@ DELETE FROM meters_chunk WHERE ctid = ANY(ARRAY(
              ORDER BY start DESC LIMIT 1) AS predecessor,
     meters_chunk AS chunk
     WHERE chunk.series_id = series AND chunk.start < day
+    ORDER BY chunk.series_id, chunk.start, chunk.sequence
     LIMIT %s FOR UPDATE OF chunk SKIP LOCKED))
 """
 
@@ -108,7 +110,7 @@ def _delete(
 ) -> tuple[int, int]:
     """How many chunks went by the clock, how many by a policy."""
     by_clock = [pk for pk, policy in series.items() if policy is None]
-    cursor.execute(_BY_CLOCK, [by_clock, bound, bound, CHUNKS_AT_ONCE])
+    cursor.execute(_BY_CLOCK, [by_clock, bound, CHUNKS_AT_ONCE])
     aged = int(cursor.rowcount)
     spans = _spans()
     by_policy = {pk: spans[policy] for pk, policy in series.items() if policy in spans}

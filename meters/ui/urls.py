@@ -1,6 +1,16 @@
 from django.urls import path
 
-from meters.ui.views import catalogue, docs, events, overview, plot, quarantine, session, sources
+from meters.ui.views import (
+    catalogue,
+    docs,
+    events,
+    overview,
+    plot,
+    quarantine,
+    session,
+    sources,
+    storage,
+)
 
 app_name = "ui"
 urlpatterns = [
@@ -23,6 +33,7 @@ urlpatterns = [
     path("events/<int:pk>", events.event, name="event"),
     path("docs/", docs.docs, name="docs"),
     path("docs/<path:name>", docs.docs, name="doc"),
+    path("storage", storage.storage, name="storage"),
     path("quarantine", quarantine.items, name="quarantine"),
     path("quarantine/<int:pk>", quarantine.item, name="quarantine-item"),
     path("quarantine/decide", quarantine.decide, name="quarantine-decide"),

@@ -89,6 +89,7 @@ CELERY_BEAT_SCHEDULE = {
     "housekeeping": _every("meters.tasks.housekeeping", 600),
     "compact": _every("meters.tasks.compact_store", 10),
     "retention": _every("meters.tasks.keep_retention", 60),
+    "survey": _every("meters.tasks.survey_store", 30),
     "dead letters": _every("meters.tasks.drain_dead_letters", 60),
     "evaluate": _every("alarms.tasks.evaluate_due_alarms", TELEMETRY_EVALUATION_TICK),
     "sweep outbox": _every("alarms.tasks.sweep_outbox", 2),

@@ -12,7 +12,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from meters import wire
-from meters.models import Metric
+from meters.models import Metric, StoreSurvey
+from meters.store.surveys import keep_surveyed
 from meters.store.write import store_batch
 from pollers.batch import BatchBuilder
 from telemetry_site.auth.models import Membership
@@ -125,6 +126,12 @@ def seed(instances: int = 6, hours: float = 3) -> None:
     _reports()
     _events(now)
     _quarantine()
+    count_what_is_stored()
+
+
+def count_what_is_stored() -> None:
+    StoreSurvey.objects.all().delete()
+    keep_surveyed()
 
 
 def _reports() -> None:

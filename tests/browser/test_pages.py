@@ -44,6 +44,7 @@ def every_page() -> dict[str, str]:
         "event": f"/events/{Event.objects.latest('pk').pk}",
         "sources": "/sources",
         "source": f"/sources/{Source.objects.filter(outcome='error').get().pk}",
+        "storage": "/storage",
         "quarantine": "/quarantine",
         "quarantine-item": f"/quarantine/{Quarantine.objects.latest('pk').pk}",
     }
@@ -272,6 +273,7 @@ def hostile_installation() -> None:
         trait = wire.Trait(text, "text", text)
         builder.event(wire.Event(f"{place}", text, now, [trait], {text: text}))
     seed.send(builder)
+    seed.count_what_is_stored()
 
 
 def hostile_resource() -> wire.Resource:
@@ -292,6 +294,7 @@ def hostile_pages() -> list[str]:
         "/events",
         f"/events/{Event.objects.get(message_id='2').pk}",
         "/sources",
+        "/storage",
         f"/sources/{Source.objects.filter(name=PAYLOADS[2]).get().pk}",
         "/quarantine",
         f"/quarantine/{Quarantine.objects.get(detail=PAYLOADS[3]).pk}",

@@ -31,6 +31,7 @@ NOTICED = [
     ("mark_before_sending", "f32_killed_notifier.py", "each_point"),
     ("commit_without_waiting", "f33_crashed_database.py", "that_crashes"),
     ("pack_piece_by_piece", "killed_compactor.py", "at_each_point"),
+    ("leave_the_drivers_errors", "killed_compactor.py", "inside_the_compactor"),
     ("write_in_place", "f37_killed_spool.py", "each_point"),
     ("write_without_fsync", "f37_killed_spool.py", "each_point"),
 ]

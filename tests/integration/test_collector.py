@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from celery.exceptions import Reject
 from django.db import OperationalError, connection
@@ -13,7 +14,8 @@ from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisError
 
 from meters import collector, wire
-from meters.collector import Delivery, collect
+from meters.collector import collect
+from meters.deliveries import Delivery
 from meters.models import BatchAttempt, Event, HeadSample, Quarantine
 from meters.replay import replay
 from telemetry_site.clock import now_us
@@ -226,3 +228,45 @@ def test_a_lost_broker_costs_a_receipt_not_the_batch(
     monkeypatch.setattr(receipts_module, "_publish", away)
     collect([Delivery(payload(1.0))])
     assert HeadSample.objects.count() == 1
+
+
+def test_copies_of_what_is_stored_are_receipted_without_the_database(
+    broker: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage most of the queue are copies."""
+    body, bad = payload(1.0), b"no batch"
+    collect([Delivery(body), Delivery(bad)])
+    assert receipts(broker)[id_of(body)].status == "stored"
+    looked_at = []
+    monkeypatch.setattr(collector, "_collect", lambda others, _: looked_at.extend(others) or [])
+    collect([Delivery(body, again=True)] * 3)
+    assert receipts(broker)[id_of(body)].status == "stored"
+    assert looked_at == []
+    collect([Delivery(bad, again=True)])
+    assert len(looked_at) == 1
+
+
+def test_another_batch_under_a_known_id_is_stored(broker: EmbeddedValkey) -> None:
+    first = batch_of((resource(), "cpu", 1.0, now_us()))
+    other = batch_of((resource("other"), "cpu", 2.0, now_us()))
+    collect([Delivery(wire.encode(first))])
+    same_id = msgspec.structs.replace(other, batch_id=first.batch_id)
+    collect([Delivery(wire.encode(same_id), again=True)])
+    assert HeadSample.objects.count() == 2
+
+
+def test_copies_of_what_went_back_are_not_taken_for_stored(
+    broker: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = payload(1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(collector, "PATIENCE_S", 0.0)
+        patch.setattr(collector, "_collect", _away)
+        with pytest.raises(Reject):
+            collect([Delivery(body)])
+    collect([Delivery(body, again=True)])
+    assert HeadSample.objects.count() == 1
+
+
+def _away(*_: Any) -> Any:
+    raise OperationalError("away")

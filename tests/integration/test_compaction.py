@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from django.db import OperationalError, connection, transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from psycopg.errors import LockNotAvailable
 
@@ -24,7 +22,6 @@ from meters.store.compaction import Packing, compact, merge
 from meters.store.read import latest_points, read_points
 from telemetry_site.clock import from_us, now, now_us, to_us
 from tests.support.batches import SECOND
-from tests.support.head import empty_head
 from tests.support.storing import (
     DAY,
     elsewhere,
@@ -373,48 +370,3 @@ class TestAtOnce:
             go_on.set()
         assert compact() is not None
         assert stored() == {noon: 1.0}
-
-
-SERIES = ("a", "b", "c")
-samples = st.lists(
-    st.tuples(st.sampled_from(SERIES), st.integers(0, 5), st.integers(-1, 1)),
-    min_size=1,
-    max_size=6,
-)
-steps = st.lists(st.one_of(samples, st.sampled_from(["rotate", "compact", "merge"])), max_size=25)
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(steps, st.integers(0, 5), st.integers(0, 6))
-def test_any_course_of_events_gives_what_a_dictionary_gives(
-    course: list[Any], low: int, high: int
-) -> None:
-    """`store` overwrites, each step leaves every point; the oracle is a dictionary."""
-    empty_head()
-    Chunk.objects.all().delete()
-    first = (now_us() // DAY - 3) * DAY
-    at = [first + place * DAY // 3 for place in range(7)]
-    oracle: dict[tuple[str, int], float] = {}
-    store(*((name, first - DAY, 0.0) for name in SERIES))
-    for step in course:
-        if isinstance(step, list):
-            new = {(name, at[place]): float(value) for name, place, value in step}
-            store(*((name, moment, value) for (name, moment), value in new.items()))
-            oracle |= new
-        else:
-            {"rotate": lambda: head.rotate(at_once=True), "compact": compact, "merge": merge}[
-                step
-            ]()
-    ids = {name: Metric.objects.get(resource__original_id=name).pk for name in SERIES}
-    points = read_points(list(ids.values()), from_us(at[low]), from_us(at[high]))
-    rows = zip(
-        points.index.tolist(), points.timestamps.tolist(), points.values.tolist(), strict=True
-    )
-    wanted = sorted(
-        (SERIES.index(name), moment, value)
-        for (name, moment), value in oracle.items()
-        if at[low] <= moment < at[high]
-    )
-    assert list(rows) == wanted

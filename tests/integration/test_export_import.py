@@ -10,71 +10,37 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meters import exporting, importing, wire
 from meters.housekeeping import keep_house
-from meters.models import Metric, Quarantine, Resource, ResourceRevision, SampleImport
-from meters.sample_file import Reader, Samples, Writer
-from meters.store import head, write
+from meters.models import (
+    STANDALONE,
+    Metric,
+    Quarantine,
+    Resource,
+    SampleImport,
+)
+from meters.sample_file import FORMAT, VERSION, Header, Reader, Samples, Selection, Writer
+from meters.store import head
 from meters.store.compaction import compact, merge
-from meters.store.read import read_points
-from meters.store.write import store_batches
-from telemetry_site.clock import from_us, now, now_us, to_us
+from meters.store.write import store_batches, store_rows
+from telemetry_site.clock import from_us, now, now_us
 from tests.support.batches import SECOND, batch_of, resource
-from tests.support.head import empty_head
+from tests.support.exports import Contents, command, contents, rows_in, rows_of
+from tests.support.store import empty_samples
 from tests.support.storing import DAY, in_a_thread, store, stored
 from tests.unit import wire_strategies as some
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
-
-#: Of each series: (time, the value's bytes, who owned it and how it was described then).
-Contents = dict[tuple[str, str, str], tuple[str, str, list[tuple[int, bytes, Any]]]]
-
-
-def contents() -> Contents:
-    found: Contents = {}
-    for metric in Metric.objects.select_related("resource"):
-        points = read_points([metric.pk])
-        revisions = list(metric.resource.revisions.order_by("valid_from"))
-        since = np.array([to_us(one.valid_from) for one in revisions])
-        place = np.maximum(np.searchsorted(since, points.timestamps, side="right") - 1, 0)
-        rows = [
-            (at, np.float64(value).tobytes(), _description(revisions[number]))
-            for at, value, number in zip(
-                points.timestamps.tolist(), points.values.tolist(), place.tolist(), strict=True
-            )
-        ]
-        key = (metric.resource.original_id, metric.resource.creator, metric.name)
-        if rows:
-            found[key] = metric.unit, metric.type, rows
-    return found
-
-
-def _description(one: ResourceRevision) -> Any:
-    return one.project_id, one.user_id, one.type, one.source, one.metadata
-
-
-def empty_store() -> None:
-    empty_head()
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE meters_chunk, meters_resource, meters_sampleimport CASCADE")
-    write._cache.clear()
-
-
-def command(*arguments: str) -> str:
-    """What a command tells on the standard error."""
-    told = io.StringIO()
-    call_command(*arguments, stderr=told)
-    return told.getvalue()
 
 
 @pytest.fixture
@@ -123,7 +89,7 @@ def _pack_and_merge() -> None:
 def test_what_goes_out_comes_in_as_it_was(
     tmp_path: Path, sent: list[tuple[wire.Batch, str]], packed: int, resources: int, points: int
 ) -> None:
-    empty_store()
+    empty_samples()
     for number, (batch, creator) in enumerate(sent):
         if number == packed:
             _pack_and_merge()
@@ -134,7 +100,7 @@ def test_what_goes_out_comes_in_as_it_was(
         patch.setattr(exporting, "RESOURCES_AT_ONCE", resources)
         patch.setattr(exporting, "POINTS_AT_ONCE", points)
         command("export_samples", str(file))
-    empty_store()
+    empty_samples()
     command("import_samples", str(file))
     assert contents() == before
     command("import_samples", str(file))
@@ -168,28 +134,10 @@ def test_an_export_that_was_killed_at_any_byte_goes_on(several: Contents, file: 
         part.write_bytes(whole[:cut])
         command("export_samples", str(file), "--resume")
         assert not part.exists()
-        assert _rows(file) == _rows_of(whole), cut
-    empty_store()
+        assert rows_in(file) == rows_of(whole), cut
+    empty_samples()
     command("import_samples", str(file))
     assert contents() == several
-
-
-def _rows(file: Path) -> list[tuple[str, int, float]]:
-    return _rows_of(file.read_bytes())
-
-
-def _rows_of(encoded: bytes) -> list[tuple[str, int, float]]:
-    """Each sample in the file, in its order there."""
-    rows = []
-    for frame in Reader(io.BytesIO(encoded)):
-        if isinstance(frame, Samples):
-            samples = wire.decode_batch(frame.batch).samples
-            assert samples is not None
-            catalogue, columns = wire.decode_catalogue(samples), wire.decode_columns(samples)
-            owners = [catalogue.resources[one.resource].id for one in catalogue.series]
-            plain = columns.index.tolist(), columns.timestamp.tolist(), columns.value.tolist()
-            rows += [(owners[n], at, value) for n, at, value in zip(*plain, strict=True)]
-    return rows
 
 
 @pytest.mark.parametrize("transactions", range(1, 8))
@@ -197,7 +145,7 @@ def test_an_import_that_broke_off_in_any_transaction_goes_on_behind_the_last_one
     several: Contents, file: Path, transactions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command("export_samples", str(file))
-    empty_store()
+    empty_samples()
     passes = iter(range(1, 100))
 
     def killed(name: str) -> None:
@@ -225,7 +173,7 @@ def test_both_killed_for_real(
 
     assert killed("export_samples", "export.after_place") == -9
     command("export_samples", str(file), "--resume")
-    empty_store()
+    empty_samples()
     assert killed("import_samples", "importer.before_commit") == -9
     assert contents() == {}
     command("import_samples", str(file), "--resume")
@@ -247,7 +195,7 @@ def test_what_changed_after_an_import_is_not_undone_by_going_on(
 
 def test_two_imports_at_once(several: Contents, file: Path) -> None:
     command("export_samples", str(file))
-    empty_store()
+    empty_samples()
     with ThreadPoolExecutor() as pool:
         work = in_a_thread(lambda: command("import_samples", str(file)))
         for running in [pool.submit(work) for _ in range(3)]:
@@ -278,9 +226,9 @@ def test_only_what_is_selected_goes_out(several: Contents, file: Path) -> None:
         f"--stop={from_us(today).isoformat()}",
     ]
     command("export_samples", str(file), *chosen, *times)
-    assert _rows(file) == [("vm-b", today - DAY + 2, 2.0), ("vm-c", today - DAY + 2, 2.0)]
+    assert rows_in(file) == [("vm-b", today - DAY + 2, 2.0), ("vm-c", today - DAY + 2, 2.0)]
     assert "No metric fits" in command("export_samples", f"{file}.none", "--meter", "nosuch")
-    assert _rows(Path(f"{file}.none")) == []
+    assert rows_in(Path(f"{file}.none")) == []
 
 
 def test_metadata_too_large_for_one_batch_is_split(
@@ -293,9 +241,27 @@ def test_metadata_too_large_for_one_batch_is_split(
         store_batches([batch_of((one, "cpu", 1.0, at), (one, "memory", 2.0, at))])
     before = contents()
     command("export_samples", str(file))
-    empty_store()
+    empty_samples()
     command("import_samples", str(file))
     assert contents() == before
+
+
+def test_a_metric_without_name_resource_or_history(file: Path) -> None:
+    """As the metric API makes them."""
+    at = now()
+    alone = Resource.objects.create(
+        original_id=str(uuid4()), creator="u:p", type=STANDALONE, revision_start=at, started_at=at
+    )
+    metric = Metric.objects.create(resource=alone, name="", creator="u:p")
+    times = np.array([0, now_us(), wire.STORED.latest_us // DAY * DAY])
+    store_rows(head.Rows(np.full(3, metric.pk), times, np.array([1.0, -0.0, 1e308])))
+    command("export_samples", str(file))
+    empty_samples()
+    command("import_samples", str(file))
+    ((key, (_, _, rows)),) = contents().items()
+    assert key == (alone.original_id, "u:p", "")
+    assert [at for at, *_ in rows] == times.tolist()
+    assert Resource.objects.get().type == STANDALONE
 
 
 class TestSentences:
@@ -336,7 +302,7 @@ class TestSentences:
         whole = file.read_bytes()
         middle = len(whole) // 2
         for broken in (whole[:middle], whole[:middle] + b"\0" * 40 + whole[middle + 40 :]):
-            empty_store()
+            empty_samples()
             file.write_bytes(broken)
             with pytest.raises(
                 CommandError, match=r"samples: (Frame \d+ can't|The file ends early)"
@@ -366,7 +332,7 @@ class TestSentences:
         ):
             with open(file, "wb") as stream:
                 writer = Writer(stream)
-                writer.begin(_header())
+                writer.begin(Header(FORMAT, VERSION, uuid4(), 0, Selection()))
                 writer.add(bad)
                 writer.end()
             with pytest.raises(CommandError, match=r"^.*samples: Frames? 1"):
@@ -392,12 +358,6 @@ class _Terminal(io.StringIO):
         return True
 
 
-def _header() -> Any:
-    from meters.management.commands.export_samples import _header as header
-
-    return header(exporting.Selection())
-
-
 def test_through_a_pipe(
     several: Contents, process_env: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:
@@ -407,6 +367,6 @@ def test_through_a_pipe(
         return done.stdout
 
     out = run("export_samples")
-    empty_store()
+    empty_samples()
     run("import_samples", out)
     assert contents() == several

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import uuid
+from contextlib import closing
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from meters import wire
 from meters.models import (
@@ -25,6 +27,8 @@ from meters.models import (
     Source,
 )
 from meters.store import write
+from meters.store.copy_format import copy_out
+from meters.store.head import copy_rows
 from meters.store.read import latest_points, read_points
 from meters.store.write import store_batch, store_batches
 from telemetry_site.clock import from_us, now_us, to_us
@@ -431,3 +435,29 @@ def test_two_collectors_with_the_same_batches_in_another_order_do_not_deadlock(n
         for thread in both:
             thread.join(30)
     assert faults == []
+
+
+class TestCopyErrorsAreDjangos:
+    """The driver's own are not those that tasks wait out and pages answer with a 503."""
+
+    def test_when_reading(self) -> None:
+        asked = "COPY (SELECT 'x'::bytea, pg_sleep(5)) TO STDOUT (FORMAT BINARY)"
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 10")
+            with pytest.raises(OperationalError, match="timeout"):
+                copy_out(cursor, asked)
+            transaction.set_rollback(True)
+
+    def test_when_writing(self, now: int) -> None:
+        def killed(cursor: Any, slot: int, rows: Any) -> None:
+            cursor.execute("SELECT pg_backend_pid()")
+            with closing(connection.copy()) as other, other.cursor() as elsewhere:
+                elsewhere.execute("SELECT pg_terminate_backend(%s)", cursor.fetchone())
+            copy_rows(cursor, slot, rows)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(write, "copy_rows", killed)
+            with pytest.raises(OperationalError):
+                store_batch(batch_of((resource(), "cpu", 1.0, now)))
+        store_batch(batch_of((resource(), "cpu", 1.0, now)))
+        assert HeadSample.objects.count() == 1

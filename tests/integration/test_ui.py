@@ -74,6 +74,7 @@ def operator_pages() -> list[str]:
     return [
         reverse("ui:sources"),
         reverse("ui:source", args=[Source.objects.latest("pk").pk]),
+        reverse("ui:storage"),
         reverse("ui:quarantine"),
         reverse("ui:quarantine-item", args=[Quarantine.objects.latest("pk").pk]),
     ]

@@ -9,6 +9,10 @@ from tests.support.head import empty_head
 
 #: They hold rows that a migration made.
 _KEPT = {"meters_catalogueepoch", "meters_headslot", "meters_resourcetype"}
+_OF_SAMPLES = (
+    "resourcerevision", "metric", "resource", "chunk", "deletedseries", "retentionwalk",
+    "sampleimport", "archivepolicyrule", "archivepolicy",
+)  # fmt: skip
 _GENERIC_ONLY = "DELETE FROM meters_resourcetype WHERE name <> 'generic'"
 #: Running processes forget what they remember of the catalogue.
 _NEXT_EPOCH = "UPDATE meters_catalogueepoch SET epoch = epoch + 1"
@@ -24,6 +28,15 @@ def empty_store() -> None:
             cursor.execute(_GENERIC_ONLY)
         cursor.execute(_NEXT_EPOCH)
         empty_head()
+
+
+def empty_samples() -> None:
+    """Delete what describes samples, and them: quicker than `empty_store` where there are few."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in _OF_SAMPLES:
+            cursor.execute(f"DELETE FROM meters_{table}")
+        cursor.execute(_NEXT_EPOCH)
+    empty_head()
 
 
 def _tables(cursor: CursorWrapper) -> set[str]:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from celery.beat import SchedulingError
+from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 
 from telemetry_site import outages
@@ -67,3 +68,15 @@ def test_a_fault_of_ours_keeps_its_traceback_every_time() -> None:
     other = record("meters.collector", LOST)
     assert filter.filter(other)
     assert filter.filter(other)
+
+
+def test_a_message_that_is_given_back_is_one_line() -> None:
+    try:
+        try:
+            raise OperationalError("database away")
+        except OperationalError as error:
+            raise Reject(str(error), requeue=True) from error
+    except Reject as error:
+        told = record("celery.app.trace", "Task %s %s", "store_batch", error)
+    assert Outages().filter(told)
+    assert (told.getMessage(), told.exc_info) == ("Task store_batch ('database away', True)", None)

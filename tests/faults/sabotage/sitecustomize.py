@@ -183,6 +183,12 @@ def mark_before_sending(delivery: Any) -> None:
     delivery._claim = hasty
 
 
+@switch("telemetry_site.database")
+def leave_the_drivers_errors(database: Any) -> None:
+    """C1: an outage within a COPY is no outage for who waits one out."""
+    database.copying = lambda cursor, statement, parameters=None: cursor.copy(statement, parameters)
+
+
 @switch("meters.store.compaction")
 def pack_piece_by_piece(compaction: Any) -> None:
     """Each statement of the packing commits by itself."""
