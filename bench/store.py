@@ -24,6 +24,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.ingest import collected as collect
 from bench.peers.promlike import prometheus, victoria
 from bench.remote import Encoder, Ours, PromLike, ranges, written
 from bench.stage import clocked, servers, web, write
@@ -236,13 +237,10 @@ def ours(scope: Scope, ids: Any, first_us: int) -> dict[str, Any]:
 
 def collected(scope: Scope, minutes: list[Any]) -> dict[str, Any]:
     """As `written`, of the agents' way: one message a transaction."""
-    from meters.collector import Delivery, _collect
-
-    payloads = [polled(scope, *minute) for minute in minutes]
-    _collect([Delivery(payloads[0])])
-    return written(
-        scope.series, [clocked(lambda one=p: _collect([Delivery(one)])) for p in payloads]
-    )
+    first, *payloads = (polled(scope, *minute) for minute in minutes)
+    collect([first], 1)
+    seconds = [clocked(lambda one=payload: collect([one], 1)) for payload in payloads]
+    return written(scope.series, seconds)
 
 
 def main() -> None:
