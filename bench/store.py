@@ -118,18 +118,19 @@ def fill(scope: Scope, ids: Any, first_us: int) -> dict[str, float]:
     from django.db import connection, transaction
 
     from meters.store import head
-    from meters.store.compaction import compact, merge
+    from meters.store.compaction import FAN_IN, compact, merge
 
     packing = merging = 0.0
     rows = 0
-    for at, values in half_hours(scope, first_us):
+    for slot, (at, values) in enumerate(half_hours(scope, first_us), start=1):
         arrived = head.Rows(np.tile(ids, SLOT_MINUTES), at.ravel(), values.ravel())
         with transaction.atomic(), connection.cursor() as cursor:
             head.copy_rows(cursor, head.enter_head(cursor).slot, arrived)
         head.rotate(at_once=True)
         packing += clocked(compact)
         rows += at.size
-        merging += clocked(lambda: exhaust(merge))
+        if slot % FAN_IN == 0:
+            merging += clocked(lambda: exhaust(merge))
     rates = {"compaction_rows_per_s": rows / packing, "merge_rows_per_s": rows / merging}
     return rates | {"samples": rows}
 
