@@ -152,7 +152,9 @@ def sizes(samples: int) -> dict[str, float]:
             "AS table_name"
         )
         found = {name.removeprefix("meters_"): size / samples for name, size in cursor.fetchall()}
-        cursor.execute("SELECT sum(octet_length(data)), sum(time_bytes) FROM meters_chunk")
+        cursor.execute(
+            "SELECT sum(octet_length(data) + octet_length(tail)), sum(time_bytes) FROM meters_chunk"
+        )
         data, times = cursor.fetchone()
     parts = {
         "times_in_chunks": int(times) / samples,

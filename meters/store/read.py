@@ -49,8 +49,8 @@ _WANTED = "series_id = ANY(%s::bigint[]) AND timestamp >= %s AND timestamp < %s"
 CHUNK_COLUMNS = """
 string_agg(int8send(series_id), ''), string_agg(timestamptz_send(start), ''),
 string_agg(int8send(sequence), ''), string_agg(int4send(count), ''),
-string_agg(int4send(time_bytes), ''), string_agg(int4send(octet_length(data)), ''),
-string_agg(data, '')
+string_agg(int4send(time_bytes), ''),
+string_agg(int4send(octet_length(data) + octet_length(tail)), ''), string_agg(data || tail, '')
 """
 _CHUNKS = f"""
 COPY (SELECT {CHUNK_COLUMNS} FROM (
