@@ -104,6 +104,13 @@ class Asked(NamedTuple):
         return order[np.searchsorted(self.series, ids, sorter=order)]
 
 
+class Fetched(NamedTuple):
+    """Fields of a row of `CHUNK_COLUMNS`, still packed, and the head's points."""
+
+    chunks: list[list[bytes]]
+    head: list[Points]
+
+
 def read_points(
     series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
 ) -> Points:
@@ -116,7 +123,8 @@ def read_points(
     if not len(wanted):
         return _join([])
     asked = Asked(wanted, start or BEGINNING, stop or END)
-    return _join(reading(lambda cursor: _between(cursor, _begin(cursor), asked)))
+    fetched = reading(lambda cursor: _fetch(cursor, _begin(cursor), asked))
+    return _join(_decoded(fetched, asked))
 
 
 def read_points_after_their_predecessors(
@@ -208,7 +216,8 @@ def _newest(wanted: Ids, within: timedelta | None) -> Points:
         slots = _begin(cursor)
         seconds = (within or timedelta(hours=1)).total_seconds()
         cursor.execute("SELECT now() - make_interval(secs => %s)", [seconds])
-        parts = _between(cursor, slots, Asked(wanted, cursor.fetchone()[0], END))
+        recent = Asked(wanted, cursor.fetchone()[0], END)
+        parts = _decoded(_fetch(cursor, slots, recent), recent)
         seen = np.zeros(len(wanted), dtype=bool)
         for part in parts:
             seen[part.index] = True
@@ -231,12 +240,20 @@ def _begin(cursor: CursorWrapper) -> list[int]:
     return [number for (number,) in cursor.fetchall()]
 
 
-def _between(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> list[Points]:
-    """What is stored in [start, stop), in the order in which it was stored; not sorted."""
+def _fetch(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> Fetched:
+    """What is stored in [start, stop), as it comes: the shorter the head's locks are held, the
+    sooner a packed slot can be emptied.
+    """
     head = _from_head(cursor, slots, asked)
     series, start, stop = asked
-    found = copy_out(cursor, _CHUNKS, [series.tolist(), start - _DAY, stop, start])
-    return [*(_cut(part, to_us(start), to_us(stop)) for part in _unpacked(found, asked)), *head]
+    return Fetched(copy_out(cursor, _CHUNKS, [series.tolist(), start - _DAY, stop, start]), head)
+
+
+def _decoded(fetched: Fetched, asked: Asked) -> list[Points]:
+    """In the order in which it was stored; not sorted."""
+    start_us, stop_us = to_us(asked.start), to_us(asked.stop)
+    packed = [_cut(part, start_us, stop_us) for part in _unpacked(fetched.chunks, asked)]
+    return [*packed, *fetched.head]
 
 
 def _from_head(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> list[Points]:
