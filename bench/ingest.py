@@ -59,7 +59,7 @@ def collected(payloads: list[bytes], at_once: int) -> None:
     from meters.deliveries import Delivery
 
     for first in range(0, len(payloads), at_once):
-        _collect([Delivery(payload) for payload in payloads[first : first + at_once]])
+        _collect([Delivery(payload) for payload in payloads[first : first + at_once]], {})
 
 
 def empty_tables() -> None:

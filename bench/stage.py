@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import psutil
 
 RESULTS = Path(__file__).parent / "results"
+STARTS_WITHIN_S = 60
 
 
 @contextmanager
@@ -53,6 +55,55 @@ def servers() -> Iterator[psutil.Process]:
 
 def manage(*arguments: str) -> None:
     subprocess.run([sys.executable, "manage.py", *arguments], check=True)
+
+
+@contextmanager
+def role(name: str, **environment: str) -> Iterator[psutil.Process]:
+    """The role as a process of its own on the stage's servers; its output goes to a file there."""
+    log = Path(os.environ["TELEMETRY_HOME"]) / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "role", name],
+            env=os.environ | environment, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def web(**environment: str) -> Iterator[tuple[str, psutil.Process]]:
+    """The role `web`: the root of its metric API, and its process."""
+    from telemetry_site.home import prepare
+
+    prepare()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"PORT": str(port), "TELEMETRY_BASIC_AUTH": "1"} | environment
+    with role("web", **settings) as process:
+        ends = time.monotonic() + STARTS_WITHIN_S
+        while not _answers(port):
+            if time.monotonic() > ends or not process.is_running():
+                sys.exit((Path(os.environ["TELEMETRY_HOME"]) / "web.log").read_text())
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/metric", process
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def memory(process: psutil.Process) -> dict[str, float]:
+    """MiB of the process and its descendants; PSS counts a shared page once."""
+    found = [one.memory_full_info() for one in (process, *process.children(recursive=True))]
+    return {
+        "rss_mib": sum(one.rss for one in found) / 2**20,
+        "pss_mib": sum(one.pss for one in found) / 2**20,
+        "processes": len(found),
+    }
 
 
 def clocked(work: Callable[[], object]) -> float:

@@ -23,7 +23,6 @@ from meters.store.read import (
     read_points,
     read_points_after_their_predecessors,
 )
-from meters.store.replica import reading
 from telemetry_site.clock import from_us, to_us
 
 #: Stored samples that one question may unpack of one metric, which are in memory together …
@@ -63,23 +62,19 @@ def archived(
     end_us = None if wanted.stop_us is None else -_floor(-wanted.stop_us, granularity_us)
     if _may_lack_the_newest(method):
         end_us = None
-    whole = Range(start_us, end_us)
-    parts = reading(lambda _: list(_read(archives, granularity_us, method, whole)))
+    parts = []
+    for places in _parts(archives, start_us, end_us):
+        points = _archived(archives[places], granularity_us, method, Range(start_us, end_us))
+        parts.append(points._replace(index=points.index + places.start))
     return between(join(parts), None, wanted.stop_us)
 
 
-def _read(
-    archives: Sequence[Archive], granularity_us: int, method: str, whole: Range
-) -> Iterator[Points]:
-    for places in _parts(archives, whole):
-        points = _archived(archives[places], granularity_us, method, whole)
-        yield points._replace(index=points.index + places.start)
-
-
-def _parts(archives: Sequence[Archive], whole: Range) -> Iterator[slice]:
+def _parts(
+    archives: Sequence[Archive], start_us: int | None, end_us: int | None
+) -> Iterator[slice]:
     """Places of archives whose samples may be in memory together, at least one part."""
     ids = [archive.series for archive in archives]
-    counts = packed_counts(ids, _time(whole.start_us), _time(whole.stop_us))
+    counts = packed_counts(ids, _time(start_us), _time(end_us))
     _check(int(counts.sum()), MAX_SAMPLES, f"The {len(ids)} metrics have")
     _check(int(counts.max(initial=0)), MAX_SAMPLES_A_METRIC, "One metric has")
     before = np.cumsum(counts) - counts

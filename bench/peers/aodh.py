@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from bench.peers import cache_directory
+
 VERSION = "23.0.0"
 REQUIREMENTS = (
     f"aodh=={VERSION}", "gnocchi[file]==4.7.1", "gnocchiclient==7.2.0", "uwsgi==2.0.31",
@@ -43,8 +45,7 @@ def aodh_cycles(alarms: int, rounds: int, postgres: psutil.Process) -> dict[str,
 
 def environment() -> Path:
     """The virtual environment with aodh."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    venv = cache / "telemetry-bench" / f"aodh-{VERSION}"
+    venv = cache_directory() / f"aodh-{VERSION}"
     made = venv / "made"
     if not made.exists():
         print(f"Installing aodh {VERSION} in {venv} …", flush=True)

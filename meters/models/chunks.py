@@ -13,8 +13,9 @@ class Chunk(models.Model):
     """Samples of one series in one day (UTC), sorted, one for each timestamp.
 
     A day has several until they are merged; where two hold one timestamp, the higher `sequence`
-    was stored last. `data` is the timestamps in `time_bytes` bytes, then the values (see
-    `meters.store.chunks`). No foreign key to the metric, so that the table can be distributed.
+    was stored last. `data`, then `tail`, are the timestamps in `time_bytes` bytes and the
+    values (see `meters.store.chunks`). No foreign key to the metric, so that the table can be
+    distributed.
     Written by `meters.store.compaction` only, read by `meters.store.read`.
     """
 
@@ -27,6 +28,7 @@ class Chunk(models.Model):
     merged = models.BooleanField()
     time_bytes = models.IntegerField()
     data = models.BinaryField()
+    tail = models.BinaryField()
 
     class Meta:
         indexes = [

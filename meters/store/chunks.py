@@ -1,8 +1,4 @@
-"""Chunks: from sorted points to compressed rows and back.
-
-Both columns are the standalone format of the library pcodec: timestamps as
-int64 microseconds since 1970, values as float64, bit for bit.
-"""
+"""Chunks: from sorted points to compressed rows and back (`meters.store.codec`: their bytes)."""
 
 from __future__ import annotations
 
@@ -13,20 +9,24 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from django.db.backends.utils import CursorWrapper
-from pcodec import ChunkConfig, standalone
 
+from meters.store import codec
 from meters.store.copy_format import HEADER, PG_EPOCH_US, TRAILER
 from meters.store.points import Points
+from telemetry_site.clock import now_us
 from telemetry_site.database import copying
 
 DAY_US = 86_400_000_000
-_CONFIG = ChunkConfig(compression_level=4)
 _COPY = """
-COPY meters_chunk (series_id, start, sequence, last, count, merged, time_bytes, data)
+COPY meters_chunk (series_id, start, sequence, last, count, merged, time_bytes, data, tail)
 FROM STDIN (FORMAT BINARY)
 """
 #: Rows before their data: a count of fields, then the length of each and it.
 _FIXED = struct.Struct(">hiqiqiqiqiiibiii")
+_LENGTH = struct.Struct(">i")
+#: PostgreSQL cuts what lies outside of its row into pieces of so many bytes, four of which fill a
+#: page. A shorter piece leaves holes there (a quarter of the table), so the rest stays in the row.
+PIECE_BYTES = 1996
 _WRITE_BYTES = 1 << 20
 
 Ints = npt.NDArray[np.int64]
@@ -96,6 +96,7 @@ def write(cursor: CursorWrapper, points: Points, sequence: Ints, merged: bool) -
 
 def _rows(points: Points, sequence: Ints, merged: bool) -> Iterator[bytes]:
     day = points.timestamps // DAY_US
+    over = now_us() - DAY_US - PG_EPOCH_US  # days that began earlier get no more but late samples
     changes = np.flatnonzero((np.diff(points.index) != 0) | (np.diff(day) != 0)) + 1
     starts = np.concatenate(([0], changes))
     ends = np.append(changes, len(day)).tolist()
@@ -103,13 +104,16 @@ def _rows(points: Points, sequence: Ints, merged: bool) -> Iterator[bytes]:
     lasts = points.timestamps[np.append(changes, len(day)) - 1] - PG_EPOCH_US
     plain = zip(starts.tolist(), ends, *(c.tolist() for c in columns), lasts.tolist(), strict=True)
     for begin, end, series_id, start, number, last in plain:
-        times = standalone.simple_compress(points.timestamps[begin:end], _CONFIG)
-        values = standalone.simple_compress(points.values[begin:end], _CONFIG)
+        column = slice(begin, end)
+        thorough = merged and start <= over
+        times, values = codec.pack(points.timestamps[column], points.values[column], thorough)
+        body = times + values
+        whole = len(body) // PIECE_BYTES * PIECE_BYTES
         fixed = _FIXED.pack(
-            8, 8, series_id, 8, start, 8, number, 8, last, 4, end - begin, 1, merged,
-            4, len(times), len(times) + len(values),
+            9, 8, series_id, 8, start, 8, number, 8, last, 4, end - begin, 1, merged,
+            4, len(times), whole,
         )  # fmt: skip
-        yield b"".join((fixed, times, values))
+        yield b"".join((fixed, body[:whole], _LENGTH.pack(len(body) - whole), body[whole:]))
 
 
 def unpack(packed: Packed) -> tuple[Ints, npt.NDArray[np.float64]]:
@@ -120,7 +124,7 @@ def unpack(packed: Packed) -> tuple[Ints, npt.NDArray[np.float64]]:
     columns = (packed.counts.tolist(), packed.time_bytes.tolist(), packed.sizes.tolist())
     for count, time_bytes, size in zip(*columns, strict=True):
         middle, end, until = begin + time_bytes, begin + size, at + count
-        standalone.simple_decompress_into(packed.data[begin:middle], timestamps[at:until])
-        standalone.simple_decompress_into(packed.data[middle:end], values[at:until])
+        codec.unpack_times(packed.data[begin:middle], timestamps[at:until])
+        codec.unpack_values(packed.data[middle:end], values[at:until])
         at, begin = until, end
     return timestamps, values

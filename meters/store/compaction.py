@@ -36,9 +36,10 @@ PIECE_PAGES = 32_768
 PIECE_BITS = 10
 #: How long the writers that were in a slot when it was closed are waited for.
 WRITERS_WITHIN = "5s"
-#: Readers that come while the emptying waits for those before them wait as long as it does.
-EMPTYING_WAITS = "100ms"
-EMPTYING_TRIES = 50
+#: Readers that come while the emptying waits for those before them wait as long as it does. Each
+#: try waits longer, up to the last figure: under many slow readers its turn would never come else.
+EMPTYING_WAITS_MS = (100, 800)
+EMPTYING_TRIES = 20
 #: So many chunks of one day are merged before the day is over.
 FAN_IN = 8
 #: After a day's end its late samples are waited for.
@@ -70,12 +71,15 @@ TO STDOUT (FORMAT BINARY)
 
 
 class Packing(NamedTuple):
-    """What one slot became: rows that lay there, points kept of them, chunks made."""
+    """What one slot became: rows that lay there, points kept of them, chunks made; and how many
+    seconds it was waited for readers.
+    """
 
     slot: int
     rows: int
     points: int
     chunks: int
+    waited_s: float
 
 
 def tend(seconds: float = TENDED_S) -> None:
@@ -120,9 +124,11 @@ def compact() -> Packing | None:
             made += chunks.write(cursor, kept, sequence, merged=False)
             rows, points = rows + len(arrived.series_id), points + len(kept.index)
         failpoint("compactor.after_copy")
+        began = time.monotonic()
         _empty(cursor, slot)
+        waited_s = time.monotonic() - began
         failpoint("compactor.before_commit")
-    return Packing(slot.number, rows, points, made)
+    return Packing(slot.number, rows, points, made, waited_s)
 
 
 def merge(at_most: int = MERGE_BATCH) -> int:
@@ -190,10 +196,11 @@ def _existing(cursor: CursorWrapper, points: Points) -> Points:
 
 def _empty(cursor: CursorWrapper, slot: HeadSlot) -> None:
     """TRUNCATE waits for readers only briefly at a time, since others queue behind it."""
-    cursor.execute(f"SET LOCAL lock_timeout = '{EMPTYING_WAITS}'")
+    first, most = EMPTYING_WAITS_MS
     for tried in range(1, EMPTYING_TRIES + 1):
         try:
             with transaction.atomic():
+                cursor.execute(f"SET LOCAL lock_timeout = '{min(first * tried, most)}ms'")
                 cursor.execute(f"TRUNCATE {table_of(slot.number)}")
             break
         except OperationalError as error:

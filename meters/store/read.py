@@ -26,7 +26,7 @@ from meters.store.copy_format import (
     decode_times,
 )
 from meters.store.head import Rows, table_of
-from meters.store.points import Points
+from meters.store.points import Points, join
 from meters.store.replica import reading
 from telemetry_site.clock import from_us, to_us
 
@@ -49,8 +49,8 @@ _WANTED = "series_id = ANY(%s::bigint[]) AND timestamp >= %s AND timestamp < %s"
 CHUNK_COLUMNS = """
 string_agg(int8send(series_id), ''), string_agg(timestamptz_send(start), ''),
 string_agg(int8send(sequence), ''), string_agg(int4send(count), ''),
-string_agg(int4send(time_bytes), ''), string_agg(int4send(octet_length(data)), ''),
-string_agg(data, '')
+string_agg(int4send(time_bytes), ''),
+string_agg(int4send(octet_length(data) + octet_length(tail)), ''), string_agg(data || tail, '')
 """
 _CHUNKS = f"""
 COPY (SELECT {CHUNK_COLUMNS} FROM (
@@ -88,13 +88,27 @@ _DAY = timedelta(days=1)
 #: Nearly every series has a point in so long; of the others all points are read.
 PREDECESSOR_WITHIN = timedelta(days=1)
 
+Ids = npt.NDArray[np.int64]
+
 
 class Asked(NamedTuple):
     """Ids of series, and the time [start, stop)."""
 
-    series: list[int]
+    series: Ids
     start: datetime
     stop: datetime
+
+    def places(self, ids: Ids) -> Ids:
+        """Where each of the ids stands in `series`."""
+        order = np.argsort(self.series)
+        return order[np.searchsorted(self.series, ids, sorter=order)]
+
+
+class Fetched(NamedTuple):
+    """Fields of a row of `CHUNK_COLUMNS`, still packed, and the head's points."""
+
+    chunks: list[list[bytes]]
+    head: list[Points]
 
 
 def read_points(
@@ -107,9 +121,10 @@ def read_points(
     """
     wanted = np.asarray(series_ids, dtype=np.int64)
     if not len(wanted):
-        return _join(wanted, [])
-    asked = Asked(wanted.tolist(), start or BEGINNING, stop or END)
-    return _join(wanted, reading(lambda cursor: _between(cursor, _begin(cursor), asked)))
+        return _join([])
+    asked = Asked(wanted, start or BEGINNING, stop or END)
+    fetched = reading(lambda cursor: _fetch(cursor, _begin(cursor), asked))
+    return _join(_decoded(fetched, asked))
 
 
 def read_points_after_their_predecessors(
@@ -138,14 +153,14 @@ def packed_counts(
     series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
 ) -> npt.NDArray[np.int64]:
     """How many points a reading of [start, stop) unpacks, by place; without the head's."""
-    asked = Asked(list(series_ids), start or BEGINNING, stop or END)
+    wanted, begin = list(series_ids), start or BEGINNING
 
     def read(cursor: CursorWrapper) -> dict[int, int]:
-        cursor.execute(_PACKED_COUNTS, [asked.series, asked.start - _DAY, asked.stop, asked.start])
+        cursor.execute(_PACKED_COUNTS, [wanted, begin - _DAY, stop or END, begin])
         return dict(cursor.fetchall())
 
     found = reading(read)
-    return np.array([found.get(series, 0) for series in asked.series], dtype=np.int64)
+    return np.array([found.get(series, 0) for series in wanted], dtype=np.int64)
 
 
 def oldest_time(series_ids: Sequence[int]) -> datetime | None:
@@ -194,23 +209,27 @@ def latest_points(
     }
 
 
-def _newest(wanted: npt.NDArray[np.int64], within: timedelta | None) -> Points:
+def _newest(wanted: Ids, within: timedelta | None) -> Points:
     """Points of the last hour; the newest ones of all time for series that have none there."""
 
-    def read(cursor: CursorWrapper) -> list[Rows]:
+    def read(cursor: CursorWrapper) -> list[Points]:
         slots = _begin(cursor)
         seconds = (within or timedelta(hours=1)).total_seconds()
         cursor.execute("SELECT now() - make_interval(secs => %s)", [seconds])
-        parts = _between(cursor, slots, Asked(wanted.tolist(), cursor.fetchone()[0], END))
-        seen = [part.series_id for part in parts]
-        missing = np.setdiff1d(wanted, np.concatenate(seen)) if seen else wanted
-        if len(missing) and within is None:
-            ever = Asked(missing.tolist(), BEGINNING, END)
-            head = _from_head(cursor, slots, ever)
-            parts += _unpacked(copy_out(cursor, _NEWEST_CHUNKS, [ever.series])) + head
+        recent = Asked(wanted, cursor.fetchone()[0], END)
+        parts = _decoded(_fetch(cursor, slots, recent), recent)
+        seen = np.zeros(len(wanted), dtype=bool)
+        for part in parts:
+            seen[part.index] = True
+        if within is None and not seen.all():
+            missing = np.flatnonzero(~seen)
+            ever = Asked(wanted[missing], BEGINNING, END)
+            found = copy_out(cursor, _NEWEST_CHUNKS, [ever.series.tolist()])
+            more = [*_unpacked(found, ever), *_from_head(cursor, slots, ever)]
+            parts += [part._replace(index=missing[part.index]) for part in more]
         return parts
 
-    return _join(wanted, reading(read))
+    return _join(reading(read))
 
 
 def _begin(cursor: CursorWrapper) -> list[int]:
@@ -221,21 +240,31 @@ def _begin(cursor: CursorWrapper) -> list[int]:
     return [number for (number,) in cursor.fetchall()]
 
 
-def _between(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> list[Rows]:
-    """What is stored in [start, stop), in the order in which it was stored."""
+def _fetch(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> Fetched:
+    """What is stored in [start, stop), as it comes: the shorter the head's locks are held, the
+    sooner a packed slot can be emptied.
+    """
     head = _from_head(cursor, slots, asked)
     series, start, stop = asked
-    packed = _unpacked(copy_out(cursor, _CHUNKS, [series, start - _DAY, stop, start]))
-    return [*(_cut(rows, to_us(start), to_us(stop)) for rows in packed), *head]
+    return Fetched(copy_out(cursor, _CHUNKS, [series.tolist(), start - _DAY, stop, start]), head)
 
 
-def _from_head(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> list[Rows]:
+def _decoded(fetched: Fetched, asked: Asked) -> list[Points]:
+    """In the order in which it was stored; not sorted."""
+    start_us, stop_us = to_us(asked.start), to_us(asked.stop)
+    packed = [_cut(part, start_us, stop_us) for part in _unpacked(fetched.chunks, asked)]
+    return [*packed, *fetched.head]
+
+
+def _from_head(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> list[Points]:
     if not slots:
         return []
     parts = [f"SELECT {COLUMNS} FROM {table_of(slot)} WHERE {_WANTED}" for slot in slots]
     statement = f"COPY ({' UNION ALL '.join(parts)}) TO STDOUT (FORMAT BINARY)"
-    found = copy_out(cursor, statement, [*asked] * len(slots))
-    return [as_rows(fields) for fields in found if fields[0]]
+    parameters = [asked.series.tolist(), asked.start, asked.stop]
+    found = copy_out(cursor, statement, parameters * len(slots))
+    rows = [as_rows(fields) for fields in found if fields[0]]
+    return [Points(asked.places(one.series_id), one.timestamp, one.value) for one in rows]
 
 
 def as_rows(fields: Sequence[bytes]) -> Rows:
@@ -256,28 +285,25 @@ def as_packed(fields: Sequence[bytes]) -> chunks.Packed:
     )
 
 
-def _unpacked(rows: Sequence[Sequence[bytes]]) -> list[Rows]:
-    found = []
-    for fields in rows:
+def _unpacked(found: Sequence[Sequence[bytes]], asked: Asked) -> list[Points]:
+    parts = []
+    for fields in found:
         packed = as_packed(fields)
         if len(packed.counts):
-            owner = np.repeat(packed.series_id, packed.counts)
-            found.append(Rows(owner, *chunks.unpack(packed)))
-    return found
+            index = np.repeat(asked.places(packed.series_id), packed.counts)
+            parts.append(Points(index, *chunks.unpack(packed)))
+    return parts
 
 
-def _cut(rows: Rows, start_us: int, stop_us: int) -> Rows:
+def _cut(points: Points, start_us: int, stop_us: int) -> Points:
     """Without what a day's chunk holds outside of [start, stop)."""
-    inside = (rows.timestamp >= start_us) & (rows.timestamp < stop_us)
-    return rows if inside.all() else rows.take(inside)
+    inside = (points.timestamps >= start_us) & (points.timestamps < stop_us)
+    return points if inside.all() else points.take(inside)
 
 
-def _join(wanted: npt.NDArray[np.int64], parts: Sequence[Rows]) -> Points:
+def _join(parts: Sequence[Points]) -> Points:
     """Sorted by (index, timestamp); of each pair the one that was stored last."""
     if not parts:
         empty = np.empty(0, dtype=np.int64)
         return Points(empty, empty, np.empty(0, dtype=np.float64))
-    rows = Rows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    by_id = np.argsort(wanted)
-    index = by_id[np.searchsorted(wanted, rows.series_id, sorter=by_id)]
-    return chunks.arrange(index, rows.timestamp, rows.value)
+    return chunks.arrange(*join(parts))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TypeVar
 
 import psycopg
@@ -32,16 +31,10 @@ PAUSE_WHEN_AWAY_S = 5.0
 Found = TypeVar("Found")
 log = structlog.get_logger(__name__)
 _left_out_until = 0.0
-_cursor: ContextVar[CursorWrapper | None] = ContextVar("cursor", default=None)
 
 
 def reading(read: Callable[[CursorWrapper], Found]) -> Found:
-    """What `read` finds in a transaction of its own; it changes nothing and may be called twice.
-
-    What it asks by further calls of this function is asked in the same transaction.
-    """
-    if (cursor := _cursor.get()) is not None:
-        return read(cursor)
+    """What `read` finds in a transaction of its own; it changes nothing and may be called twice."""
     if not _is_set():
         return _run(read, DEFAULT_DB_ALIAS)
     if _is_of_use():
@@ -91,11 +84,7 @@ def _has_replayed(position: str) -> bool:
 
 def _run(read: Callable[[CursorWrapper], Found], alias: str) -> Found:
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        token = _cursor.set(cursor)
-        try:
-            return read(cursor)
-        finally:
-            _cursor.reset(token)
+        return read(cursor)
 
 
 def _counted(read: Callable[[CursorWrapper], Found], alias: str) -> Found:

@@ -45,7 +45,7 @@ ORDER BY grouping(metric.name) DESC, 3 DESC, 1 LIMIT %s
 """
 _CHUNKS = """count(*) AS rows, sum(count) AS samples,
 count(*) FILTER (WHERE NOT merged) AS unmerged,
-sum(octet_length(data)) AS bytes, min(start) AS oldest, max(last) AS newest"""
+sum(octet_length(data) + octet_length(tail)) AS bytes, min(start) AS oldest, max(last) AS newest"""
 _HEAD = """count(*) AS rows, count(*) AS samples, 0 AS unmerged, 0 AS bytes,
 NULL::timestamptz AS oldest, NULL::timestamptz AS newest"""
 _SERIES = "SELECT count(*), now() FROM meters_metric"

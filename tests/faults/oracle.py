@@ -25,7 +25,8 @@ LEFT JOIN meters_metric AS metric ON metric.id = head.series_id
 LEFT JOIN meters_resource AS resource ON resource.id = metric.resource_id
 """
 SELECT_CHUNKS = """
-SELECT resource.original_id, metric.name, chunk.count, chunk.time_bytes, chunk.data, chunk.series_id
+SELECT resource.original_id, metric.name, chunk.count, chunk.time_bytes,
+       chunk.data || chunk.tail, chunk.series_id
 FROM meters_chunk AS chunk
 LEFT JOIN meters_metric AS metric ON metric.id = chunk.series_id
 LEFT JOIN meters_resource AS resource ON resource.id = metric.resource_id

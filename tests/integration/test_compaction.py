@@ -30,6 +30,7 @@ from tests.support.storing import (
     run,
     store,
     stored,
+    untimed,
     wait_until_somebody_waits_for_a_lock,
 )
 
@@ -62,7 +63,7 @@ class TestPacking:
         assert in_states() == {"open": 1, "closed": 1, "free": 4}
         assert stored() == wanted
 
-        assert compact() == Packing(slot=0, rows=100, points=100, chunks=1)
+        assert untimed(compact()) == Packing(slot=0, rows=100, points=100, chunks=1, waited_s=0)
         assert in_states() == {"open": 1, "closed": 0, "free": 5}
         assert HeadSample.objects.count() == 0
         assert stored() == wanted
@@ -93,7 +94,7 @@ class TestPacking:
     def test_a_point_twice_in_a_slot_is_packed_once(self, noon: int) -> None:
         store(("vm-1", noon, 1.0))
         store(("vm-1", noon, 2.0))
-        assert pack() == Packing(slot=0, rows=2, points=1, chunks=1)
+        assert untimed(pack()) == Packing(slot=0, rows=2, points=1, chunks=1, waited_s=0)
         assert stored() == {noon: 2.0}
 
     def test_slots_are_packed_in_the_order_of_their_filling(self, noon: int) -> None:
@@ -131,7 +132,7 @@ class TestPacking:
     def test_points_of_a_deleted_metric_are_not_packed(self, noon: int) -> None:
         store(("vm-1", noon, 1.0), ("vm-2", noon, 2.0))
         Metric.objects.filter(resource__original_id="vm-1").delete()
-        assert pack() == Packing(slot=0, rows=2, points=1, chunks=1)
+        assert untimed(pack()) == Packing(slot=0, rows=2, points=1, chunks=1, waited_s=0)
         assert stored("vm-2") == {noon: 2.0}
 
     def test_days_are_chunks_of_their_own(self, noon: int) -> None:
@@ -330,7 +331,9 @@ class TestAtOnce:
                 packing = pool.submit(compact_if_free)
                 wait_until_somebody_waits_for_a_lock()
                 head.copy_rows(cursor, slot, head.Rows(series, np.array([noon + 1]), np.ones(1)))
-            assert packing.result() == Packing(slot=0, rows=2, points=2, chunks=1)
+            assert untimed(packing.result()) == Packing(
+                slot=0, rows=2, points=2, chunks=1, waited_s=0
+            )
         assert stored() == {noon: 1.0, noon + 1: 1.0}
 
     def test_a_writer_that_stays_inside_leaves_the_slot_as_it_was(

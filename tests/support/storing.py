@@ -34,6 +34,11 @@ def pack() -> Packing | None:
     return compact()
 
 
+def untimed(packing: Packing | None) -> Packing | None:
+    """To be compared: as if it had not waited."""
+    return packing and packing._replace(waited_s=0)
+
+
 def series(name: str = "vm-1") -> int:
     return Metric.objects.get(resource__original_id=name).pk
 
