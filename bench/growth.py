@@ -1,4 +1,4 @@
-"""What grows with the number of series: `make bench NAME=growth`, `ARGS=--quick` for small ones.
+"""What grows with the number of series: `make bench NAME=growth`, `OPTIONS=--quick` for small ones.
 
 10 000, then 100 000, then 1 000 000 series, ten of a resource, go in by the agents' way into a
 collector with a process of its own. At each size: the first sight of the new series, one more poll

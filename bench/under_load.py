@@ -1,4 +1,4 @@
-"""Ingest while twenty readers ask: `make bench NAME=under_load`, `ARGS=--quick` for a short one.
+"""Ingest while twenty readers ask: `make bench NAME=under_load`, `OPTIONS=--quick` for a short one.
 
 A collector of its own takes batches by the agents' way as fast as it can, while the store is
 rotated, packed and merged as beat would have it; first alone, then with twenty processes that read
