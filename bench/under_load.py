@@ -17,11 +17,13 @@ import time
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from bench.ingest import SERIES, bodies, renamed
+from bench.growth import BATCH, again, sent, sightings
 from bench.remote import milliseconds
 from bench.stage import role, servers, write
 
+SERIES = 100_000
 READERS = 20
+#: Of five resources that lie together.
 SERIES_A_QUESTION = 50
 #: So often a reader asks; twenty of them ask forty times a second.
 PAUSE_S = 0.5
@@ -57,7 +59,8 @@ def reader(ids: list[int], stop: Any, found: Any) -> None:
     connections.close_all()
     seconds = []
     while not stop.wait(PAUSE_S * random.uniform(0.5, 1.5)):
-        some = sorted(random.sample(ids, SERIES_A_QUESTION))
+        first = random.randrange(len(ids) - SERIES_A_QUESTION)
+        some = ids[first : first + SERIES_A_QUESTION]
         end = from_us(now_us())
         began = time.perf_counter()
         read_points(some, end - timedelta(hours=1), end)
@@ -111,18 +114,20 @@ class Tending(threading.Thread):
 
 def ingest(agent: Any, batches: list[Any], seconds: float) -> float:
     """Samples with a receipt a second; so many batches wait at any time."""
+    from telemetry_site.clock import now_us
+
     number = receipted = 0
     began = time.perf_counter()
     while (spent := time.perf_counter() - began) < seconds:
         waiting = len(agent.spool)
         receipted = number - waiting
         for _ in range(WAITING - waiting):
-            agent.submit([renamed(batches[number % len(batches)])])
+            agent.submit(list(again([batches[number % len(batches)]], now_us())))
             number += 1
         time.sleep(0.002)
     while len(agent.spool):
         time.sleep(0.01)
-    return receipted * SERIES / spent
+    return receipted * BATCH / spent
 
 
 def phase(agent: Any, batches: list[Any], seconds: float, ids: list[int]) -> Phase:
@@ -153,18 +158,17 @@ def main() -> None:
     with servers():
         from django.db import connections
 
-        from meters import wire
         from meters.models import Metric
         from pollers.agent import Agent
         from telemetry_site.clock import now_us
 
-        batches = [wire.decode_batch(body) for body in bodies(now_us())]
+        batches = list(sightings(0, SERIES, now_us()))
         agent = Agent("bench")
         with role("collector"):
             agent.start()
             try:
-                ingest(agent, batches, 5.0)  # the role's start, and the series' first sight
-                ids = list(Metric.objects.values_list("pk", flat=True))
+                sent(agent, batches)  # the role's start, and the series' first sight
+                ids = list(Metric.objects.order_by("pk").values_list("pk", flat=True))
                 connections.close_all()
                 alone = phase(agent, batches, seconds, [])
                 connections.close_all()
@@ -174,6 +178,7 @@ def main() -> None:
     result = {
         "collector_samples_per_s_alone": alone.samples_per_s,
         "collector_samples_per_s": beside.samples_per_s,
+        "series": SERIES,
         "readers": READERS,
         "series_a_question": SERIES_A_QUESTION,
         "reads_per_s": len(beside.reads_s) / seconds,
