@@ -95,7 +95,9 @@ def unpack_values(data: bytes, into: Floats) -> None:
     _, decimals = _DECIMAL.unpack_from(data)
     whole = np.empty(len(into), dtype=np.int64)
     standalone.simple_decompress_into(data[_DECIMAL.size :], whole)
-    np.divide(whole, 10.0**decimals, out=into)
+    into[:] = whole
+    if decimals:
+        into /= 10.0**decimals
 
 
 @lru_cache(maxsize=64)
