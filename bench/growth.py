@@ -35,7 +35,7 @@ ROWS = {
     "First sight of a series, series/s": "first_sight_per_s",
     "Poll of known series, samples/s": "known_per_s",
     "Poll after the epoch rose, samples/s": "after_epoch_per_s",
-    "Packing, rows/s (one point a chunk)": "compaction_rows_per_s",
+    "Packing, rows/s (three points a chunk)": "compaction_rows_per_s",
     "Search for due chunks, none due, ms": "due_search_ms",
     "Survey, ms": "survey_ms",
     "One series' hour by HTTP, p50 ms": "read_p50_ms",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sys
-import threading
 import time
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -68,48 +67,31 @@ def reader(ids: list[int], stop: Any, found: Any) -> None:
     found.put(seconds)
 
 
-class Tending(threading.Thread):
-    """Rotates, packs and merges in this process, as the periodic job does."""
+def tender(stop: Any, found: Any) -> None:
+    """Rotates, packs and merges, as the periodic job does; puts `Packings` at the end. A process of
+    its own.
+    """
+    from django.db import OperationalError, connections
 
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.stopping = threading.Event()
-        self.done = Packings([], [], [])
-        self.error: Exception | None = None
+    from meters.store import head
+    from meters.store.compaction import compact, merge
 
-    def run(self) -> None:
-        try:
-            while not self.stopping.wait(TEND_EVERY_S):
-                self._tend()
-        except Exception as error:
-            self.error = error
-
-    def _tend(self) -> None:
-        from django.db import OperationalError
-
-        from meters.store import head
-        from meters.store.compaction import compact, merge
-
+    connections.close_all()
+    done = Packings([], [], [])
+    while not stop.wait(TEND_EVERY_S):
         head.summarize()
         head.rotate(at_once=True)
         began = time.perf_counter()
         try:
             while packing := compact():
-                self.done.seconds.append(time.perf_counter() - began)
-                self.done.waited_s.append(packing.waited_s)
+                done.seconds.append(time.perf_counter() - began)
+                done.waited_s.append(packing.waited_s)
                 began = time.perf_counter()
             while merge():
                 pass
         except OperationalError as error:  # readers held the slot: the next run packs it
-            self.done.given_up.append(str(error))
-
-    def stop(self) -> Packings:
-        """Raises what ended it early."""
-        self.stopping.set()
-        self.join()
-        if self.error is not None:
-            raise self.error
-        return self.done
+            done.given_up.append(str(error))
+    found.put(done)
 
 
 def ingest(agent: Any, batches: list[Any], seconds: float) -> float:
@@ -133,22 +115,19 @@ def ingest(agent: Any, batches: list[Any], seconds: float) -> float:
 def phase(agent: Any, batches: list[Any], seconds: float, ids: list[int]) -> Phase:
     """With readers, if there are ids to read."""
     context = multiprocessing.get_context("fork")
-    stop, found = context.Event(), context.Queue()
-    readers = [
-        context.Process(target=reader, args=(ids, stop, found), daemon=True)
-        for _ in range(READERS if ids else 0)
-    ]
-    for one in readers:
+    stop, reads, packings = context.Event(), context.Queue(), context.Queue()
+    processes = [context.Process(target=tender, args=(stop, packings), daemon=True)]
+    for _ in range(READERS if ids else 0):
+        processes.append(context.Process(target=reader, args=(ids, stop, reads), daemon=True))
+    for one in processes:
         one.start()
-    tending = Tending()
-    tending.start()
     rate = ingest(agent, batches, seconds)
-    packings = tending.stop()
     stop.set()
-    reads = [took for _ in readers for took in found.get(timeout=60)]
-    for one in readers:
+    found = [took for _ in processes[1:] for took in reads.get(timeout=120)]
+    done = packings.get(timeout=120)
+    for one in processes:
         one.join()
-    return Phase(rate, reads, packings)
+    return Phase(rate, found, done)
 
 
 def main() -> None:

@@ -62,8 +62,10 @@ def arrange(index: Ints, timestamps: Ints, values: npt.NDArray[np.float64]) -> P
 
 
 def _is_arranged(index: Ints, timestamps: Ints) -> bool:
-    onward, later = np.diff(index), np.diff(timestamps)
-    return bool(np.all((onward > 0) | ((onward == 0) & (later > 0))))
+    later = timestamps[1:] > timestamps[:-1]
+    later &= index[1:] == index[:-1]
+    later |= index[1:] > index[:-1]
+    return bool(later.all())
 
 
 def _order(index: Ints, timestamps: Ints) -> Ints:

@@ -40,14 +40,19 @@ def pack(timestamps: Ints, values: Floats, thorough: bool) -> tuple[bytes, bytes
     """Of one chunk; at least one point, timestamps ascending."""
     if not thorough or len(timestamps) < _LEAST:
         return (
-            standalone.simple_compress(timestamps, _QUICK),
-            standalone.simple_compress(values, _QUICK),
+            _compressed(timestamps, _QUICK),
+            _compressed(values, _QUICK),
         )
     return _shortest(timestamps, _on_grid(timestamps)), _shortest(values, _as_decimals(values))
 
 
+def _compressed(column: Ints | Floats, config: ChunkConfig) -> bytes:
+    found: bytes = standalone.simple_compress(column, config)
+    return found
+
+
 def _shortest(column: Ints | Floats, simpler: bytes | None) -> bytes:
-    plain: bytes = standalone.simple_compress(column, _THOROUGH)
+    plain = _compressed(column, _THOROUGH)
     return plain if simpler is None or len(plain) <= len(simpler) else simpler
 
 
@@ -56,8 +61,7 @@ def _on_grid(timestamps: Ints) -> bytes:
     first, count = int(timestamps[0]), len(timestamps)
     step = round((int(timestamps[-1]) - first) / (count - 1) / unit) * unit
     distances = (timestamps - first - _grid(step, count)) // unit
-    packed: bytes = standalone.simple_compress(distances, _THOROUGH)
-    return _GRID.pack(GRID, first, step, unit) + packed
+    return _GRID.pack(GRID, first, step, unit) + _compressed(distances, _THOROUGH)
 
 
 def _as_decimals(values: Floats) -> bytes | None:
@@ -68,8 +72,7 @@ def _as_decimals(values: Floats) -> bytes | None:
             return None
         whole = scaled.astype(np.int64)
         if np.array_equal((whole / 10.0**decimals).view(np.int64), values.view(np.int64)):
-            packed: bytes = standalone.simple_compress(whole, _THOROUGH)
-            return _DECIMAL.pack(DECIMAL, decimals) + packed
+            return _DECIMAL.pack(DECIMAL, decimals) + _compressed(whole, _THOROUGH)
     return None
 
 
@@ -92,7 +95,9 @@ def unpack_values(data: bytes, into: Floats) -> None:
     _, decimals = _DECIMAL.unpack_from(data)
     whole = np.empty(len(into), dtype=np.int64)
     standalone.simple_decompress_into(data[_DECIMAL.size :], whole)
-    np.divide(whole, 10.0**decimals, out=into)
+    into[:] = whole
+    if decimals:
+        into /= 10.0**decimals
 
 
 @lru_cache(maxsize=64)
