@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from meters.models import CatalogueEpoch, ResourceType
 from meters.store import write
 from tests.support.head import empty_head
 from tests.support.visitors import signed_in
@@ -15,7 +14,7 @@ from tests.support.visitors import signed_in
 
 @pytest.fixture
 def fresh_store(transactional_db: None) -> Iterator[None]:
-    """The tables are emptied between tests, also of migrations' rows; head and cache are not."""
+    """The tables are emptied between tests, but head and cache are not."""
     yield from _like_new()
 
 
@@ -27,8 +26,6 @@ def undone_store(db: None) -> Iterator[None]:
 
 def _like_new() -> Iterator[None]:
     empty_head()
-    CatalogueEpoch.objects.get_or_create(pk=1)
-    ResourceType.objects.get_or_create(name="generic")
     write._cache.clear()
     yield
     write._cache.clear()

@@ -181,7 +181,7 @@ def test_a_stopped_started_and_undefined_domain_is_followed(
 
     host.virsh("start", "mortal")
     again, _ = poll(source)
-    assert again[uuid, "cpu"] > 0
+    assert {"cpu", "memory", "vcpus"} <= meters_of(again, uuid)
 
     host.remove("mortal")
     gone, report = poll(source)
