@@ -127,16 +127,20 @@ def archive_of(metric: Metric, granularity_us: int) -> Archive:
     return Archive(metric.pk, metric.archive_policy.timespan_us(granularity_us))
 
 
-def compute(operations: Node, inputs: Inputs, query: Query, by_resource: bool) -> Result:
-    """Operands of a function pair resource by resource where metrics are meant by name."""
-    return evaluate(operations, inputs if by_resource else inputs._replace(owners=None), query)
+def compute(
+    operations: Node, inputs: Inputs, query: Query, by_resource: bool, tally: Tally
+) -> Result:
+    """Operands of a function pair resource by resource where metrics are meant by name.
 
-
-def result_json(
-    result: Result, places: Sequence[Place], by_resource: bool, tally: Tally
-) -> dict[str, Any]:
-    """The value of ``measures``. Raises `ApiError` when they are too many."""
+    Raises `OperationsError`, and `ApiError` when the measures are too many for one answer.
+    """
+    result = evaluate(operations, inputs if by_resource else inputs._replace(owners=None), query)
     tally.add(sum(len(series.values) for series in result.series))
+    return result
+
+
+def result_json(result: Result, places: Sequence[Place], by_resource: bool) -> dict[str, Any]:
+    """The value of ``measures``."""
     if result.aggregated:
         return {"aggregated": list(_rows(result.series))}
     told: dict[str, Any] = {}

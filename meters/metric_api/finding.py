@@ -83,6 +83,14 @@ class Measured(NamedTuple):
     project_id: str | None
     ended_at: datetime | None
 
+    @classmethod
+    def of(cls, metric: Metric) -> Measured:
+        resource = metric.resource
+        return cls(
+            metric.pk, metric.uuid, metric.name, metric.creator, metric.resource_id,
+            resource.uuid, resource.project_id, resource.ended_at,
+        )  # fmt: skip
+
     @property
     def target(self) -> Target:
         return Target(self.creator, self.project_id)

@@ -87,8 +87,8 @@ def by_history(
     found = []
     for values in _in_order(spans):
         part = _shares(inputs, sources, spans[values])
-        result = aggregates.compute(operations, part, query, by_resource=True)
-        measures = aggregates.result_json(result, sources.places, by_resource=True, tally=tally)
+        result = aggregates.compute(operations, part, query, True, tally)
+        measures = aggregates.result_json(result, sources.places, by_resource=True)
         if any(len(series.values) for series in result.series):
             group = dict(zip(by, values, strict=True))
             found.append({"measures": {"measures": measures}, "group": group})

@@ -137,8 +137,7 @@ def _made(
         for one, policy in zip(missing, policies_of(definitions), strict=True)
     ]
     made = making.make_metrics(wanted, caller)
-    rows = measured(Q(pk__any=[metric.pk for metric in made]))
-    return {(metric.resource_uuid, metric.name): metric for metric in rows}
+    return {(metric.resource.uuid, metric.name): Measured.of(metric) for metric in made}
 
 
 def _resources(ids: Mapping[str, UUID], missing: Sequence[Posted]) -> dict[UUID, Resource]:

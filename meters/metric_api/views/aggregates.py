@@ -76,9 +76,9 @@ class Aggregates(MetricView):
         for reference in references(operations):
             sources.add(reference, found[UUID(reference.metric)])
         inputs = aggregates.inputs_of(sources, query, granularity_us)
-        result = aggregates.compute(operations, inputs, query, by_resource=False)
+        result = aggregates.compute(operations, inputs, query, False, self.tally)
         answer: dict[str, Any] = {
-            "measures": aggregates.result_json(result, sources.places, False, self.tally)
+            "measures": aggregates.result_json(result, sources.places, by_resource=False)
         }
         if self.params.flag("details"):
             answer["references"] = [metric_json(metric) for metric in found.values()]
@@ -109,13 +109,13 @@ class Aggregates(MetricView):
             )
         inputs = aggregates.inputs_of(sources, query, granularity_us)
         if not by:
-            result = aggregates.compute(operations, inputs, query, by_resource=True)
+            result = aggregates.compute(operations, inputs, query, True, self.tally)
             return self.answer(self._told(result, sources, kind, resources))
         found = []
         groups = grouping.members(kind, by, resources)
         for values, columns in grouping.columns_of(groups, sources, wanted):
             part = inputs._replace(columns=columns)
-            result = aggregates.compute(operations, part, query, by_resource=True)
+            result = aggregates.compute(operations, part, query, True, self.tally)
             chosen = _resources_in(columns, sources, resources)
             told = self._told(result, sources, kind, chosen)
             found.append({"group": dict(zip(by, values, strict=True)), "measures": told})
@@ -128,7 +128,7 @@ class Aggregates(MetricView):
         resources: Mapping[int, Resource],
     ) -> dict[str, Any]:  # fmt: skip
         answer: dict[str, Any] = {
-            "measures": aggregates.result_json(result, sources.places, True, self.tally)
+            "measures": aggregates.result_json(result, sources.places, by_resource=True)
         }
         if self.params.flag("details"):
             held = {place.metric.resource_id for place in sources.places}

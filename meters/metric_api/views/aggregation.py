@@ -54,8 +54,8 @@ class AggregationView(MetricView):
             reading.granularities(metric, method, self.params.timespan_us("granularity"), False)
             sources.add(Reference(str(metric.uuid), method), metric)
         inputs = self._inputs(sources, query)
-        result = aggregates.compute(self._operations(sources, method), inputs, query, False)
-        self.tally.add(sum(len(series.values) for series in result.series))
+        operations = self._operations(sources, method)
+        result = aggregates.compute(operations, inputs, query, False, self.tally)
         return [
             row
             for series in result.series

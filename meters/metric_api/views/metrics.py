@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -13,8 +12,8 @@ from meters.metric_api import making, reading, schemas
 from meters.metric_api.base import MetricView
 from meters.metric_api.errors import refusal
 from meters.metric_api.finding import (
+    Measured,
     listed_metrics,
-    measured,
     metric_by_id,
     parse_uuid,
     require,
@@ -136,6 +135,5 @@ class Measures(OneMetric):
     def post(self, request: Request, **at: str) -> HttpResponse:
         metric = self.metric(**at)
         require("post measures", self.caller, target_of(metric))
-        columns = decode(self.raw_body())
-        store([Post(one, columns) for one in measured(Q(pk=metric.pk))])
+        store([Post(Measured.of(metric), decode(self.raw_body()))])
         return self.accepted()
