@@ -149,8 +149,8 @@ class Population:
         found["aggregate_100"] = [self._by_search([one]) for one in groups]
         found["aggregate_all"] = [self._by_search(groups)]
         found["aggregate_100_ids"] = [self._by_ids(metrics[:A_PROJECT])]
-        found["list"] = [Question("GET", f"{GENERIC}?limit=1000", part="")]
-        found["list_100"] = [Question("GET", f"{GENERIC}?limit=100", part="")]
+        found["list"] = [Question("GET", f"{GENERIC}?limit=1000&sort=id:asc", part="")]
+        found["list_100"] = [Question("GET", f"{GENERIC}?limit=100&sort=id:asc", part="")]
         found["search"] = [
             self._search({"=": {"project_id": project_of(first)}})
             for first in range(0, self.resources, max(A_PROJECT, self.resources // 5))

@@ -14,16 +14,19 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
+from django.conf import settings
 
 from meters.aggregation import RATE_PREFIX, aggregate, between, within_timespans
 from meters.store.points import Points, join
 from meters.store.read import (
+    TooManyPointsError,
     latest_points,
     packed_counts,
     read_points,
     read_points_after_their_predecessors,
 )
-from telemetry_site.clock import from_us, to_us
+from meters.store.write import FUTURE_ALLOWANCE
+from telemetry_site.clock import from_us, now, to_us
 
 #: Stored samples that one question may unpack of one metric, which are in memory together …
 MAX_SAMPLES_A_METRIC = 20_000_000
@@ -62,19 +65,29 @@ def archived(
     end_us = None if wanted.stop_us is None else -_floor(-wanted.stop_us, granularity_us)
     if _may_lack_the_newest(method):
         end_us = None
+    whole = Range(start_us, end_us)
+    most = min(SAMPLES_A_READ, MAX_SAMPLES, MAX_SAMPLES_A_METRIC)
+    try:
+        points = _archived(archives, granularity_us, method, whole, most)
+    except TooManyPointsError:
+        points = _archived_in_parts(archives, granularity_us, method, whole)
+    return between(points, None, wanted.stop_us)
+
+
+def _archived_in_parts(
+    archives: Sequence[Archive], granularity_us: int, method: str, whole: Range
+) -> Points:
     parts = []
-    for places in _parts(archives, start_us, end_us):
-        points = _archived(archives[places], granularity_us, method, Range(start_us, end_us))
+    for places in _parts(archives, whole):
+        points = _archived(archives[places], granularity_us, method, whole)
         parts.append(points._replace(index=points.index + places.start))
-    return between(join(parts), None, wanted.stop_us)
+    return join(parts)
 
 
-def _parts(
-    archives: Sequence[Archive], start_us: int | None, end_us: int | None
-) -> Iterator[slice]:
+def _parts(archives: Sequence[Archive], whole: Range) -> Iterator[slice]:
     """Places of archives whose samples may be in memory together, at least one part."""
     ids = [archive.series for archive in archives]
-    counts = packed_counts(ids, _time(start_us), _time(end_us))
+    counts = packed_counts(ids, _time(whole.start_us), _time(whole.stop_us))
     _check(int(counts.sum()), MAX_SAMPLES, f"The {len(ids)} metrics have")
     _check(int(counts.max(initial=0)), MAX_SAMPLES_A_METRIC, "One metric has")
     before = np.cumsum(counts) - counts
@@ -93,16 +106,21 @@ def _check(count: int, limit: int, whose: str) -> None:
 
 
 def _archived(
-    archives: Sequence[Archive], granularity_us: int, method: str, whole: Range
+    archives: Sequence[Archive],
+    granularity_us: int,
+    method: str,
+    whole: Range,
+    most: int | None = None,
 ) -> Points:
-    """Of whole buckets."""
+    """Of whole buckets. Raises `TooManyPointsError` where a reading unpacks more than `most`."""
     ids = [archive.series for archive in archives]
     spans = [archive.timespan_us for archive in archives]
     if _may_lack_the_newest(method):
-        return within_timespans(_derived(ids, granularity_us, method, whole.start_us), spans)
+        points = _derived(ids, granularity_us, method, whole.start_us, most)
+        return within_timespans(points, spans)
     start, end = _time(whole.start_us), _time(whole.stop_us)
-    points = aggregate(read_points(ids, start, end), granularity_us, method)
-    newest = None if end is None else _stored(archives, granularity_us)
+    points = aggregate(read_points(ids, start, end, most), granularity_us, method)
+    newest = None if end is None else _stored(archives, granularity_us, whole.start_us)
     return within_timespans(points, spans, newest)
 
 
@@ -111,26 +129,36 @@ def _may_lack_the_newest(method: str) -> bool:
     return method == "std" or method.startswith(RATE_PREFIX)
 
 
-def _derived(ids: Sequence[int], granularity_us: int, method: str, start_us: int | None) -> Points:
+def _derived(
+    ids: Sequence[int], granularity_us: int, method: str, start_us: int | None, most: int | None
+) -> Points:
     """All buckets from `start_us` on: which one is the newest is known only from their values."""
-    if method.startswith(RATE_PREFIX):
-        raw = read_points_after_their_predecessors(ids, _time(start_us))
-    else:
-        raw = read_points(ids, _time(start_us))
+    is_rate = method.startswith(RATE_PREFIX)
+    read = read_points_after_their_predecessors if is_rate else read_points
+    raw = read(ids, _time(start_us), None, most)
     return between(aggregate(raw, granularity_us, method), start_us, None)
 
 
-def _stored(archives: Sequence[Archive], granularity_us: int) -> dict[int, int]:
-    """The newest bucket that is stored, by place, of each archive that has an end."""
+def _stored(
+    archives: Sequence[Archive], granularity_us: int, start_us: int | None
+) -> dict[int, int]:
+    """The newest bucket that is stored, by place, of each archive that may end after `start_us`."""
     places = {
         archive.series: place
         for place, archive in enumerate(archives)
-        if archive.timespan_us is not None
+        if archive.timespan_us is not None and _may_end_after(start_us, archive.timespan_us)
     }
     return {
         places[series]: _floor(to_us(moment), granularity_us)
         for series, (moment, _) in latest_points(list(places)).items()
     }
+
+
+def _may_end_after(start_us: int | None, timespan_us: int) -> bool:
+    """No series has a point later than what is allowed of the future."""
+    if start_us is None or settings.TELEMETRY_METRIC_API_FUTURE:
+        return True
+    return start_us <= to_us(now() + FUTURE_ALLOWANCE) - timespan_us
 
 
 def _floor(moment_us: int, granularity_us: int) -> int:

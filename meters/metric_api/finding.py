@@ -16,6 +16,7 @@ from meters.metric_api.policies import Rule, Target
 from meters.metric_api.shapes import GENERIC
 from meters.models import STANDALONE, Metric, Resource, ResourceType
 from telemetry_site.auth.caller import Caller
+from telemetry_site.prepared import Prepared
 
 
 def parse_uuid(text: str) -> UUID | None:
@@ -54,10 +55,13 @@ def listed_metrics(caller: Caller) -> QuerySet[Metric]:
     return _metrics().filter(policies.metric_filter("list metric", caller))
 
 
+_by_id = Prepared(lambda identity: _metrics().filter(uuid=identity), UUID)
+
+
 def metric_by_id(text: str) -> Metric:
     """Raises 404; who may do what with it is still to be asked."""
     found = parse_uuid(text)
-    metric = None if found is None else _metrics().filter(uuid=found).first()
+    metric = None if found is None else _by_id.first(found)
     if metric is None:
         raise not_found(f"Metric {text} does not exist")
     return metric
@@ -65,6 +69,16 @@ def metric_by_id(text: str) -> Metric:
 
 def metrics_by_ids(ids: set[UUID]) -> dict[UUID, Metric]:
     return {metric.uuid: metric for metric in _many_metrics().filter(uuid__any=ids)}
+
+
+names_of = Prepared(
+    lambda owner: (
+        Metric.objects.filter(resource_id=owner, archive_policy__isnull=False)
+        .order_by("name")
+        .values_list("name", "uuid")
+    ),
+    int,
+)
 
 
 def metrics_of(resources: list[int]) -> QuerySet[Metric]:
@@ -106,8 +120,11 @@ def measured(condition: Q) -> Iterator[Measured]:
     return (Measured(*row) for row in found)
 
 
+_by_name = Prepared(lambda owner, name: _metrics().filter(resource_id=owner, name=name), int, str)
+
+
 def metric_by_name(resource: Resource, name: str) -> Metric:
-    metric = _metrics().filter(resource=resource, name=name).first()
+    metric = _by_name.first(resource.pk, name)
     if metric is None:
         raise not_found(f"Metric {name} does not exist")
     return metric
@@ -116,8 +133,13 @@ def metric_by_name(resource: Resource, name: str) -> Metric:
 # --- resources ---------------------------------------------------------------------------------
 
 
+_type_by_name: Prepared[ResourceType] = Prepared(lambda name: ResourceType.objects.filter(name=name), str)
+
+
 def resource_type(name: str) -> ResourceType:
-    found: ResourceType | None = ResourceType.objects.filter(name=name).first()
+    if name == GENERIC:  # it is always there and never changes
+        return ResourceType(name=GENERIC)
+    found = _type_by_name.first(name)
     if found is None:
         raise not_found(f"Resource type {name} does not exist")
     return found
@@ -134,14 +156,18 @@ def visible_resources(caller: Caller, rule: Rule, kind: ResourceType) -> QuerySe
     return resources_of_type(kind).filter(policies.resource_filter(rule, caller))
 
 
+_resource_by_id = Prepared(
+    lambda identity: Resource.objects.exclude(type=STANDALONE).filter(uuid=identity), UUID
+)
+
+
 def resource_by_id(caller: Caller, text: str, kind: ResourceType | None = None) -> Resource:
     """Raises 404. A name stands for the caller's own resource of that name."""
     try:
         identity = resource_uuid(text, caller.creator)
     except ResourceIdError as error:
         raise not_found(f"Resource {text} does not exist") from error
-    rows = resources_of_type(kind or resource_type(GENERIC))
-    resource = rows.filter(uuid=identity).first()
-    if resource is None:
+    resource = _resource_by_id.first(identity)
+    if resource is None or (kind and kind.name not in (GENERIC, resource.type)):
         raise not_found(f"Resource {identity} does not exist")
     return resource

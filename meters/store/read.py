@@ -53,10 +53,19 @@ string_agg(int8send(sequence), ''), string_agg(int4send(count), ''),
 string_agg(int4send(time_bytes), ''),
 string_agg(int4send(octet_length(data) + octet_length(tail)), ''), string_agg(data || tail, '')
 """
+_WANTED_CHUNKS = "series_id = ANY(%s::bigint[]) AND start > %s AND start < %s AND last >= %s"
 _CHUNKS = f"""
 COPY (SELECT {CHUNK_COLUMNS} FROM (
-    SELECT * FROM meters_chunk
-    WHERE series_id = ANY(%s::bigint[]) AND start > %s AND start < %s AND last >= %s
+    SELECT * FROM meters_chunk WHERE {_WANTED_CHUNKS}
+    ORDER BY series_id, start, sequence) AS chunk)
+TO STDOUT (FORMAT BINARY)
+"""
+#: And how many points they hold; without the chunks themselves where these are too many.
+_CHUNKS_AT_MOST = f"""
+COPY (WITH held AS MATERIALIZED (
+    SELECT coalesce(sum(count), 0)::bigint AS points FROM meters_chunk WHERE {_WANTED_CHUNKS})
+SELECT {CHUNK_COLUMNS}, (SELECT int8send(points) FROM held) FROM (
+    SELECT * FROM meters_chunk WHERE {_WANTED_CHUNKS} AND (SELECT points FROM held) <= %s
     ORDER BY series_id, start, sequence) AS chunk)
 TO STDOUT (FORMAT BINARY)
 """
@@ -67,9 +76,8 @@ COPY (SELECT {CHUNK_COLUMNS} FROM unnest(%s::bigint[]) AS wanted,
                ORDER BY start DESC, last DESC, sequence DESC LIMIT 1) AS chunk)
 TO STDOUT (FORMAT BINARY)
 """
-_PACKED_COUNTS = """
-SELECT series_id, sum(count)::bigint FROM meters_chunk
-WHERE series_id = ANY(%s::bigint[]) AND start > %s AND start < %s AND last >= %s GROUP BY series_id
+_PACKED_COUNTS = f"""
+SELECT series_id, sum(count)::bigint FROM meters_chunk WHERE {_WANTED_CHUNKS} GROUP BY series_id
 """
 _OLDEST_OF_SLOT = "SELECT min(timestamp) FROM {} WHERE series_id = ANY(%s::bigint[])"
 _OLDEST = """
@@ -95,12 +103,17 @@ MOST_RUNS = 16
 Ids = npt.NDArray[np.int64]
 
 
+class TooManyPointsError(Exception):
+    """More points are packed there than the caller wants to unpack at once."""
+
+
 class Asked(NamedTuple):
-    """Ids of series, and the time [start, stop)."""
+    """Ids of series, the time [start, stop), and how many packed points are too many."""
 
     series: Ids
     start: datetime
     stop: datetime
+    most: int | None = None
 
     def places(self, ids: Ids) -> Ids:
         """Where each of the ids stands in `series`."""
@@ -116,37 +129,44 @@ class Fetched(NamedTuple):
 
 
 def read_points(
-    series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
+    series_ids: Sequence[int],
+    start: datetime | None = None,
+    stop: datetime | None = None,
+    most: int | None = None,
 ) -> Points:
     """All points of the series in [start, stop), sorted by (index, timestamp).
 
     Where a (series, timestamp) was stored more than once, the value stored last is the one
     returned. `Points.index` is the position in `series_ids`, which must not repeat an id.
+    Raises `TooManyPointsError` where more than `most` are packed, before it unpacks any.
     """
     wanted = np.asarray(series_ids, dtype=np.int64)
     if not len(wanted):
         return _join([])
-    asked = Asked(wanted, start or BEGINNING, stop or END)
+    asked = Asked(wanted, start or BEGINNING, stop or END, most)
     fetched = reading(lambda cursor: _fetch(cursor, _begin(cursor), asked))
     return _join(_decoded(fetched, asked))
 
 
 def read_points_after_their_predecessors(
-    series_ids: Sequence[int], start: datetime | None = None, stop: datetime | None = None
+    series_ids: Sequence[int],
+    start: datetime | None = None,
+    stop: datetime | None = None,
+    most: int | None = None,
 ) -> Points:
     """As `read_points`, and before `start` at least the last point of each series, if it has one.
 
     What is derived from two points has a value at the first one in the range only so.
     """
     if start is None:
-        return read_points(series_ids, None, stop)
-    near = read_points(series_ids, start - PREDECESSOR_WITHIN, stop)
+        return read_points(series_ids, None, stop, most)
+    near = read_points(series_ids, start - PREDECESSOR_WITHIN, stop, most)
     before = np.zeros(len(series_ids), dtype=bool)
     before[near.index[near.timestamps < to_us(start)]] = True
     lacking = np.flatnonzero(~before)
     if not len(lacking):
         return near
-    far = read_points([series_ids[place] for place in lacking.tolist()], None, stop)
+    far = read_points([series_ids[place] for place in lacking.tolist()], None, stop, most)
     rest = near.take(before[near.index])
     index = np.concatenate((rest.index, lacking[far.index]))
     times = np.concatenate((rest.timestamps, far.timestamps))
@@ -250,8 +270,13 @@ def _fetch(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> Fetched
     sooner a packed slot can be emptied.
     """
     head = _from_head(cursor, slots, asked)
-    series, start, stop = asked
-    return Fetched(copy_out(cursor, _CHUNKS, [series.tolist(), start - _DAY, stop, start]), head)
+    wanted = [asked.series.tolist(), asked.start - _DAY, asked.stop, asked.start]
+    if asked.most is None:
+        return Fetched(copy_out(cursor, _CHUNKS, wanted), head)
+    found = copy_out(cursor, _CHUNKS_AT_MOST, [*wanted, *wanted, asked.most])
+    if decode_int8(found[0][-1])[0] > asked.most:
+        raise TooManyPointsError
+    return Fetched(found, head)
 
 
 def _decoded(fetched: Fetched, asked: Asked) -> list[Points]:

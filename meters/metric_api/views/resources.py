@@ -15,6 +15,7 @@ from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
     metric_by_name,
     metrics_of,
+    names_of,
     require,
     resource_by_id,
     resource_type,
@@ -46,8 +47,7 @@ class Index(MetricView):
 
 def told(resource: Resource, kind: ResourceType) -> dict[str, Any]:
     """One resource with its metrics, as seen under a type."""
-    rows = metrics_of([resource.pk]).order_by("name")
-    return resource_json(current(resource), kind, rows.values_list("name", "uuid"))
+    return resource_json(current(resource), kind, names_of.rows(resource.pk))
 
 
 def bare(resource: Resource, kind: ResourceType) -> dict[str, Any]:
