@@ -133,7 +133,9 @@ def metric_by_name(resource: Resource, name: str) -> Metric:
 # --- resources ---------------------------------------------------------------------------------
 
 
-_type_by_name: Prepared[ResourceType] = Prepared(lambda name: ResourceType.objects.filter(name=name), str)
+_type_by_name: Prepared[ResourceType] = Prepared(
+    lambda name: ResourceType.objects.filter(name=name), str
+)
 
 
 def resource_type(name: str) -> ResourceType:

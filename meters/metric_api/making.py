@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 
 from meters.models import STANDALONE, ArchivePolicy, Metric, Resource
@@ -53,19 +54,82 @@ def raise_epoch() -> None:
         cursor.execute(catalogue.RAISE_EPOCH)
 
 
-def make_metrics(wanted: Sequence[NewMetric], caller: Caller) -> list[Metric]:
+#: With its first revision; nothing where it is there already, also made by another just now.
+_INSERT_RESOURCE = """
+WITH made AS (
+    INSERT INTO meters_resource (uuid, original_id, creator, type, project_id, user_id, source,
+                                 metadata, revision_digest, revision_start, started_at, ended_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+    RETURNING *
+)
+INSERT INTO meters_resourcerevision (resource_id, valid_from, project_id, user_id, type, source,
+                                     metadata, digest, started_at, ended_at)
+SELECT id, revision_start, project_id, user_id, type, source, metadata, revision_digest,
+       started_at, ended_at
+FROM made
+RETURNING resource_id
+"""
+_INSERT_METRICS = """
+INSERT INTO meters_metric (uuid, resource_id, name, unit, type, archive_policy_id, creator)
+SELECT uuid, resource_id, name, unit, %s, policy_id, %s
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
+    AS wanted (uuid, resource_id, name, unit, policy_id)
+RETURNING uuid, id
+"""
+
+
+def insert_resource(resource: Resource) -> bool:
+    """Store a new resource, which gets its primary key; False where there is one of this id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT_RESOURCE,
+            [
+                resource.uuid, resource.original_id, resource.creator, resource.type,
+                resource.project_id, resource.user_id, resource.source,
+                msgspec.json.encode(resource.metadata).decode(), bytes(resource.revision_digest),
+                resource.revision_start, resource.started_at, resource.ended_at,
+            ],
+        )  # fmt: skip
+        made = cursor.fetchone()
+    if made:
+        (resource.pk,) = made
+    return made is not None
+
+
+def make_metrics(
+    wanted: Sequence[NewMetric], caller: Caller, on_new_resource: bool = False
+) -> list[Metric]:
     """Raises `NameTakenError` with the name; nothing is made then."""
-    taken = _taken([(one.resource.pk, one.name) for one in wanted if one.resource])
-    if taken:
-        raise NameTakenError(taken)
+    if not on_new_resource:
+        taken = _taken([(one.resource.pk, one.name) for one in wanted if one.resource])
+        if taken:
+            raise NameTakenError(taken)
     alone = iter(_stand_ins([one for one in wanted if one.resource is None], caller))
-    return Metric.objects.bulk_create(
+    made = [
         Metric(
             resource=one.resource or next(alone), name=one.name, unit=one.unit,
             archive_policy=one.policy, creator=caller.creator,
         )
         for one in wanted
-    )  # fmt: skip
+    ]  # fmt: skip
+    _insert_metrics(made, caller.creator)
+    return made
+
+
+def _insert_metrics(metrics: Sequence[Metric], creator: str) -> None:
+    columns: list[list[Any]] = [
+        [one.uuid for one in metrics],
+        [one.resource_id for one in metrics],
+        [one.name for one in metrics],
+        [one.unit for one in metrics],
+        [one.archive_policy_id for one in metrics],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_METRICS, [Metric.Type.GAUGE, creator, *columns])
+        ids = dict(cursor.fetchall())
+    for one in metrics:
+        one.pk = ids[one.uuid]
 
 
 def _taken(pairs: Sequence[tuple[int, str]]) -> str:

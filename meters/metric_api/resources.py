@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from meters.archive_policies import PolicyError, choose_all
 from meters.metric_api import making
-from meters.metric_api.errors import ApiError, bad_request, conflict, refusal
+from meters.metric_api.errors import bad_request, conflict, refusal
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
 from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
@@ -30,48 +30,37 @@ class MetricDefinition(NamedTuple):
     unit: str = ""
 
 
+class Created(NamedTuple):
+    resource: Resource
+    metrics: list[Metric]
+
+
 #: A metric that is there, or one to be made.
 MetricsBody = Mapping[str, UUID | MetricDefinition]
 
 
-def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Resource:
-    """`body` has been checked against the schema of the type. Raises `ApiError`."""
-    identity = resource_uuid(body["id"], caller.creator)
-    try:
-        return _create(caller, kind, body, identity)
-    except IntegrityError as error:  # another request is making it, too
-        if not Resource.objects.filter(uuid=identity).exists():
-            raise
-        raise _taken(identity) from error
-
-
-def _taken(identity: UUID) -> ApiError:
-    return conflict(f"Resource {identity} already exists")
-
-
 @transaction.atomic
-def _create(
-    caller: Caller, kind: ResourceType, body: Mapping[str, Any], identity: UUID
-) -> Resource:
-    if any(isinstance(one, UUID) for one in body.get("metrics", {}).values()):
+def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Created:
+    """`body` has been checked against the schema of the type. Raises `ApiError`."""
+    wanted = body.get("metrics", {})
+    if any(isinstance(one, UUID) for one in wanted.values()):
         making.lock_catalogue()  # metrics move
     else:
         making.share_catalogue()
     moment = now()
-    if Resource.objects.filter(uuid=identity).exists():
-        raise _taken(identity)
     resource = Resource(
-        uuid=identity, original_id=body["id"], creator=caller.creator, type=kind.name,
+        uuid=resource_uuid(body["id"], caller.creator), original_id=body["id"],
+        creator=caller.creator, type=kind.name,
         project_id=body.get("project_id"), user_id=body.get("user_id"),
         metadata=check_attributes(kind, _attributes(body), partial=False),
         started_at=body.get("started_at", moment), ended_at=body.get("ended_at"),
         revision_start=moment,
     )  # fmt: skip
     _check_times(resource)
-    resource.save()
-    _file_revision(resource)
-    add_metrics(caller, resource, body.get("metrics", {}))
-    return resource
+    if not making.insert_resource(resource):
+        raise conflict(f"Resource {resource.uuid} already exists")
+    attached = _attach(caller, resource, wanted)
+    return Created(resource, [*attached, *_make(caller, resource, wanted, is_new=True)])
 
 
 def _attributes(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,26 +123,40 @@ def _replace_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) ->
 
 
 def add_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Metric]:
-    """Attach those that are there and make the others. Raises `ApiError`."""
-    attached = {name: one for name, one in wanted.items() if isinstance(one, UUID)}
-    found = {
-        one.uuid: one
-        for one in Metric.objects.filter(
-            uuid__in=attached.values(), creator=caller.creator, archive_policy__isnull=False
-        )
-    }
-    for identity in attached.values():
+    """Attach those that are there and make the others, which it returns. Raises `ApiError`."""
+    _attach(caller, resource, wanted)
+    return _make(caller, resource, wanted)
+
+
+def _attach(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Metric]:
+    named = {name: one for name, one in wanted.items() if isinstance(one, UUID)}
+    if not named:
+        return []
+    rows = Metric.objects.filter(
+        uuid__any=named.values(), creator=caller.creator, archive_policy__isnull=False
+    )
+    found = {one.uuid: one for one in rows}
+    for identity in named.values():
         if identity not in found:
             raise bad_request(f"Metric {identity} does not exist")
-    making.attach([(name, found[identity]) for name, identity in attached.items()], resource)
+    making.attach([(name, found[identity]) for name, identity in named.items()], resource)
+    return list(found.values())
+
+
+def _make(
+    caller: Caller, resource: Resource, wanted: MetricsBody, is_new: bool = False
+) -> list[Metric]:
+    """`is_new`: the resource was made just now and has none."""
     new = {name: one for name, one in wanted.items() if isinstance(one, MetricDefinition)}
+    if not new:
+        return []
     policies = policies_of(list(new.items()))
     asked = [
         NewMetric(policy, name, definition.unit, resource)
         for (name, definition), policy in zip(new.items(), policies, strict=True)
     ]
     try:
-        return making.make_metrics(asked, caller)
+        return making.make_metrics(asked, caller, is_new)
     except making.NameTakenError as error:
         raise conflict(f"Named metric {error} already exists") from error
 

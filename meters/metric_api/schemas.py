@@ -64,9 +64,12 @@ _DEFINITION = {
 }
 
 
+#: ``name`` is allowed beside the key that names the metric, and says nothing.
+_NAMED = vol.Schema({**_DEFINITION, "name": text})
+
+
 def _definition(value: Any) -> MetricDefinition:
-    """``name`` is allowed beside the key that names the metric, and says nothing."""
-    body = vol.Schema({**_DEFINITION, "name": text})(value)
+    body = _NAMED(value)
     return MetricDefinition(body.get("archive_policy_name"), body.get("unit", ""))
 
 
@@ -89,10 +92,18 @@ _RESOURCE = {
 
 def resource_schema(attributes: dict[Any, Any], is_new: bool) -> vol.Schema:
     """`attributes` is the schema of the type's own."""
+    return _resource_schema(attributes, is_new) if attributes else _GENERIC[is_new]
+
+
+def _resource_schema(attributes: dict[Any, Any], is_new: bool) -> vol.Schema:
     own: dict[Any, Any] = {vol.Optional(key): check for key, check in _RESOURCE.items()}
     if is_new:
         own[vol.Required("id")] = resource_id
     return vol.Schema({**own, **attributes})
+
+
+#: Of types without attributes; a schema takes longer to make than to use.
+_GENERIC = {is_new: _resource_schema({}, is_new) for is_new in (False, True)}
 
 
 #: POST /v1/aggregation/metric, and the ids of a GET.

@@ -50,11 +50,6 @@ def told(resource: Resource, kind: ResourceType) -> dict[str, Any]:
     return resource_json(current(resource), kind, names_of.rows(resource.pk))
 
 
-def bare(resource: Resource, kind: ResourceType) -> dict[str, Any]:
-    """As `told`, of a resource that has no metrics."""
-    return resource_json(current(resource), kind, ())
-
-
 class Resources(MetricView):
     def get(self, request: Request, type: str) -> HttpResponse:
         kind = resource_type(type)
@@ -65,9 +60,10 @@ class Resources(MetricView):
         kind = resource_type(type)
         own = attribute_schema(kind, partial=False)
         body = self.body(schemas.resource_schema(own, is_new=True))
-        resource = resources.create(self.caller, kind, body)
+        resource, metrics = resources.create(self.caller, kind, body)
         address = self.url("resource", kind.name, str(resource.uuid))
-        item = told(resource, kind) if body.get("metrics") else bare(resource, kind)
+        names = sorted((metric.name, metric.uuid) for metric in metrics)
+        item = resource_json(current(resource), kind, names)
         return conditions.stamp(self.created(item, address), resource)
 
     def delete(self, request: Request, type: str) -> HttpResponse:
