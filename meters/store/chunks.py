@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,14 @@ import numpy.typing as npt
 from django.db.backends.utils import CursorWrapper
 
 from meters.store import codec
-from meters.store.copy_format import HEADER, PG_EPOCH_US, TRAILER
+from meters.store.copy_format import (
+    HEADER,
+    PG_EPOCH_US,
+    TRAILER,
+    decode_int4,
+    decode_int8,
+    decode_times,
+)
 from meters.store.points import Points
 from telemetry_site.clock import now_us
 from telemetry_site.database import copying
@@ -29,6 +36,14 @@ _LENGTH = struct.Struct(">i")
 PIECE_BYTES = 1996
 _WRITE_BYTES = 1 << 20
 
+#: Of chunks in one row, a byte string a column (see `copy_format`); migration 0011 names them, too.
+COLUMNS = """
+string_agg(int8send(series_id), ''), string_agg(timestamptz_send(start), ''),
+string_agg(int8send(sequence), ''), string_agg(int4send(count), ''),
+string_agg(int4send(time_bytes), ''),
+string_agg(int4send(octet_length(data) + octet_length(tail)), ''), string_agg(data || tail, '')
+"""
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -45,6 +60,15 @@ class Packed(NamedTuple):
     time_bytes: Ints
     sizes: Ints
     data: bytes
+
+
+def as_packed(fields: Sequence[bytes]) -> Packed:
+    """Of `COLUMNS`."""
+    ids, starts, sequences, counts, time_sizes, sizes, data = fields
+    return Packed(
+        decode_int8(ids), decode_times(starts), decode_int8(sequences),
+        decode_int4(counts), decode_int4(time_sizes), decode_int4(sizes), data,
+    )  # fmt: skip
 
 
 def arrange(index: Ints, timestamps: Ints, values: npt.NDArray[np.float64]) -> Points:

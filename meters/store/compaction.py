@@ -25,7 +25,7 @@ from meters.store.head import Rows, table_of
 from meters.store.info import ring
 from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone
 from meters.store.points import Points
-from meters.store.read import CHUNK_COLUMNS, COLUMNS, as_packed, as_rows
+from meters.store.read import COLUMNS, as_rows
 from telemetry_site.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ COPY (WITH due AS ({_DUE} ORDER BY start, series_id LIMIT %s), taken AS (
     DELETE FROM meters_chunk AS chunk USING due
     WHERE chunk.series_id = due.series_id AND chunk.start = due.start RETURNING chunk.*
 )
-SELECT {CHUNK_COLUMNS} FROM (SELECT * FROM taken ORDER BY series_id, start, sequence) AS chunk)
+SELECT {chunks.COLUMNS} FROM (SELECT * FROM taken ORDER BY series_id, start, sequence) AS chunk)
 TO STDOUT (FORMAT BINARY)
 """
 
@@ -140,7 +140,7 @@ def merge(at_most: int = MERGE_BATCH) -> int:
         if not alone(cursor, MERGE_LOCK):
             return 0
         (fields,) = copy_out(cursor, _MERGE, [at_most])
-        packed = as_packed(fields)
+        packed = chunks.as_packed(fields)
         if not len(packed.counts):
             return 0
         points = chunks.arrange(np.repeat(packed.series_id, packed.counts), *chunks.unpack(packed))

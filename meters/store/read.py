@@ -1,28 +1,30 @@
 """Reading points: the one door for every API, page, alarm and export.
 
-The head is read first, then the chunks, each in a statement with a snapshot of its own: what is
-packed before the second is seen there at the latest, what is seen in both is the same points. The
-other way round points would be lost in between, and so they would in a transaction with one
-snapshot, since a TRUNCATE shows in older snapshots too: never read in REPEATABLE READ.
+The head is read first, then the chunks, by one function of the database but each in a statement
+with a snapshot of its own: what is packed before the second is seen there at the latest, what is
+seen in both is the same points. The other way round points would be lost in between, and so they
+would in a transaction with one snapshot, since a TRUNCATE shows in older snapshots too: never read
+in REPEATABLE READ.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from meters.store import chunks
 from meters.store.copy_format import (
     copy_out,
     decode_float8,
-    decode_int4,
     decode_int8,
     decode_times,
 )
@@ -31,13 +33,16 @@ from meters.store.points import Points, join
 from meters.store.replica import reading
 from telemetry_site.clock import from_us, to_us
 
-#: Physical order is arrival order: no parallel plan, no scan that joins another half-way. And the
-#: block range index always: a head that was never analyzed gets a full scan else (370 ms against
-#: 25 ms for an hour among 8 million rows), while it costs next to nothing over a whole table.
-_BEGIN = """
+#: As the function does; of the slots those that hold rows.
+_TUNED = """
 SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL enable_seqscan = off;
 SELECT number FROM meters_headslot WHERE state <> 'free'
+"""
+#: Migration 0011. A head's row, then the chunks', with their columns as `Found` names them.
+_POINTS = """
+COPY (SELECT * FROM meters_points(%s::bigint[], %s::bigint[], %s::bigint[], %s, %s, %s, %s))
+TO STDOUT (FORMAT BINARY)
 """
 #: One row with a byte string a column: the driver takes a Python step a row, 2.6 µs of CPU a point
 #: where all the rest takes 0.3. The three aggregates see the same rows in the same order, that of
@@ -47,37 +52,9 @@ string_agg(int8send(series_id), ''), string_agg(timestamptz_send(timestamp), '')
 string_agg(float8send(value), '')
 """
 _WANTED = "series_id = ANY(%s::bigint[]) AND timestamp >= %s AND timestamp < %s"
-CHUNK_COLUMNS = """
-string_agg(int8send(series_id), ''), string_agg(timestamptz_send(start), ''),
-string_agg(int8send(sequence), ''), string_agg(int4send(count), ''),
-string_agg(int4send(time_bytes), ''),
-string_agg(int4send(octet_length(data) + octet_length(tail)), ''), string_agg(data || tail, '')
-"""
-_WANTED_CHUNKS = "series_id = ANY(%s::bigint[]) AND start > %s AND start < %s AND last >= %s"
-_CHUNKS = f"""
-COPY (SELECT {CHUNK_COLUMNS} FROM (
-    SELECT * FROM meters_chunk WHERE {_WANTED_CHUNKS}
-    ORDER BY series_id, start, sequence) AS chunk)
-TO STDOUT (FORMAT BINARY)
-"""
-#: And how many points they hold; without the chunks themselves where these are too many.
-_CHUNKS_AT_MOST = f"""
-COPY (WITH held AS MATERIALIZED (
-    SELECT coalesce(sum(count), 0)::bigint AS points FROM meters_chunk WHERE {_WANTED_CHUNKS})
-SELECT {CHUNK_COLUMNS}, (SELECT int8send(points) FROM held) FROM (
-    SELECT * FROM meters_chunk WHERE {_WANTED_CHUNKS} AND (SELECT points FROM held) <= %s
-    ORDER BY series_id, start, sequence) AS chunk)
-TO STDOUT (FORMAT BINARY)
-"""
-#: The one that holds the newest point of all the series' chunks.
-_NEWEST_CHUNKS = f"""
-COPY (SELECT {CHUNK_COLUMNS} FROM unnest(%s::bigint[]) AS wanted,
-      LATERAL (SELECT * FROM meters_chunk WHERE series_id = wanted
-               ORDER BY start DESC, last DESC, sequence DESC LIMIT 1) AS chunk)
-TO STDOUT (FORMAT BINARY)
-"""
-_PACKED_COUNTS = f"""
-SELECT series_id, sum(count)::bigint FROM meters_chunk WHERE {_WANTED_CHUNKS} GROUP BY series_id
+_PACKED_COUNTS = """
+SELECT series_id, sum(count)::bigint FROM meters_chunk
+WHERE series_id = ANY(%s::bigint[]) AND start > %s AND start < %s AND last >= %s GROUP BY series_id
 """
 _OLDEST_OF_SLOT = "SELECT min(timestamp) FROM {} WHERE series_id = ANY(%s::bigint[])"
 _OLDEST = """
@@ -108,12 +85,17 @@ class TooManyPointsError(Exception):
 
 
 class Asked(NamedTuple):
-    """Ids of series, the time [start, stop), and how many packed points are too many."""
+    """Ids of series and the time [start, stop).
+
+    Of more than `most` packed points none are read; with `newest` of each series' chunks the one
+    that holds its newest point, instead of those in the time.
+    """
 
     series: Ids
     start: datetime
     stop: datetime
     most: int | None = None
+    newest: bool = False
 
     def places(self, ids: Ids) -> Ids:
         """Where each of the ids stands in `series`."""
@@ -121,11 +103,29 @@ class Asked(NamedTuple):
         return order[np.searchsorted(self.series, ids, sorter=order)]
 
 
-class Fetched(NamedTuple):
-    """Fields of a row of `CHUNK_COLUMNS`, still packed, and the head's points."""
+class Found(NamedTuple):
+    """A row of `meters_points`: points of a slot, or `chunks.COLUMNS` where `place` is 0.
 
-    chunks: list[list[bytes]]
-    head: list[Points]
+    Of a slot's columns only ids, times and values are filled; `held` is how many points chunks
+    have that were counted.
+    """
+
+    place: int
+    columns: Sequence[bytes]
+    held: int
+
+    @classmethod
+    def of(cls, fields: Sequence[bytes]) -> Found:
+        place, *columns, held = fields
+        return cls(int.from_bytes(place, "big"), columns, int.from_bytes(held, "big"))
+
+    def points(self, asked: Asked) -> Points:
+        if self.place:
+            rows = as_rows((self.columns[0], self.columns[1], self.columns[-1]))
+            return Points(asked.places(rows.series_id), rows.timestamp, rows.value)
+        packed = chunks.as_packed(self.columns)
+        index = np.repeat(asked.places(packed.series_id), packed.counts)
+        return Points(index, *chunks.unpack(packed))
 
 
 def read_points(
@@ -144,8 +144,7 @@ def read_points(
     if not len(wanted):
         return _join([])
     asked = Asked(wanted, start or BEGINNING, stop or END, most)
-    fetched = reading(lambda cursor: _fetch(cursor, _begin(cursor), asked))
-    return _join(_decoded(fetched, asked))
+    return _join(_decoded(reading(lambda cursor: _fetch(cursor, asked)), asked))
 
 
 def read_points_after_their_predecessors(
@@ -193,9 +192,10 @@ def oldest_time(series_ids: Sequence[int]) -> datetime | None:
 
     def read(cursor: CursorWrapper) -> list[datetime | None]:
         found = []
-        for source in [*(_OLDEST_OF_SLOT.format(table_of(n)) for n in _begin(cursor)), _OLDEST]:
-            cursor.execute(source, [wanted])
-            found += cursor.fetchone()
+        with _slots(cursor) as slots:
+            for source in [*(_OLDEST_OF_SLOT.format(table_of(n)) for n in slots), _OLDEST]:
+                cursor.execute(source, [wanted])
+                found += cursor.fetchone()
         return found
 
     return min((moment for moment in reading(read) if moment), default=None)
@@ -208,11 +208,11 @@ def points_by_day(
 
     def read(cursor: CursorWrapper) -> dict[datetime, int]:
         found: dict[datetime, int] = defaultdict(int)
-        slots = _begin(cursor)
-        for source in [*(_DAYS_OF_SLOT.format(table_of(n)) for n in slots), _DAYS]:
-            cursor.execute(source, [list(series_ids), start, stop])
-            for day, count in cursor.fetchall():
-                found[day] += count
+        with _slots(cursor) as slots:
+            for source in [*(_DAYS_OF_SLOT.format(table_of(n)) for n in slots), _DAYS]:
+                cursor.execute(source, [list(series_ids), start, stop])
+                for day, count in cursor.fetchall():
+                    found[day] += count
         return dict(found)
 
     return reading(read)
@@ -236,79 +236,59 @@ def latest_points(
 def _newest(wanted: Ids, within: timedelta | None) -> Points:
     """Points of the last hour; the newest ones of all time for series that have none there."""
 
+    seconds = (within or timedelta(hours=1)).total_seconds()
+
     def read(cursor: CursorWrapper) -> list[Points]:
-        slots = _begin(cursor)
-        seconds = (within or timedelta(hours=1)).total_seconds()
         cursor.execute("SELECT now() - make_interval(secs => %s)", [seconds])
         recent = Asked(wanted, cursor.fetchone()[0], END)
-        parts = _decoded(_fetch(cursor, slots, recent), recent)
+        parts = _decoded(_fetch(cursor, recent), recent)
         seen = np.zeros(len(wanted), dtype=bool)
         for part in parts:
             seen[part.index] = True
         if within is None and not seen.all():
             missing = np.flatnonzero(~seen)
-            ever = Asked(wanted[missing], BEGINNING, END)
-            head = _from_head(cursor, slots, ever)
-            found = copy_out(cursor, _NEWEST_CHUNKS, [ever.series.tolist()])
-            more = [*_unpacked(found, ever), *head]
+            ever = Asked(wanted[missing], BEGINNING, END, newest=True)
+            more = _decoded(_fetch(cursor, ever), ever)
             parts += [part._replace(index=missing[part.index]) for part in more]
         return parts
 
     return _join(reading(read))
 
 
-def _begin(cursor: CursorWrapper) -> list[int]:
-    """The slots that hold rows."""
-    cursor.execute(_BEGIN)
-    while cursor.nextset():
-        pass
-    return [number for (number,) in cursor.fetchall()]
+@contextmanager
+def _slots(cursor: CursorWrapper) -> Iterator[list[int]]:
+    """Those that hold rows, and the planner's settings for reading them."""
+    with transaction.atomic(cursor.db.alias):
+        cursor.execute(_TUNED)
+        while cursor.nextset():
+            pass
+        yield [number for (number,) in cursor.fetchall()]
 
 
-def _fetch(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> Fetched:
+def _fetch(cursor: CursorWrapper, asked: Asked) -> list[Found]:
     """What is stored in [start, stop), as it comes: the shorter the head's locks are held, the
-    sooner a packed slot can be emptied.
+    sooner a packed slot can be emptied. Raises `TooManyPointsError`.
     """
-    head = _from_head(cursor, slots, asked)
-    wanted = [asked.series.tolist(), asked.start - _DAY, asked.stop, asked.start]
-    if asked.most is None:
-        return Fetched(copy_out(cursor, _CHUNKS, wanted), head)
-    found = copy_out(cursor, _CHUNKS_AT_MOST, [*wanted, *wanted, asked.most])
-    if decode_int8(found[0][-1])[0] > asked.most:
+    firsts, lasts = _runs(asked.series)
+    rows = copy_out(
+        cursor, _POINTS,
+        [asked.series.tolist(), firsts, lasts, asked.start, asked.stop, asked.most, asked.newest],
+    )  # fmt: skip
+    found = [Found.of(fields) for fields in rows]
+    if asked.most is not None and any(one.held > asked.most for one in found):
         raise TooManyPointsError
-    return Fetched(found, head)
+    return [one for one in found if one.columns[0]]
 
 
-def _decoded(fetched: Fetched, asked: Asked) -> list[Points]:
-    """In the order in which it was stored; not sorted."""
+def _decoded(found: Sequence[Found], asked: Asked) -> list[Points]:
+    """In the order in which it was stored, chunks before slots; not sorted."""
     start_us, stop_us = to_us(asked.start), to_us(asked.stop)
-    packed = [_cut(part, start_us, stop_us) for part in _unpacked(fetched.chunks, asked)]
-    return [*packed, *fetched.head]
+    parts = [one.points(asked) for one in sorted(found, key=attrgetter("place"))]
+    return [_cut(part, start_us, stop_us) for part in parts]
 
 
-def _from_head(cursor: CursorWrapper, slots: Sequence[int], asked: Asked) -> list[Points]:
-    """A part a slot, in the order of their filling at the time of this statement: one of `slots`
-    may have been emptied and opened again since they were listed.
-    """
-    if not slots:
-        return []
-    runs = _runs(asked.series)
-    near = " OR ".join(["series_id BETWEEN %s AND %s"] * (len(runs) // 2))
-    parts = [
-        f"SELECT {COLUMNS}, (SELECT int8send(sequence) FROM meters_headslot WHERE number = {slot}) "
-        f"FROM {table_of(slot)} WHERE {_WANTED} AND ({near})"
-        for slot in slots
-    ]
-    statement = f"COPY ({' UNION ALL '.join(parts)}) TO STDOUT (FORMAT BINARY)"
-    parameters = [asked.series.tolist(), asked.start, asked.stop, *runs]
-    found = copy_out(cursor, statement, parameters * len(slots))
-    filled = sorted((fields for fields in found if fields[0]), key=itemgetter(3))
-    rows = [as_rows(fields) for fields in filled]
-    return [Points(asked.places(one.series_id), one.timestamp, one.value) for one in rows]
-
-
-def _runs(series: Ids) -> list[int]:
-    """First and last id of each of a few runs in which the series lie, one after the other.
+def _runs(series: Ids) -> tuple[list[int], list[int]]:
+    """First and last ids of a few runs in which the series lie, one after the other.
 
     The block range index cannot use `= ANY`; with runs it leaves out what lies elsewhere.
     """
@@ -318,35 +298,12 @@ def _runs(series: Ids) -> list[int]:
     if len(cuts) >= MOST_RUNS:
         cuts = np.sort(np.argsort(gaps)[-MOST_RUNS + 1 :])
     firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(ids) - 1)
-    return np.column_stack((ids[firsts], ids[lasts])).ravel().tolist()
+    return ids[firsts].tolist(), ids[lasts].tolist()
 
 
 def as_rows(fields: Sequence[bytes]) -> Rows:
     """Of `COLUMNS`."""
     return Rows(decode_int8(fields[0]), decode_times(fields[1]), decode_float8(fields[2]))
-
-
-def as_packed(fields: Sequence[bytes]) -> chunks.Packed:
-    """Of `CHUNK_COLUMNS`."""
-    return chunks.Packed(
-        decode_int8(fields[0]),
-        decode_times(fields[1]),
-        decode_int8(fields[2]),
-        decode_int4(fields[3]),
-        decode_int4(fields[4]),
-        decode_int4(fields[5]),
-        fields[6],
-    )
-
-
-def _unpacked(found: Sequence[Sequence[bytes]], asked: Asked) -> list[Points]:
-    parts = []
-    for fields in found:
-        packed = as_packed(fields)
-        if len(packed.counts):
-            index = np.repeat(asked.places(packed.series_id), packed.counts)
-            parts.append(Points(index, *chunks.unpack(packed)))
-    return parts
 
 
 def _cut(points: Points, start_us: int, stop_us: int) -> Points:

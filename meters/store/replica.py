@@ -15,7 +15,7 @@ from typing import TypeVar
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.utils import CursorWrapper
 
 from meters.metrics import REPLICA_FAULTS, REPLICA_READS
@@ -34,7 +34,7 @@ _left_out_until = 0.0
 
 
 def reading(read: Callable[[CursorWrapper], Found]) -> Found:
-    """What `read` finds in a transaction of its own; it changes nothing and may be called twice."""
+    """What `read` finds; it changes nothing and may be called twice."""
     if not _is_set():
         return _run(read, DEFAULT_DB_ALIAS)
     if _is_of_use():
@@ -83,7 +83,7 @@ def _has_replayed(position: str) -> bool:
 
 
 def _run(read: Callable[[CursorWrapper], Found], alias: str) -> Found:
-    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+    with connections[alias].cursor() as cursor:
         return read(cursor)
 
 

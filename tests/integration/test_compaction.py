@@ -298,28 +298,36 @@ class TestAtOnce:
         assert written[0] > 20
         assert len(read_points([pk]).values) == written[0] + 1
 
-    @pytest.mark.parametrize(
-        ("ask", "statement"),
-        [*((lambda: stored(), n) for n in (1, 2)), *((lambda: newest(), n) for n in (1, 2, 3, 4))],
-    )
-    def test_a_slot_that_is_packed_before_a_readers_statement(
-        self, noon: int, monkeypatch: pytest.MonkeyPatch, statement: int, ask: Callable[[], Any]
+    @pytest.mark.parametrize("ask", [lambda: stored(), lambda: newest()])
+    def test_a_slot_whose_packing_ends_while_a_reader_waits_for_it(
+        self, noon: int, ask: Callable[[], Any]
     ) -> None:
-        """One reads the head, one the chunks; for the newest points of all time twice."""
-        monkeypatch.setattr(compaction, "EMPTYING_TRIES", 2)
+        """It has listed the slot, and finds it empty: the chunks must be there then."""
         store(("vm-1", noon, 1.0))
         assert head.rotate(at_once=True)
-        copy_out, statements = read.copy_out, count(1)
+        with ThreadPoolExecutor() as pool:
+            with transaction.atomic():
+                assert compact()
+                reading = pool.submit(in_a_thread(ask))
+                wait_until_somebody_waits_for_a_lock()
+            assert reading.result() == {noon: 1.0}
+
+    def test_a_slot_that_is_packed_between_the_two_looks_for_the_newest(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store(("vm-1", noon, 1.0))
+        assert head.rotate(at_once=True)
+        copy_out, looks = read.copy_out, count(1)
 
         def packed_before(*asked: Any) -> Any:
-            if next(statements) == statement:
+            if next(looks) == 2:
                 with ThreadPoolExecutor() as pool:
-                    pool.submit(compact_if_free).result()
+                    assert pool.submit(compact_if_free).result()
             return copy_out(*asked)
 
         monkeypatch.setattr(read, "copy_out", packed_before)
-        assert ask() == {noon: 1.0}
-        assert next(statements) > statement, "there is no such statement"
+        assert newest() == {noon: 1.0}
+        assert next(looks) > 2
 
     def test_a_writer_inside_when_the_slot_is_closed_is_waited_for(self, noon: int) -> None:
         store(("vm-1", noon, 1.0))
