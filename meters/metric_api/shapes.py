@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from meters.aggregation import Floats, Ints
 from meters.archive_policies import policy_json
 from meters.metric_api.times import text_of, texts_of
@@ -132,9 +134,12 @@ def measures_text(parts: Iterable[tuple[Ints, float | str, Floats]]) -> str:
     """
     rows: list[str] = []
     for timestamps, granularity, values in parts:
+        if not len(timestamps):
+            continue
         middle = f'", {json.dumps(granularity)}, '
+        numbers = msgspec.json.encode(values.tolist()).decode()[1:-1].split(",")
         rows += [
-            f'["{text}{middle}{value!r}]'
-            for text, value in zip(texts_of(timestamps), values.tolist(), strict=True)
+            f'["{text}{middle}{number}]'
+            for text, number in zip(texts_of(timestamps), numbers, strict=True)
         ]
     return f"[{', '.join(rows)}]"

@@ -26,6 +26,7 @@ LATEST_US = (2**63 - 1) // 1000
 _BEFORE_EPOCH = "Timestamp must be after Epoch"
 _UNREADABLE = "Unable to convert timestamps"
 _ISO = re.compile(r"\s*\d{4}-\d\d|now$|today$", re.ASCII)
+_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?(\+00:00|Z)?", re.ASCII)
 _ZONE = re.compile(r"(\d\d):?(\d\d)", re.ASCII)
 #: A date has dashes of its own: a zone's comes after them.
 _DATE_CHARS = 10
@@ -41,7 +42,23 @@ class TimeError(ValueError):
 
 def to_us(value: Any) -> int:
     """One moment. Raises `TimeError`."""
+    if isinstance(value, str) and _USUAL.fullmatch(value):
+        return _usual(value)
     return int(to_us_array([value])[0])
+
+
+def _usual(text: str) -> int:
+    """What `to_us_array` gives, without arrays for a single moment."""
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise TimeError(_UNREADABLE) from error
+    if moment < clock.EPOCH:
+        raise TimeError(_BEFORE_EPOCH)
+    moment_us = clock.to_us(moment)
+    if moment_us > LATEST_US:
+        raise TimeError(_UNREADABLE)
+    return moment_us
 
 
 def to_us_array(values: Sequence[Any]) -> Ints:
@@ -160,11 +177,39 @@ def text_of(moment: datetime) -> str:
 
 
 def texts_of(moments: Ints) -> list[str]:
-    """`text_of` for many moments in µs."""
-    times = moments.astype("datetime64[us]")
-    texts = np.datetime_as_string(times, unit="s")
-    if (moments % 1_000_000).any():
-        fine = np.datetime_as_string(times, unit="us")
-        texts = np.where(moments % 1_000_000 == 0, texts, fine)
-    found: list[str] = np.strings.add(texts, "+00:00").tolist()
+    """`text_of` for many moments in µs; the digits of all are computed together."""
+    if not len(moments):
+        return []
+    texts = _texts(moments, fine=False)
+    fractions = moments % 1_000_000 != 0
+    if fractions.any():
+        texts = np.where(fractions, _texts(moments, fine=True), texts)
+    found: list[str] = texts.tolist()
     return found
+
+
+def _texts(moments: Ints, fine: bool) -> Texts:
+    form = "0000-00-00T00:00:00.000000+00:00" if fine else "0000-00-00T00:00:00+00:00"
+    codes = np.tile(np.array([form]).view(np.uint32), (len(moments), 1))
+    seconds, us = np.divmod(moments, 1_000_000)
+    days, seconds = np.divmod(seconds, 86_400)
+    _put_days(codes, days)
+    _put_number(codes, 11, 2, seconds // 3600)
+    _put_number(codes, 14, 2, seconds // 60 % 60)
+    _put_number(codes, 17, 2, seconds % 60)
+    if fine:
+        _put_number(codes, 20, 6, us)
+    return codes.view(f"U{len(form)}")[:, 0]
+
+
+def _put_days(codes: npt.NDArray[np.uint32], days: Ints) -> None:
+    """There are few, so that they may be made into texts one by one."""
+    known, which = np.unique(days, return_inverse=True)
+    texts = np.datetime_as_string(known.astype("datetime64[D]"))
+    codes[:, :_DATE_CHARS] = texts.view(np.uint32).reshape(len(known), -1)[which, :_DATE_CHARS]
+
+
+def _put_number(codes: npt.NDArray[np.uint32], first: int, digits: int, numbers: Ints) -> None:
+    for place in range(first + digits - 1, first - 1, -1):
+        numbers, digit = np.divmod(numbers, 10)
+        codes[:, place] += digit.astype(np.uint32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,6 +136,21 @@ def test_what_is_written_can_be_read_and_is_as_python_writes_it(moments: list[in
     texts = times.texts_of(np.array(moments, dtype=np.int64))
     assert texts == [times.text_of(clock.from_us(moment)) for moment in moments]
     assert times.to_us_array(texts).tolist() == moments
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)), st.sampled_from(["", "Z", "+00:00"])
+)
+def test_one_moment_is_read_as_many_are(moment: datetime, zone: str) -> None:
+    text = moment.isoformat() + zone
+    assert answer(times.to_us, text) == answer(lambda one: times.to_us_array([one])[0], text)
+
+
+def answer(read: Callable[[str], int], text: str) -> int | str:
+    try:
+        return int(read(text))
+    except times.TimeError as error:
+        return str(error)
 
 
 @given(st.lists(st.floats(0, 9e9), min_size=1))
