@@ -14,8 +14,8 @@ import numpy as np
 from meters.archives import Archive, Range, archived
 from meters.metric_api.cost import Tally, check_series
 from meters.metric_api.errors import refusal
+from meters.metric_api.finding import Readable
 from meters.metric_api.shapes import measures_json
-from meters.models import Metric
 from meters.operations.evaluation import Inputs, Result, Series, evaluate
 from meters.operations.query import Query, common_granularities
 from meters.operations.tree import Node, Reference
@@ -25,7 +25,7 @@ from meters.store.points import Points, join
 class Place(NamedTuple):
     """One series: a metric under one of its policy's aggregation methods."""
 
-    metric: Metric
+    metric: Readable
     aggregation: str
 
 
@@ -37,10 +37,9 @@ class Sources:
     columns: dict[Reference, list[int]] = field(default_factory=dict)
     _known: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def add(self, reference: Reference, metric: Metric) -> None:
+    def add(self, reference: Reference, metric: Readable) -> None:
         """Raises `ApiError` when the metric's policy lacks the aggregation."""
-        assert metric.archive_policy is not None
-        if reference.aggregation not in metric.archive_policy.aggregation_methods:
+        if reference.aggregation not in metric.policy.aggregation_methods:
             cause = "Metrics with unknown aggregation"
             raise refusal(cause, 404, detail=[list(reference)])
         key = (metric.pk, reference.aggregation)
@@ -51,8 +50,10 @@ class Sources:
 
     def offered(self) -> list[tuple[Reference, set[int]]]:
         """At which granularities each series has points."""
+        policies = {place.metric.policy.pk: place.metric.policy for place in self.places}
+        known = {pk: set(policy.granularities_us) for pk, policy in policies.items()}
         return [
-            (reference, _granularities(self.places[one].metric))
+            (reference, known[self.places[one].metric.policy.pk])
             for reference, ones in self.columns.items()
             for one in ones
         ]
@@ -76,14 +77,15 @@ class Sources:
         return found
 
 
-def _granularities(metric: Metric) -> set[int]:
-    assert metric.archive_policy is not None
-    return set(metric.archive_policy.granularities_us)
+def plain_names(references: Sequence[Reference]) -> set[str] | None:
+    """The names of metrics that are meant; None where some are wildcards."""
+    names = {reference.metric for reference in references}
+    return None if any(set(name) & set("*?[") for name in names) else names
 
 
-def by_name(references: Sequence[Reference], metrics: Sequence[Metric]) -> Sources:
+def by_name(references: Sequence[Reference], metrics: Sequence[Readable]) -> Sources:
     """References are names or shell wildcards of the resources' metrics."""
-    named: dict[str, list[Metric]] = defaultdict(list)
+    named: dict[str, list[Readable]] = defaultdict(list)
     for metric in metrics:
         named[metric.name].append(metric)
     sources = Sources()
@@ -122,9 +124,8 @@ def _points(places: Sequence[Place], granularity_us: int, wanted: Range) -> Poin
     return joined.take(np.lexsort((joined.timestamps, joined.index)))
 
 
-def archive_of(metric: Metric, granularity_us: int) -> Archive:
-    assert metric.archive_policy is not None
-    return Archive(metric.pk, metric.archive_policy.timespan_us(granularity_us))
+def archive_of(metric: Readable, granularity_us: int) -> Archive:
+    return Archive(metric.pk, metric.policy.timespan_us(granularity_us))
 
 
 def compute(
@@ -147,7 +148,7 @@ def result_json(result: Result, places: Sequence[Place], by_resource: bool) -> d
     for series in result.series:
         assert series.column is not None
         metric, aggregation = places[series.column]
-        under = told.setdefault(str(metric.resource.uuid), {}) if by_resource else told
+        under = told.setdefault(str(metric.resource_uuid), {}) if by_resource else told
         key = metric.name if by_resource else str(metric.uuid)
         under.setdefault(key, {}).setdefault(aggregation, []).extend(_rows([series]))
     return told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -13,8 +13,8 @@ from meters.metric_api import policies
 from meters.metric_api.errors import forbidden, not_found
 from meters.metric_api.ids import ResourceIdError, resource_uuid
 from meters.metric_api.policies import Rule, Target
-from meters.metric_api.shapes import GENERIC
-from meters.models import STANDALONE, Metric, Resource, ResourceType
+from meters.metric_api.shapes import GENERIC, Described
+from meters.models import STANDALONE, ArchivePolicy, Metric, Resource, ResourceType
 from telemetry_site.auth.caller import Caller
 from telemetry_site.prepared import Prepared
 
@@ -85,6 +85,37 @@ def metrics_of(resources: list[int]) -> QuerySet[Metric]:
     return _many_metrics().filter(resource__id__any=resources)
 
 
+class Readable(NamedTuple):
+    """What of a metric there is to know for reading its measures."""
+
+    pk: int
+    uuid: UUID
+    name: str
+    resource_id: int
+    resource_uuid: UUID
+    policy: ArchivePolicy
+
+    @classmethod
+    def of(cls, metric: Metric) -> Readable:
+        assert metric.archive_policy is not None
+        return cls(
+            metric.pk, metric.uuid, metric.name, metric.resource_id, metric.resource.uuid,
+            metric.archive_policy,
+        )  # fmt: skip
+
+
+def readable(resources: Sequence[int], names: Collection[str] | None = None) -> list[Readable]:
+    """The metrics of these resources, of these names if given, without a model instance each."""
+    rows = Metric.objects.filter(resource__id__any=resources, archive_policy__isnull=False)
+    if names is not None:
+        rows = rows.filter(name__in=names)
+    found = rows.order_by("pk").values_list(
+        "pk", "uuid", "name", "resource_id", "resource__uuid", "archive_policy_id"
+    )
+    policies = ArchivePolicy.objects.in_bulk({row[-1] for row in found})
+    return [Readable(*row[:-1], policies[row[-1]]) for row in found]
+
+
 class Measured(NamedTuple):
     """What of a metric there is to know for posting its measures."""
 
@@ -138,10 +169,14 @@ _type_by_name: Prepared[ResourceType] = Prepared(
 )
 
 
-def resource_type(name: str) -> ResourceType:
+def known_type(name: str) -> ResourceType | None:
     if name == GENERIC:  # it is always there and never changes
         return ResourceType(name=GENERIC)
-    found = _type_by_name.first(name)
+    return _type_by_name.first(name)
+
+
+def resource_type(name: str) -> ResourceType:
+    found = known_type(name)
     if found is None:
         raise not_found(f"Resource type {name} does not exist")
     return found
@@ -151,6 +186,12 @@ def resources_of_type(kind: ResourceType) -> QuerySet[Resource]:
     """Under `generic` those of every type."""
     rows = Resource.objects.exclude(type=STANDALONE)
     return rows if kind.name == GENERIC else rows.filter(type=kind.name)
+
+
+def described(rows: QuerySet[Resource]) -> dict[int, Described]:
+    """By primary key, in its order."""
+    found = rows.order_by("pk").values_list(*Described._fields)
+    return {row[0]: Described(*row) for row in found}
 
 
 def visible_resources(caller: Caller, rule: Rule, kind: ResourceType) -> QuerySet[Resource]:

@@ -14,7 +14,7 @@ from meters.metric_api.aggregates import Sources
 from meters.metric_api.cost import Tally, check_groups
 from meters.metric_api.errors import bad_request
 from meters.metric_api.history import revisions_of, state_of
-from meters.metric_api.shapes import State, current, resource_json
+from meters.metric_api.shapes import Described, State, current, resource_json
 from meters.models import Resource, ResourceType
 from meters.operations.evaluation import Inputs
 from meters.operations.history import in_force
@@ -47,7 +47,7 @@ def _in_order(groups: Mapping[Values, Any]) -> list[Values]:
 
 
 def members(
-    kind: ResourceType, by: Sequence[str], resources: Mapping[int, Resource]
+    kind: ResourceType, by: Sequence[str], resources: Mapping[int, Described]
 ) -> list[tuple[Values, list[int]]]:
     """The resources of each group, groups in the order of their values. Raises `ApiError`."""
     found: dict[Values, list[int]] = defaultdict(list)

@@ -14,7 +14,7 @@ from meters.metric_api.finding import parse_uuid, visible_resources
 from meters.metric_api.paging import Paging
 from meters.metric_api.policies import Rule
 from meters.metric_api.search import condition
-from meters.metric_api.shapes import GENERIC, State, current, resource_json
+from meters.metric_api.shapes import GENERIC, Described, State, current, resource_json
 from meters.models import Metric, ResourceType
 
 #: What lists may be sorted by; attributes of a type come on top.
@@ -49,7 +49,8 @@ def resource_page(view: MetricView, rule: Rule, kind: ResourceType, search: Any)
         found = parse_uuid(marker)
         return None if found is None else rows.model.objects.filter(uuid=found)
 
-    states = [current(resource) for resource in paging.page(rows, marked)]
+    found = paging.page(rows.values_list(*Described._fields), marked)
+    states = [current(Described(*row)) for row in found]
     return view.listed(states_json(view, kind, states), paging)
 
 

@@ -8,8 +8,8 @@ from meters.calendars import UNITS, resample_calendar
 from meters.metric_api.aggregates import archive_of
 from meters.metric_api.cost import Tally
 from meters.metric_api.errors import bad_request, not_found, refusal
+from meters.metric_api.finding import Readable
 from meters.metric_api.params import Params
-from meters.models import Metric
 from meters.store.points import Points
 from meters.timespans import TimespanError, timespan_us
 
@@ -20,7 +20,7 @@ DEFAULT_METHOD = "mean"
 Measures = tuple[Ints, float | str, Floats]
 
 
-def measures(metric: Metric, params: Params, tally: Tally) -> list[Measures]:
+def measures(metric: Readable, params: Params, tally: Tally) -> list[Measures]:
     """A part a granularity, coarsest first. Raises `ApiError`."""
     wanted = Range(params.time_us("start"), params.time_us("stop"))
     method = params.text("aggregation") or DEFAULT_METHOD
@@ -37,14 +37,13 @@ def measures(metric: Metric, params: Params, tally: Tally) -> list[Measures]:
 
 
 def granularities(
-    metric: Metric, method: str, wanted_us: int | None, alone: bool = True
+    metric: Readable, method: str, wanted_us: int | None, alone: bool = True
 ) -> list[int]:
     """The granularities to answer at. Raises `ApiError` where the policy has not what is asked.
 
     Of a metric among others the error is a text always.
     """
-    policy = metric.archive_policy
-    assert policy is not None
+    policy = metric.policy
     known = method in policy.aggregation_methods
     if not known and alone:
         raise refusal(
@@ -62,7 +61,7 @@ def granularities(
 
 
 def _at(
-    metric: Metric, granularity_us: int, method: str, wanted: Range, resample: str | None
+    metric: Readable, granularity_us: int, method: str, wanted: Range, resample: str | None
 ) -> Measures:
     points = archived([archive_of(metric, granularity_us)], granularity_us, method, wanted)
     if resample is None:

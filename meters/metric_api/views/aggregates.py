@@ -15,17 +15,20 @@ from meters.metric_api.aggregates import Sources
 from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import not_found, refusal
 from meters.metric_api.finding import (
+    Readable,
+    described,
+    known_type,
     metrics_by_ids,
-    metrics_of,
     parse_uuid,
+    readable,
     require,
     target_of,
     visible_resources,
 )
 from meters.metric_api.listing import states_json
 from meters.metric_api.search import condition, read_search
-from meters.metric_api.shapes import current, metric_json
-from meters.models import Metric, Resource, ResourceType
+from meters.metric_api.shapes import Described, current, metric_json
+from meters.models import Metric, ResourceType
 from meters.operations.evaluation import Result
 from meters.operations.parsing import parse
 from meters.operations.query import Query, parse_fill, parse_needed_overlap
@@ -74,7 +77,7 @@ class Aggregates(MetricView):
             require("get metric", self.caller, target_of(metric))
         sources = Sources()
         for reference in references(operations):
-            sources.add(reference, found[UUID(reference.metric)])
+            sources.add(reference, Readable.of(found[UUID(reference.metric)]))
         inputs = aggregates.inputs_of(sources, query, granularity_us)
         result = aggregates.compute(operations, inputs, query, False, self.tally)
         answer: dict[str, Any] = {
@@ -90,9 +93,9 @@ class Aggregates(MetricView):
         self, operations: Node, query: Query, granularity_us: int | None,
         kind: ResourceType, rows: Any,
     ) -> HttpResponse:  # fmt: skip
-        resources = {resource.pk: resource for resource in rows.order_by("pk")}
+        resources = described(rows)
         wanted = references(operations)
-        metrics = list(metrics_of(list(resources)))
+        metrics = readable(list(resources), aggregates.plain_names(wanted))
         sources = aggregates.by_name(wanted, metrics)
         lacking = sorted({one.metric for one in wanted if one not in sources.columns})
         if lacking:
@@ -125,7 +128,7 @@ class Aggregates(MetricView):
 
     def _told(
         self, result: Result, sources: Sources, kind: ResourceType,
-        resources: Mapping[int, Resource],
+        resources: Mapping[int, Described],
     ) -> dict[str, Any]:  # fmt: skip
         answer: dict[str, Any] = {
             "measures": aggregates.result_json(result, sources.places, by_resource=True)
@@ -139,15 +142,15 @@ class Aggregates(MetricView):
 
 def _type(name: str) -> ResourceType:
     """Raises the form of the error that this endpoint has alone."""
-    found: ResourceType | None = ResourceType.objects.filter(name=name).first()
+    found = known_type(name)
     if found is None:
         raise refusal("Resource type does not exist", detail=name)
     return found
 
 
 def _resources_in(
-    columns: Mapping[Reference, Sequence[int]], sources: Sources, resources: Mapping[int, Resource]
-) -> dict[int, Resource]:
+    columns: Mapping[Reference, Sequence[int]], sources: Sources, resources: Mapping[int, Described]
+) -> dict[int, Described]:
     held = {sources.places[one].metric.resource_id for ones in columns.values() for one in ones}
     return {pk: resource for pk, resource in resources.items() if pk in held}
 

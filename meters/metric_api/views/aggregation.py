@@ -14,8 +14,10 @@ from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.cost import check_series
 from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
+    Readable,
+    described,
     metrics_by_ids,
-    metrics_of,
+    readable,
     require,
     resource_type,
     target_of,
@@ -24,7 +26,6 @@ from meters.metric_api.finding import (
 from meters.metric_api.search import body_or_filter, condition
 from meters.metric_api.shapes import measures_json
 from meters.metric_api.views.aggregates import query_of
-from meters.models import Metric
 from meters.operations.evaluation import Inputs
 from meters.operations.parsing import parse
 from meters.operations.query import Query
@@ -41,7 +42,7 @@ class AggregationView(MetricView):
             query = query._replace(needed_overlap=100.0)
         return query
 
-    def aggregated(self, metrics: Sequence[Metric], query: Query) -> list[list[Any]]:
+    def aggregated(self, metrics: Sequence[Readable], query: Query) -> list[list[Any]]:
         """Raises `ApiError` and `OperationsError`."""
         if not metrics:
             return []
@@ -94,7 +95,8 @@ class AggregationOfMetrics(AggregationView):
             if identity not in found:
                 raise not_found(f"Metric {identity} does not exist")
             require("get metric", caller, target_of(found[identity]))
-        return self.answer(self.aggregated([found[identity] for identity in ids], query))
+        metrics = [Readable.of(found[identity]) for identity in ids]
+        return self.answer(self.aggregated(metrics, query))
 
 
 class Nameless(MetricView):
@@ -113,8 +115,8 @@ class AggregationOfResources(AggregationView):
         rows = visible_resources(caller, "search resource", kind)
         if search := body_or_filter(self):
             rows = rows.filter(condition(search, kind, caller))
-        resources = {resource.pk: resource for resource in rows.order_by("pk")}
-        metrics = list(metrics_of(list(resources)).filter(name=name).order_by("pk"))
+        resources = described(rows)
+        metrics = readable(list(resources), [name])
         check_series(len(metrics))
         by = sorted(set(self.params.texts("groupby")))
         if not by:

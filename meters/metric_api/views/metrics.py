@@ -13,6 +13,7 @@ from meters.metric_api.base import MetricView
 from meters.metric_api.errors import refusal
 from meters.metric_api.finding import (
     Measured,
+    Readable,
     listed_metrics,
     metric_by_id,
     parse_uuid,
@@ -129,7 +130,7 @@ class Measures(OneMetric):
         metric = self.metric(**at)
         require("get measures", self.caller, target_of(metric))
         self.params.flag("refresh")  # measures are visible once they are acknowledged
-        parts = reading.measures(metric, self.params, self.tally)
+        parts = reading.measures(Readable.of(metric), self.params, self.tally)
         return self.answer_text(measures_text(parts))
 
     def post(self, request: Request, **at: str) -> HttpResponse:

@@ -12,11 +12,10 @@ from meters.metric_api import times
 from meters.metric_api.aggregates import archive_of
 from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, refusal
-from meters.metric_api.finding import metrics_by_ids, parse_uuid, require, target_of
+from meters.metric_api.finding import Readable, metrics_by_ids, parse_uuid, require, target_of
 from meters.metric_api.params import parse_timespan
 from meters.metric_api.reading import DEFAULT_METHOD
 from meters.metric_api.shapes import measures_json
-from meters.models import Metric
 from meters.operations.values import Condition, parse_condition
 
 
@@ -38,7 +37,10 @@ class SearchMetrics(MetricView):
         for metric in found.values():
             require("search metric", self.caller, target_of(metric))
         return self.answer(
-            {str(metric.uuid): self._values(metric, condition, wanted) for metric in found.values()}
+            {
+                str(metric.uuid): self._values(Readable.of(metric), condition, wanted)
+                for metric in found.values()
+            }
         )
 
     def _time(self, name: str) -> int | None:
@@ -50,9 +52,8 @@ class SearchMetrics(MetricView):
         except times.TimeError as error:
             raise bad_request(f"Invalid value for {name}") from error
 
-    def _values(self, metric: Metric, condition: Condition, wanted: Range) -> list[list[Any]]:
-        policy = metric.archive_policy
-        assert policy is not None
+    def _values(self, metric: Readable, condition: Condition, wanted: Range) -> list[list[Any]]:
+        policy = metric.policy
         method = self.params.text("aggregation") or DEFAULT_METHOD
         asked = [parse_timespan("granularity", one) for one in self.params.texts("granularity")]
         rows = []
