@@ -8,4 +8,4 @@ class AuthConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from telemetry_site.auth import openapi  # noqa: F401 - registers itself on import
+        from telemetry_site.auth import openapi, peer  # noqa: F401 - register themselves on import

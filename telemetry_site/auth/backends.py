@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from telemetry_site.auth import throttle
+from telemetry_site.auth.peer import address_of
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ class ThrottledBackend(ModelBackend):
     ) -> User | None:
         if username is None or password is None:
             return None
-        address = throttle.address_of(request)
+        address = address_of(request)
         wait_s = throttle.begin(username, address)
         if wait_s:
             log.warning("login throttled", wait_s=wait_s, address=address)

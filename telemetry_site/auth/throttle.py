@@ -20,8 +20,6 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
-from django.http import HttpRequest
-from rest_framework.throttling import BaseThrottle
 
 from telemetry_site.auth.models import LoginAttempts
 
@@ -60,13 +58,6 @@ def succeeded(account: str, address: str) -> None:
     LoginAttempts.objects.filter(key=_address_key(address)).update(
         attempts=Greatest(F("attempts") - 1, 0), blocked_until=Now()
     )
-
-
-def address_of(request: HttpRequest | None) -> str:
-    """The client's address; proxies are believed as far as the setting NUM_PROXIES says."""
-    if request is None:
-        return ""
-    return BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]
 
 
 def _count(key: str, budget: Budget) -> int:

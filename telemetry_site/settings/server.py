@@ -113,6 +113,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+#: The library believes any X-Forwarded-For; telemetry_site.auth.peer says whose request it is.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 ROOT_URLCONF = "telemetry_site.urls"
 WSGI_APPLICATION = "telemetry_site.wsgi.application"
 TEMPLATES = [
