@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from meters.metric_api import policies
 from meters.metric_api.errors import forbidden, not_found
@@ -141,14 +141,27 @@ class Measured(NamedTuple):
         return Target(self.creator, self.project_id)
 
 
-def measured(condition: Q) -> Iterator[Measured]:
-    """Those of the metrics for which it holds, without a model instance each."""
-    rows = Metric.objects.filter(condition, archive_policy__isnull=False)
-    found = rows.values_list(
+def _measured(**condition: Any) -> QuerySet[Metric, tuple[Any, ...]]:
+    rows = Metric.objects.filter(**condition, archive_policy__isnull=False)
+    return rows.values_list(
         "pk", "uuid", "name", "creator", "resource_id",
         "resource__uuid", "resource__project_id", "resource__ended_at",
     )  # fmt: skip
-    return (Measured(*row) for row in found)
+
+
+_measured_by_id = Prepared(lambda ids: _measured(uuid__any=ids), list)
+_measured_by_name = Prepared(
+    lambda owners, names: _measured(resource__uuid__any=owners, name__any=names), list, list
+)
+
+
+def measured_by_id(ids: Collection[UUID]) -> Iterator[Measured]:
+    return (Measured(*row) for row in _measured_by_id.rows(list(ids)))
+
+
+def measured_by_name(owners: Collection[UUID], names: Collection[str]) -> Iterator[Measured]:
+    """The metrics of any of the names on any of the resources."""
+    return (Measured(*row) for row in _measured_by_name.rows(list(owners), list(names)))
 
 
 _by_name = Prepared(lambda owner, name: _metrics().filter(resource_id=owner, name=name), int, str)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -50,6 +50,34 @@ _by_metric = msgspec.json.Decoder(dict[str, list[Measure]])
 _by_resource = msgspec.json.Decoder(dict[str, dict[str, list[Measure] | Definition]])
 
 
+Key = TypeVar("Key")
+Other = TypeVar("Other")
+
+
+class Batch(NamedTuple, Generic[Key]):
+    """Measures of several metrics, one after the other: those of `keys[i]` are `lengths[i]` rows.
+
+    Many have one row a metric, so nothing here is an array a metric.
+    """
+
+    keys: list[Key]
+    lengths: list[int]
+    columns: Columns
+
+    def under(self, keys: list[Other]) -> Batch[Other]:
+        """The same measures of metrics that are known by these."""
+        return Batch(keys, self.lengths, self.columns)
+
+
+class Wanted(NamedTuple):
+    """A metric of a resource, and what it is made of if need be."""
+
+    resource_id: str
+    name: str
+    policy_name: str | None = None
+    unit: str = ""
+
+
 def decode(body: bytes) -> Columns:
     """Of one metric. Raises `ApiError`."""
     try:
@@ -58,10 +86,10 @@ def decode(body: bytes) -> Columns:
         rows = _checked(bodies.decode(body), ())
     except msgspec.DecodeError as error:
         raise undecodable() from error
-    return columns([((), rows)])[0]
+    return _columns([((), rows)])
 
 
-def decode_by_metric(body: bytes) -> dict[str, Columns]:
+def decode_by_metric(body: bytes) -> Batch[str]:
     """Keys as they were sent. Raises `ApiError`."""
     try:
         found = _by_metric.decode(body)
@@ -70,21 +98,11 @@ def decode_by_metric(body: bytes) -> dict[str, Columns]:
         found = {key: _checked(rows, (key,)) for key, rows in sent.items()}
     except msgspec.DecodeError as error:
         raise undecodable() from error
-    parts = columns([((key,), rows) for key, rows in found.items()])
-    return dict(zip(found, parts, strict=True))
+    columns = _columns([((key,), rows) for key, rows in found.items()])
+    return Batch(list(found), list(map(len, found.values())), columns)
 
 
-class Posted(NamedTuple):
-    """The measures of one metric of one resource."""
-
-    resource_id: str
-    name: str
-    policy_name: str | None
-    unit: str
-    columns: Columns
-
-
-def decode_by_resource(body: bytes) -> list[Posted]:
+def decode_by_resource(body: bytes) -> Batch[Wanted]:
     """Resources without metrics leave nothing. Raises `ApiError`."""
     try:
         found = _by_resource.decode(body)
@@ -98,44 +116,37 @@ def decode_by_resource(body: bytes) -> list[Posted]:
         }
     except msgspec.DecodeError as error:
         raise undecodable() from error
-    flat = [
-        (key, name, one if isinstance(one, Definition) else Definition(one))
-        for key, metrics in found.items()
-        for name, one in metrics.items()
-    ]
-    parts = columns([((key, name), one.measures) for key, name, one in flat])
-    return [
-        Posted(key, name, one.archive_policy_name, one.unit or "", part)
-        for (key, name, one), part in zip(flat, parts, strict=True)
-    ]
+    keys: list[Wanted] = []
+    parts: list[tuple[Path, list[Measure]]] = []
+    for key, metrics in found.items():
+        for name, one in metrics.items():
+            if isinstance(one, Definition):
+                keys.append(Wanted(key, name, one.archive_policy_name, one.unit or ""))
+                parts.append(((key, name), one.measures))
+            else:
+                keys.append(Wanted(key, name))
+                parts.append(((key, name), one))
+    return Batch(keys, [len(rows) for _, rows in parts], _columns(parts))
 
 
-def columns(parts: Sequence[tuple[Path, Sequence[Measure]]]) -> list[Columns]:
-    """The rows of each part; all are converted at once where they are of one kind."""
-    lengths = [len(rows) for _, rows in parts]
+def _columns(parts: Sequence[tuple[Path, Sequence[Measure]]]) -> Columns:
+    """The rows of all parts; they are converted at once where they are of one kind."""
     rows = list(chain.from_iterable(rows for _, rows in parts))
     kinds = {type(row.timestamp) for row in rows}
     try:
         if len(kinds) > 1:
             raise TimeError("Unable to convert timestamps")
-        whole = _columns(rows)
+        return _converted(rows)
     except (TimeError, _ValueError):
-        return [_part(path, rows) for path, rows in parts]
-    ends = np.cumsum(lengths)
-    cuts = ends[:-1] if len(ends) else ends
-    return [
-        Columns(times, values)
-        for times, values in zip(
-            np.split(whole.timestamps, cuts), np.split(whole.values, cuts), strict=True
-        )
-    ][: len(parts)]
+        found = [_part(path, rows) for path, rows in parts]
+    return Columns(*map(np.concatenate, zip(*found, strict=True)))
 
 
 class _ValueError(Exception):
     pass
 
 
-def _columns(rows: Sequence[Measure]) -> Columns:
+def _converted(rows: Sequence[Measure]) -> Columns:
     times = to_us_array([row.timestamp for row in rows])
     try:
         values = np.array([float(row.value) for row in rows], dtype=np.float64)
@@ -148,7 +159,7 @@ def _columns(rows: Sequence[Measure]) -> Columns:
 
 def _part(path: Path, rows: Sequence[Measure]) -> Columns:
     try:
-        return _columns(rows)
+        return _converted(rows)
     except _ValueError as error:
         raise invalid_input("unexpected measures value", path) from error
     except TimeError as error:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from meters.metric_api import making
 from meters.metric_api.errors import ApiError, bad_request, refusal
-from meters.metric_api.finding import Measured, measured, require, target_of
+from meters.metric_api.finding import Measured, measured_by_name, require, target_of
 from meters.metric_api.ids import ResourceIdError, resource_uuid
-from meters.metric_api.measures import Columns, Posted, invalid_input
+from meters.metric_api.measures import Batch, Wanted, invalid_input
 from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.schemas import checked_name
 from meters.metric_api.times import text_of
@@ -26,79 +23,79 @@ from meters.store.write import FUTURE_ALLOWANCE, store_rows
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import from_us, now, to_us
 
-Pair = tuple[UUID, str]
-
-
-class Post(NamedTuple):
-    """New measures of one metric, in the order in which they were sent."""
-
-    metric: Measured
-    columns: Columns
+#: A resource's UUID as a number, whose hash is none of Python's making, and a metric's name.
+Pair = tuple[int, str]
 
 
 @transaction.atomic
-def store(posts: Sequence[Post]) -> None:
+def store(batch: Batch[Measured]) -> None:
     """All or nothing; visible and safe once the transaction is committed. Raises `ApiError`."""
-    filled = [post for post in posts if len(post.columns.values)]
-    if not filled:
+    _store(batch)
+
+
+def _store(batch: Batch[Measured]) -> None:
+    metrics, lengths, columns = batch
+    if not len(columns.values):
         return
-    _refuse_future(filled)
-    lengths = [len(post.columns.values) for post in filled]
-    store_rows(
-        Rows(
-            np.repeat(np.array([post.metric.pk for post in filled], dtype=np.int64), lengths),
-            np.concatenate([post.columns.timestamps for post in filled]),
-            np.concatenate([post.columns.values for post in filled]),
-        )
-    )
-    _reopen(filled)
+    _refuse_future(batch)
+    series = np.repeat(np.array([metric.pk for metric in metrics], dtype=np.int64), lengths)
+    store_rows(Rows(series, columns.timestamps, columns.values))
+    _reopen(batch)
 
 
-def _refuse_future(posts: Sequence[Post]) -> None:
+def _refuse_future(batch: Batch[Measured]) -> None:
     """A clock that runs ahead would push what is right out of the policy's timespan (K3)."""
     if settings.TELEMETRY_METRIC_API_FUTURE:
         return
-    latest_us = to_us(now() + FUTURE_ALLOWANCE)
-    for metric, columns in posts:
-        if (newest_us := int(columns.timestamps.max())) > latest_us:
-            raise bad_request(
-                f"Metric {metric.uuid}: timestamp {text_of(from_us(newest_us))} is more than "
-                f"{FUTURE_ALLOWANCE.seconds} s in the future"
-            )
+    late = batch.columns.timestamps > to_us(now() + FUTURE_ALLOWANCE)
+    if late.any():
+        row = int(late.argmax())
+        metric = batch.keys[int(np.searchsorted(np.cumsum(batch.lengths), row, side="right"))]
+        told = text_of(from_us(int(batch.columns.timestamps[row])))
+        raise bad_request(
+            f"Metric {metric.uuid}: timestamp {told} is more than "
+            f"{FUTURE_ALLOWANCE.seconds} s in the future"
+        )
 
 
-def _reopen(posts: Sequence[Post]) -> None:
+def _reopen(batch: Batch[Measured]) -> None:
     """A resource that is measured again after its end has not ended (metric-api.md 13.5)."""
-    newest: dict[int, datetime] = {}
-    for metric, columns in posts:
-        if metric.ended_at is not None:
-            moment = from_us(int(columns.timestamps.max()))
-            newest[metric.resource_id] = max(moment, newest.get(metric.resource_id, moment))
-    for pk, moment in newest.items():
-        Resource.objects.filter(pk=pk, ended_at__lte=moment).update(ended_at=None)
+    ended = [place for place, metric in enumerate(batch.keys) if metric.ended_at is not None]
+    if not ended:
+        return
+    edges = np.cumsum([0, *batch.lengths])
+    newest: dict[int, int] = {}
+    for place in ended:
+        times = batch.columns.timestamps[edges[place] : edges[place + 1]]
+        owner = batch.keys[place].resource_id
+        newest[owner] = max(int(times.max(initial=0)), newest.get(owner, 0))
+    for pk, moment_us in newest.items():
+        Resource.objects.filter(pk=pk, ended_at__lte=from_us(moment_us)).update(ended_at=None)
 
 
 # --- by resource and name ------------------------------------------------------------------------
 
 
 @transaction.atomic
-def store_by_name(caller: Caller, posted: Sequence[Posted], creates: bool) -> None:
+def store_by_name(caller: Caller, batch: Batch[Wanted], creates: bool) -> None:
     """All or nothing. `creates`: metrics that are missing are made, resources never.
 
     Raises `ApiError`.
     """
-    ids = {name: _identity(name, caller) for name in {one.resource_id for one in posted}}
-    found = _found(ids, posted)
-    if creates and _missing(ids, posted, found):
+    ids = {name: _identity(name, caller) for name in {one.resource_id for one in batch.keys}}
+    pairs: list[Pair] = [(ids[one.resource_id].int, one.name) for one in batch.keys]
+    found = _found(ids, pairs)
+    if creates and not found.keys() >= set(pairs):
         making.lock_catalogue()
-        found = _found(ids, posted)
-        found |= _made(caller, ids, _missing(ids, posted, found))
-    if missing := _missing(ids, posted, found):
+        found = _found(ids, pairs)
+        found |= _made(caller, ids, _missing(batch.keys, pairs, found))
+    if missing := _missing(batch.keys, pairs, found):
         named = sorted(f"{ids[one.resource_id]}/{one.name}" for one in missing)
         raise bad_request(f"Unknown metrics: {', '.join(named)}")
-    for metric in found.values():
-        require("post measures", caller, metric.target)
-    store([Post(found[ids[one.resource_id], one.name], one.columns) for one in posted])
+    metrics = [found[pair] for pair in pairs]
+    for target in {metric.target for metric in metrics}:
+        require("post measures", caller, target)
+    _store(batch.under(metrics))
 
 
 def _identity(name: str, caller: Caller) -> UUID:
@@ -108,22 +105,21 @@ def _identity(name: str, caller: Caller) -> UUID:
         raise invalid_input(str(error), (name,), of_value=False) from error
 
 
-def _found(ids: Mapping[str, UUID], posted: Sequence[Posted]) -> dict[Pair, Measured]:
-    wanted = {(ids[one.resource_id], one.name) for one in posted}
-    names = {name for _, name in wanted}
-    rows = measured(Q(resource__uuid__any=ids.values()) & Q(name__in=names))
-    found = {(metric.resource_uuid, metric.name): metric for metric in rows}
-    return {pair: metric for pair, metric in found.items() if pair in wanted}
+def _found(ids: Mapping[str, UUID], pairs: Sequence[Pair]) -> dict[Pair, Measured]:
+    """Those that are there, and maybe others."""
+    names = {name for _, name in pairs}
+    rows = measured_by_name(ids.values(), names)
+    return {(metric.resource_uuid.int, metric.name): metric for metric in rows}
 
 
 def _missing(
-    ids: Mapping[str, UUID], posted: Sequence[Posted], found: Mapping[Pair, Measured]
-) -> list[Posted]:
-    return [one for one in posted if (ids[one.resource_id], one.name) not in found]
+    wanted: Sequence[Wanted], pairs: Sequence[Pair], found: Mapping[Pair, Measured]
+) -> list[Wanted]:
+    return [one for one, pair in zip(wanted, pairs, strict=True) if pair not in found]
 
 
 def _made(
-    caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Posted]
+    caller: Caller, ids: Mapping[str, UUID], missing: Sequence[Wanted]
 ) -> dict[Pair, Measured]:
     """The missing metrics, on resources that are there."""
     resources = _resources(ids, missing)
@@ -137,10 +133,10 @@ def _made(
         for one, policy in zip(missing, policies_of(definitions), strict=True)
     ]
     made = making.make_metrics(wanted, caller)
-    return {(metric.resource.uuid, metric.name): Measured.of(metric) for metric in made}
+    return {(metric.resource.uuid.int, metric.name): Measured.of(metric) for metric in made}
 
 
-def _resources(ids: Mapping[str, UUID], missing: Sequence[Posted]) -> dict[UUID, Resource]:
+def _resources(ids: Mapping[str, UUID], missing: Sequence[Wanted]) -> dict[UUID, Resource]:
     wanted = {ids[one.resource_id]: one.resource_id for one in missing}
     found = {resource.uuid: resource for resource in Resource.objects.filter(uuid__any=wanted)}
     unknown = {identity: name for identity, name in wanted.items() if identity not in found}

@@ -6,15 +6,16 @@ prompb/types.proto); fields that are not told of are skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
 import cramjam
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from meters.metric_api.measures import Columns
+from meters.metric_api.measures import Batch, Columns
 from meters.metric_api.times import LATEST_US
 
 #: What snappy may unfold to.
@@ -27,11 +28,8 @@ class RemoteWriteError(ValueError):
     """What came is no `WriteRequest`."""
 
 
-class WrittenSeries(NamedTuple):
-    """Samples that can't be stored (no number, no time) are left out: staleness marks are NaN."""
-
-    labels: dict[str, str]
-    columns: Columns
+#: By their labels. What can't be stored (no number, no time) is left out: staleness marks are NaN.
+Written = Batch[dict[str, str]]
 
 
 def _field(name: str, number: int, kind: int, repeats: bool = False, message: str = "") -> Any:
@@ -69,17 +67,15 @@ def _request_class() -> Any:
 WriteRequest = _request_class()
 
 
-def decode(body: bytes) -> list[WrittenSeries]:
+def decode(body: bytes) -> Written:
     """Raises `RemoteWriteError`."""
     request = WriteRequest()
     try:
         request.ParseFromString(_unpacked(body))
     except (DecodeError, cramjam.DecompressionError) as error:
         raise RemoteWriteError(f"The body is no WriteRequest: {error}") from error
-    return [
-        WrittenSeries({one.name: one.value for one in series.labels}, _columns(series.samples))
-        for series in request.timeseries
-    ]
+    labels = [{one.name: one.value for one in series.labels} for series in request.timeseries]
+    return _written(labels, [series.samples for series in request.timeseries])
 
 
 def _unpacked(body: bytes) -> bytes:
@@ -88,10 +84,14 @@ def _unpacked(body: bytes) -> bytes:
     return bytes(cramjam.snappy.decompress_raw(body))
 
 
-def _columns(samples: Iterable[Any]) -> Columns:
-    rows = [(sample.timestamp, sample.value) for sample in samples]
-    times, values = zip(*rows, strict=True) if rows else ((), ())
-    moments = np.array(times, dtype=np.int64)
-    numbers = np.array(values, dtype=np.float64)
+def _written(labels: list[dict[str, str]], samples: list[Sequence[Any]]) -> Written:
+    lengths = [len(rows) for rows in samples]
+    count = sum(lengths)
+    every = list(chain.from_iterable(samples))
+    moments = np.fromiter((one.timestamp for one in every), dtype=np.int64, count=count)
+    numbers = np.fromiter((one.value for one in every), dtype=np.float64, count=count)
     good = np.isfinite(numbers) & (moments >= 0) & (moments <= LATEST_US // 1000)
-    return Columns(moments[good] * 1000, numbers[good])
+    if not good.all():
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        lengths = np.bincount(owner[good], minlength=len(lengths)).tolist()
+    return Batch(labels, lengths, Columns(moments[good] * 1000, numbers[good]))

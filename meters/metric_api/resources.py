@@ -172,9 +172,10 @@ def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchiveP
 def ensure(caller: Caller, kind: ResourceType, wanted: Mapping[str, Mapping[str, str]]) -> None:
     """Make the caller's resources that are not there yet: {name: attributes}. Raises `ApiError`."""
     ids = {resource_uuid(name, caller.creator): name for name in wanted}
-    found = Resource.objects.in_bulk(list(ids), field_name="uuid")
-    for identity, resource in found.items():
-        if resource.type != kind.name:
+    rows = Resource.objects.filter(uuid__any=ids)
+    found: dict[UUID, str] = dict(rows.values_list("uuid", "type"))
+    for identity, type_name in found.items():
+        if type_name != kind.name:
             raise refusal("Resource already exists", 409, detail=str(identity))
     for identity, name in ids.items():
         if identity not in found:

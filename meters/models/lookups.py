@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import BigAutoField, Lookup, UUIDField
+from django.db.models import BigAutoField, CharField, Lookup, UUIDField
 
 
 @BigAutoField.register_lookup
+@CharField.register_lookup
 @UUIDField.register_lookup
 class AnyOf(Lookup):
     """``pk__any=[…]`` finds what ``pk__in=[…]`` finds, with one parameter for all the values.

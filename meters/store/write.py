@@ -118,7 +118,7 @@ def store_rows(rows: Rows) -> None:
     """
     if not len(rows.series_id):
         return
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         entry = enter_head(cursor)
         copy_rows(cursor, entry.slot, rows)
         reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 from django.db import transaction
@@ -16,7 +17,7 @@ from meters.metric_api.base import MetricView
 from meters.metric_api.errors import ApiError, refusal
 from meters.metric_api.finding import require, resource_type
 from meters.metric_api.lineprotocol import Line, LineError, parse_lines
-from meters.metric_api.measures import Columns, Posted
+from meters.metric_api.measures import Batch, Columns, Wanted
 from meters.metric_api.posting import store_by_name
 from meters.metric_api.times import LATEST_US
 from meters.metric_api.views.root import BUILD, OpenView
@@ -67,12 +68,12 @@ class Write(MetricView):
         tag = request.headers.get(_TAG_HEADER, _DEFAULT_TAG)
         posted = read_posted(self.any_body(), tag)
         with transaction.atomic():
-            resources.ensure(caller, kind, {one.resource_id: {} for one in posted})
+            resources.ensure(caller, kind, {one.resource_id: {} for one in posted.keys})
             store_by_name(caller, posted, creates=True)
         return self.no_content()
 
 
-def read_posted(body: bytes, tag: str) -> list[Posted]:
+def read_posted(body: bytes, tag: str) -> Batch[Wanted]:
     """Raises `ApiError`."""
     try:
         return _collected(parse_lines(body.decode()), tag)
@@ -82,9 +83,9 @@ def read_posted(body: bytes, tag: str) -> list[Posted]:
         raise refusal("Value error", detail="line", reason=f"No UTF-8: {error}") from error
 
 
-def _collected(lines: Iterable[Line], tag: str) -> list[Posted]:
+def _collected(lines: Iterable[Line], tag: str) -> Batch[Wanted]:
     arrived_us = now_us()
-    rows: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
+    rows: dict[Wanted, list[tuple[int, float]]] = defaultdict(list)
     for line in lines:
         if tag not in line.tags:
             raise refusal("Value error", detail="key", reason=f"Unable to find key `{tag}' in tags")
@@ -92,8 +93,12 @@ def _collected(lines: Iterable[Line], tag: str) -> list[Posted]:
         if not 0 <= moment_us <= LATEST_US:
             raise _out_of_time(line)
         for name, value in line.fields.items():
-            rows[line.tags[tag], _metric_name(line, name, tag)].append((moment_us, value))
-    return [_posted(resource, name, found) for (resource, name), found in rows.items()]
+            key = Wanted(line.tags[tag].replace("/", "_"), _metric_name(line, name, tag))
+            rows[key].append((moment_us, value))
+    every = list(chain.from_iterable(rows.values()))
+    times = np.array([moment_us for moment_us, _ in every], dtype=np.int64)
+    values = np.array([value for _, value in every], dtype=np.float64)
+    return Batch(list(rows), list(map(len, rows.values())), Columns(times, values))
 
 
 def _out_of_time(line: Line) -> ApiError:
@@ -105,9 +110,3 @@ def _metric_name(line: Line, field: str, tag: str) -> str:
     others = ",".join(f"{key}={line.tags[key]}" for key in sorted(line.tags) if key != tag)
     name = f"{line.measurement}.{field}" + (f"@{others}" if others else "")
     return name.replace("/", "_")
-
-
-def _posted(resource: str, name: str, rows: list[tuple[int, float]]) -> Posted:
-    times, values = zip(*rows, strict=True)
-    columns = Columns(np.array(times, dtype=np.int64), np.array(values, dtype=np.float64))
-    return Posted(resource.replace("/", "_"), name, None, "", columns)

@@ -21,9 +21,9 @@ from meters.metric_api.finding import (
     resource_by_id,
     target_of,
 )
-from meters.metric_api.measures import decode
+from meters.metric_api.measures import Batch, decode
 from meters.metric_api.paging import Paging
-from meters.metric_api.posting import Post, store
+from meters.metric_api.posting import store
 from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.shapes import created_json, listed_json, measures_text, metric_json
 from meters.models import Metric
@@ -136,5 +136,6 @@ class Measures(OneMetric):
     def post(self, request: Request, **at: str) -> HttpResponse:
         metric = self.metric(**at)
         require("post measures", self.caller, target_of(metric))
-        store([Post(Measured.of(metric), decode(self.raw_body()))])
+        columns = decode(self.raw_body())
+        store(Batch([Measured.of(metric)], [len(columns.values)], columns))
         return self.accepted()

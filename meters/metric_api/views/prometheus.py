@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponse
@@ -14,9 +13,9 @@ from meters.metric_api import resource_types, resources
 from meters.metric_api.base import MetricView
 from meters.metric_api.errors import refusal
 from meters.metric_api.finding import require
-from meters.metric_api.measures import Columns, Posted
+from meters.metric_api.measures import Batch, Wanted
 from meters.metric_api.posting import store_by_name
-from meters.metric_api.remotewrite import RemoteWriteError, WrittenSeries, decode
+from meters.metric_api.remotewrite import RemoteWriteError, Written, decode
 from meters.metric_api.schemas import LONGEST_NAME
 from meters.models import ResourceType
 
@@ -51,24 +50,20 @@ class Write(MetricView):
         return found
 
 
-def _posted(written: list[WrittenSeries]) -> tuple[list[Posted], dict[str, dict[str, str]]]:
+def _posted(written: Written) -> tuple[Batch[Wanted], dict[str, dict[str, str]]]:
     """What is to be stored, and the attributes of the resources by their ids.
 
     A resource is a scraped target; a metric is named by the series' name and its other labels.
     """
     attributes: dict[str, dict[str, str]] = {}
-    columns: dict[tuple[str, str], list[Columns]] = {}
-    for series in written:
-        labels = dict(series.labels)
-        target = {key: labels.pop(key, "") or NONE for key in ("job", "instance")}
+    keys = []
+    for labels in written.keys:
+        others = dict(labels)
+        target = {key: others.pop(key, "") or NONE for key in ("job", "instance")}
         resource = f"{target['job']}@{target['instance']}".replace("/", "_")
         attributes[resource] = target
-        columns.setdefault((resource, _metric_name(labels)), []).append(series.columns)
-    posted = [
-        Posted(resource, name, None, "", Columns(*map(np.concatenate, zip(*parts, strict=True))))
-        for (resource, name), parts in columns.items()
-    ]
-    return posted, attributes
+        keys.append(Wanted(resource, _metric_name(others)))
+    return written.under(keys), attributes
 
 
 def _metric_name(labels: dict[str, str]) -> str:
