@@ -48,9 +48,8 @@ Ints = npt.NDArray[np.int64]
 
 
 class Packed(NamedTuple):
-    """Chunks as parallel columns; `data` is that of all, one after the other.
-
-    Of a chunk's `sizes` bytes the first `time_bytes` are its timestamps.
+    """Chunks as parallel columns; in `data` each has `sizes` bytes from `begins` on, of which the
+    first `time_bytes` are its timestamps.
     """
 
     series_id: Ints
@@ -58,16 +57,24 @@ class Packed(NamedTuple):
     sequence: Ints
     counts: Ints
     time_bytes: Ints
+    begins: Ints
     sizes: Ints
     data: bytes
+
+    def take(self, chosen: Ints) -> Packed:
+        return Packed(
+            self.series_id[chosen], self.start[chosen], self.sequence[chosen], self.counts[chosen],
+            self.time_bytes[chosen], self.begins[chosen], self.sizes[chosen], self.data,
+        )  # fmt: skip
 
 
 def as_packed(fields: Sequence[bytes]) -> Packed:
     """Of `COLUMNS`."""
-    ids, starts, sequences, counts, time_sizes, sizes, data = fields
+    ids, starts, sequences, counts, time_sizes, packed_sizes, data = fields
+    sizes = decode_int4(packed_sizes)
     return Packed(
-        decode_int8(ids), decode_times(starts), decode_int8(sequences),
-        decode_int4(counts), decode_int4(time_sizes), decode_int4(sizes), data,
+        decode_int8(ids), decode_times(starts), decode_int8(sequences), decode_int4(counts),
+        decode_int4(time_sizes), np.cumsum(sizes) - sizes, sizes, data,
     )  # fmt: skip
 
 
@@ -146,11 +153,12 @@ def unpack(packed: Packed) -> tuple[Ints, npt.NDArray[np.float64]]:
     """Timestamps and values of all chunks, one after the other."""
     total = int(packed.counts.sum())
     timestamps, values = np.empty(total, dtype=np.int64), np.empty(total)
-    at = begin = 0
-    columns = (packed.counts.tolist(), packed.time_bytes.tolist(), packed.sizes.tolist())
-    for count, time_bytes, size in zip(*columns, strict=True):
-        middle, end, until = begin + time_bytes, begin + size, at + count
+    at = 0
+    middles = packed.begins + packed.time_bytes
+    columns = (packed.begins, middles, packed.begins + packed.sizes, packed.counts)
+    for begin, middle, end, count in zip(*(one.tolist() for one in columns), strict=True):
+        until = at + count
         codec.unpack_times(packed.data[begin:middle], timestamps[at:until])
         codec.unpack_values(packed.data[middle:end], values[at:until])
-        at, begin = until, end
+        at = until
     return timestamps, values

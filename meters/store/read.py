@@ -124,8 +124,10 @@ class Found(NamedTuple):
             rows = as_rows((self.columns[0], self.columns[1], self.columns[-1]))
             return Points(asked.places(rows.series_id), rows.timestamp, rows.value)
         packed = chunks.as_packed(self.columns)
-        index = np.repeat(asked.places(packed.series_id), packed.counts)
-        return Points(index, *chunks.unpack(packed))
+        places = asked.places(packed.series_id)
+        order = np.argsort(places, kind="stable")  # so that their points need no sorting
+        packed = packed.take(order)
+        return Points(np.repeat(places[order], packed.counts), *chunks.unpack(packed))
 
 
 def read_points(
