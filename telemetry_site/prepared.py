@@ -74,7 +74,7 @@ def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:
     converters = compiler.get_converters([one[0] for one in compiler.select])
 
     def converted(found: Sequence[Any]) -> Sequence[Any]:
-        return next(iter(compiler.apply_converters([found], converters)))
+        return next(compiler.apply_converters([found], converters)) if converters else found
 
     if compiler.query.values_select:
         return lambda found: tuple(converted(found))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from meters import archives
 from meters.archives import Archive, Range, archived
 from meters.models import Metric
 from meters.store import compaction, head
+from meters.store.read import latest_points
 from meters.store.write import store_batch
 from telemetry_site.clock import now_us
 from tests.support.batches import SECOND, batch_of, resource
@@ -88,3 +92,32 @@ def test_the_cut_is_before_the_newest_point_also_when_the_range_ends_earlier(sta
     assert ask(MINUTE, "mean", until, 3 * MINUTE) == kept[:2]
     assert ask(MINUTE, "rate:mean", until, 3 * MINUTE) == [(at, 1.0) for at, _ in kept[:2]]
     assert ask(MINUTE, "mean", Range(None, start + MINUTE), 3 * MINUTE) == []
+
+
+@pytest.mark.usefixtures("start")
+def test_the_newest_point_is_asked_for_only_where_the_timespan_may_end(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No point is later than five minutes from now, so a range may be young enough for sure."""
+    asked: list[int] = []
+
+    def noted(series: list[int]) -> Any:
+        asked.extend(series)
+        return latest_points(series)
+
+    monkeypatch.setattr(archives, "latest_points", noted)
+    now = now_us() // MINUTE * MINUTE
+    store("vm-1", *((now + n * MINUTE, float(n)) for n in range(-20, 1)))
+
+    def answer(start: int, anything_goes: bool) -> tuple[list[tuple[int, float]], int]:
+        """Of the ten minutes before the newest point; and how often that was asked for."""
+        settings.TELEMETRY_METRIC_API_FUTURE = anything_goes
+        asked.clear()
+        wanted = Range(now + start * MINUTE, now + 2 * MINUTE)
+        return ask(MINUTE, "mean", wanted, 10 * MINUTE), len(asked)
+
+    for start in range(-12, 1):
+        kept = [(now + n * MINUTE, float(n)) for n in range(max(start, -9), 1)]
+        assert answer(start, True) == (kept, 1)
+        if start != -4:  # the bound itself, when this minute is nearly over
+            assert answer(start, False) == (kept, int(start < -4))
