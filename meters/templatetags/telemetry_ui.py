@@ -13,8 +13,15 @@ from django.utils.safestring import SafeString
 
 from meters.ui import formats
 from meters.ui.sparkline import HEIGHT, WIDTH, Sparkline
+from telemetry_site import trust
 
 register = template.Library()
+
+
+@register.simple_tag
+def trusted() -> list[str]:
+    """Why anybody may be whoever he says here (S35): a sentence each."""
+    return trust.warnings()
 
 
 @register.simple_tag(takes_context=True)

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
@@ -505,3 +506,14 @@ class TestDocs:
         html, title = docs.rendered("# A <b>\n\n<script>x</script>")
         assert "<script>" not in html
         assert title == "A <b>"
+
+
+@pytest.mark.parametrize("path", ["/", "/meters/", "/alarms/", "/login/", "/no-such-page/"])
+def test_a_red_bar_says_that_callers_are_believed(
+    operator: Client, settings: Any, path: str
+) -> None:
+    visitor = Client() if path == "/login/" else operator
+    assert "whoever reaches the port" not in visitor.get(path).content.decode()
+    settings.TELEMETRY_BASIC_AUTH = True
+    page = visitor.get(path).content.decode()
+    assert 'class="notice bar" role="alert">TELEMETRY_BASIC_AUTH is set: whoever reaches' in page
