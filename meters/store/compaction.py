@@ -48,6 +48,9 @@ LATE = "2 hours"
 MERGE_BATCH = 2_000
 #: Of one run of the periodic job.
 TENDED_S = 20.0
+#: Chunks become due for merging by packing, or because a day is over: so often is looked for the
+#: latter. With a million series a look takes half a second.
+LOOKS_EACH_S = 300.0
 
 _PIECE = f"""
 COPY (SELECT {COLUMNS} FROM (
@@ -82,17 +85,26 @@ class Packing(NamedTuple):
     waited_s: float
 
 
+#: When this process looks again for chunks to merge.
+_next_look = 0.0
+
+
 def tend(seconds: float = TENDED_S) -> None:
     """Rotate, pack, merge and sweep what is due, for about so long."""
+    global _next_look
     end = time.monotonic() + seconds
     head.summarize()
     head.rotate()
     while time.monotonic() < end and (packing := compact()):
+        _next_look = 0.0
         metrics.COMPACTIONS.inc()
         metrics.CHUNKS_WRITTEN.labels("compaction").inc(packing.chunks)
         log.info("slot packed", **packing._asdict())
-    while time.monotonic() < end and (merged := merge()):
-        metrics.CHUNKS_WRITTEN.labels("merge").inc(merged)
+    while _next_look < time.monotonic() < end:
+        if merged := merge():
+            metrics.CHUNKS_WRITTEN.labels("merge").inc(merged)
+        else:
+            _next_look = time.monotonic() + LOOKS_EACH_S
     while (swept := sweep_deleted()) and time.monotonic() < end:
         log.info("deleted series swept", **swept._asdict())
     _measure()

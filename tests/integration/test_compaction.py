@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -186,6 +187,24 @@ class TestTending:
         assert np.subtract(after, before).tolist() == [1, 2, 2]
         assert sample("telemetry_head_slots_free") == 5
         assert sample("telemetry_compaction_lag_seconds") == 0
+
+    def test_chunks_to_merge_are_looked_for_after_packing_and_now_and_then(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unmerged() -> int:
+            return Chunk.objects.filter(merged=False).count()
+
+        store(("vm-1", noon, 1.0))
+        assert head.rotate(at_once=True)
+        assert compact()
+        monkeypatch.setattr(compaction, "_next_look", time.monotonic() + 60)
+        compaction.tend()
+        assert unmerged() == 1
+        store(("vm-1", noon + 1, 1.0))
+        assert head.rotate(at_once=True)
+        compaction.tend()
+        assert unmerged() == 0
+        assert compaction._next_look > time.monotonic() + 60, "there was nothing left to merge"
 
     def test_a_slot_that_waits_is_measured(self, noon: int) -> None:
         store(("vm-1", noon, 1.0))
