@@ -30,10 +30,13 @@ WITH due AS (
     ORDER BY evaluate_at LIMIT %(limit)s
     FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE alarms_alarm AS alarm
-SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every)
+SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every),
+    evaluated_at = now()
 FROM due WHERE alarm.id = due.id
-RETURNING alarm.id, alarm.type, alarm.rule, alarm.project_id, alarm.state, alarm.state_reason,
-          alarm.repeat_actions, alarm.state_version, alarm.definition_version,
+RETURNING alarm.id, alarm.type, alarm.rule,
+          CASE WHEN alarm.is_unscoped THEN NULL ELSE alarm.project_id END,
+          alarm.state, alarm.state_reason, alarm.repeat_actions, alarm.state_version,
+          alarm.definition_version,
           (extract(epoch FROM alarm.evaluate_at) * 1000000)::bigint,
           alarm.evaluation_error <> '',
           (extract(epoch FROM due.was_due) * 1000000)::bigint,
@@ -48,20 +51,30 @@ SET evaluation_error = %s, evaluation_failures = evaluation_failures + 1,
 WHERE id = %s AND definition_version = %s
   AND (extract(epoch FROM evaluate_at) * 1000000)::bigint = %s
 """
+#: An error that is the same as before is no news: no row is written for it.
+_UNDECIDABLE = """
+UPDATE alarms_alarm SET evaluation_error = told.error, evaluation_failures = 0
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS told (id, definition, error)
+WHERE alarms_alarm.id = told.id AND definition_version = told.definition
+  AND evaluation_error <> told.error
+"""
 _RECOVERED = """
 UPDATE alarms_alarm SET evaluation_error = '', evaluation_failures = 0 WHERE id = ANY(%s)
 """
 
 
 class Claimed(NamedTuple):
-    """An alarm as it was when it was claimed. Times are microseconds since the epoch: the driver
-    makes integers of them much faster than datetimes."""
+    """An alarm as it was when it was claimed; `seen_project` limits what it looks at.
+
+    Times are microseconds since the epoch: the driver makes integers of them much faster than
+    datetimes.
+    """
 
     id: UUID
     type: str
     #: JSON, as the driver hands it out.
     rule: str
-    project_id: str | None
+    seen_project: str | None
     state: str
     state_reason: str
     repeat_actions: bool
@@ -98,6 +111,15 @@ def note_failure(one: Claimed, error: Exception) -> None:
         cursor.execute(
             _FAILED, [text, most, first, one.id, one.definition_version, one.evaluate_at]
         )
+
+
+def note_undecidable(claimed: Sequence[Claimed]) -> None:
+    """Those whose type nobody here can evaluate: it stands on their pages, and no more happens."""
+    if claimed:
+        told = [f"Alarms of type {one.type} are not evaluated here." for one in claimed]
+        versions = [one.definition_version for one in claimed]
+        with connection.cursor() as cursor:
+            cursor.execute(_UNDECIDABLE, [[one.id for one in claimed], versions, told])
 
 
 def recover(claimed: Sequence[Claimed]) -> None:

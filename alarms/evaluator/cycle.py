@@ -21,17 +21,27 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg.errors import QueryCanceled
 
 from alarms import rules
-from alarms.choices import State
-from alarms.definition import Rule, parse_rule
+from alarms.choices import State, Type
+from alarms.definition import SeriesRule, parse_series_rule
 from alarms.errors import AlarmingError
 from alarms.evaluator import metrics
-from alarms.evaluator.claims import SHARD_SIZE, Claimed, claim, note_failure, recover
+from alarms.evaluator.claims import (
+    SHARD_SIZE,
+    Claimed,
+    claim,
+    note_failure,
+    note_undecidable,
+    recover,
+)
 from alarms.evaluator.looking import View, look_at
 from alarms.evaluator.selection import Subject
 from alarms.evaluator.transitions import Decision, write
 from telemetry_site.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
+
+#: Types that can be decided.
+EVALUATED = frozenset({Type.RESOURCE_THRESHOLD.value, Type.GROUP_THRESHOLD.value})
 
 _OVERDUE = """
 SELECT state, count(*), count(*) FILTER (WHERE evaluate_at <= now())
@@ -45,7 +55,8 @@ def evaluate_due() -> int:
     while claimed := claim():
         failpoint("evaluator.after_claim")
         began = time.monotonic()
-        _evaluate(claimed)
+        note_undecidable([one for one in claimed if one.type not in EVALUATED])
+        _evaluate([one for one in claimed if one.type in EVALUATED])
         metrics.SHARD.observe(time.monotonic() - began)
         total += len(claimed)
         if len(claimed) < SHARD_SIZE:
@@ -56,6 +67,8 @@ def evaluate_due() -> int:
 
 def _evaluate(claimed: Sequence[Claimed]) -> None:
     """All together; where that fails by halves, down to the alarm at fault (E6)."""
+    if not claimed:
+        return
     try:
         _evaluate_together(claimed)
     except (DatabaseError, InterfaceError, AlarmingError, ValueError, ArithmeticError) as error:
@@ -78,7 +91,7 @@ def _is_away(error: Exception) -> bool:
 
 def _evaluate_together(claimed: Sequence[Claimed]) -> None:
     began = time.monotonic()
-    subjects = [Subject(_rule(one.type, one.rule), one.project_id) for one in claimed]
+    subjects = [Subject(_rule(one.type, one.rule), one.seen_project) for one in claimed]
     view = look_at(subjects, claimed[0].now)
     write(_decisions(claimed, view))
     recover(claimed)
@@ -86,8 +99,8 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
 
 
 @lru_cache(maxsize=100_000)
-def _rule(alarm_type: str, text: str) -> Rule:
-    return parse_rule(alarm_type, msgspec.json.decode(text))
+def _rule(alarm_type: str, text: str) -> SeriesRule:
+    return parse_series_rule(alarm_type, msgspec.json.decode(text))
 
 
 def _decisions(claimed: Sequence[Claimed], view: View) -> list[Decision]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from alarms.definition import GroupThreshold, ResourceThreshold, Rule
+from alarms.definition import GroupThreshold, ResourceThreshold, SeriesRule
 from meters.models import Metric, Resource
 from meters.search import parse_search
 from telemetry_site.clock import to_us
@@ -24,7 +24,7 @@ GENERIC = "generic"
 class Subject(NamedTuple):
     """What is looked at: a rule, with the eyes of a project (None: of the installation)."""
 
-    rule: Rule
+    rule: SeriesRule
     project_id: str | None
 
 
@@ -85,7 +85,7 @@ def find(subjects: Sequence[Subject]) -> list[Found]:
     return found
 
 
-def _key(rule: Rule) -> tuple[str, str]:
+def _key(rule: SeriesRule) -> tuple[str, str]:
     assert isinstance(rule, ResourceThreshold)
     return rule.resource_id, rule.metric
 
