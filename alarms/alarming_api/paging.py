@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import QueryDict
 
 from alarms.alarming_api.errors import bad, cut, invalid
@@ -84,7 +84,7 @@ def _values(
     found = None
     if is_uuid(marker):
         marked = rows.filter(**{listing.fields[listing.marker]: marker})
-        found = marked.values_list(*(sort.field for sort in order)).first()
+        found = marked.values_list(*(F(sort.field) for sort in order)).first()
     if found is None:
         raise bad(f"Marker {cut(marker)} not found.")
     values: Sequence[Any] = found
