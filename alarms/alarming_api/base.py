@@ -110,7 +110,7 @@ class AlarmingView(MetricView):
     def visible_alarm(self, alarm_id: str) -> Alarm:
         """404 for what is not the caller's to know of."""
         rows = Alarm.objects.filter(self.visible)
-        found = rows.filter(pk=alarm_id).first() if is_uuid(alarm_id) else None
+        found: Alarm | None = rows.filter(pk=alarm_id).first() if is_uuid(alarm_id) else None
         if found is None:
             raise not_found()
         return found

@@ -6,8 +6,8 @@
 3. `X-User-Id`, `X-Project-Id`, `X-Roles`, believed: the clients' noauth mode.
 4. The session of somebody signed in, with the CSRF check.
 
-Believed names and 3 are off unless TELEMETRY_BASIC_AUTH or TELEMETRY_NOAUTH is set, and are for peers in
-TELEMETRY_NOAUTH_NETWORKS only (S35). Identity headers are read nowhere else (S12).
+Believed names and 3 are off unless TELEMETRY_BASIC_AUTH or TELEMETRY_NOAUTH is set, and are for
+peers in TELEMETRY_NOAUTH_NETWORKS only (S35). Identity headers are read nowhere else (S12).
 `telemetry_site.auth.caller.caller_of` gives the caller; None is anonymous, which the view judges.
 """
 

@@ -1,4 +1,4 @@
-"""Alarms by aodh's API: shape, defaults, replacement, owners, tenants, roles (alarms.md 1.3, 1.4)."""
+"""Alarms by aodh's API: shape, defaults, replacement, owners, roles (alarms.md 1.3, 1.4)."""
 
 from __future__ import annotations
 

@@ -280,7 +280,8 @@ class TestComplex:
         "wanted",
         [
             5, [], {}, {"=": {}}, {"=": 5}, {"=": {"name": None}}, {"=": {"name": []}},
-            {"=": {"nosuch": 1}}, {"like": {"name": "x"}}, {"=": {"name": "a"}, "!=": {"name": "b"}},
+            {"=": {"nosuch": 1}}, {"like": {"name": "x"}},
+            {"=": {"name": "a"}, "!=": {"name": "b"}},
             {"=": {"name": "a", "state": "ok"}}, {"and": []}, {"and": [{"=": {"name": "a"}}]},
             {"and": {}}, {"not": []}, {"in": {"name": []}}, {"in": {"name": "a"}},
             {"in": {"name": [True]}}, {"=": {"name": "\0"}}, {"=~": {"enabled": "x"}},
