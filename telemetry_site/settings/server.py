@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "meters.api.middleware.api_answers",
     "meters.metric_api.middleware.metric_api",
+    "alarms.alarming_api.middleware.alarming_api",
     "telemetry_site.middleware.refuse_cross_site",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -287,6 +288,14 @@ TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
 TELEMETRY_PROMETHEUS_FOLD_LABELS = env.bool("TELEMETRY_PROMETHEUS_FOLD_LABELS", False)
 #: Origins (https://grafana.example) whose pages may call it from a browser.
 TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
+
+# --- alarming API (aodh's) ------------------------------------------------------------------
+#: Path under which it is mounted, without slashes around it.
+TELEMETRY_ALARMING_API_PREFIX = check_prefix(
+    "TELEMETRY_ALARMING_API_PREFIX", env.str("TELEMETRY_ALARMING_API_PREFIX", "alarming")
+)
+#: Whether evaluations are counted, for GET /v2/metrics.
+TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
 
 # --- callers of the OpenStack doors --------------------------------------------------------
 #: None where no Keystone is named. The names are those of OpenStack's own OS_… variables.
