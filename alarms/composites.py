@@ -20,10 +20,10 @@ from alarms.rules import Flags, Looks, Verdict
 Codes = npt.NDArray[np.int8]
 #: States of a part or an alarm as numbers; NONE is a mixed window, or a part never seen decided.
 NONE, OK, ALARM, UNKNOWN = -1, 0, 1, 2
-_STATES: dict[int, str] = {
+STATES: dict[int, str] = {
     OK: State.OK.value, ALARM: State.ALARM.value, UNKNOWN: State.INSUFFICIENT_DATA.value,
 }  # fmt: skip
-_CODES = {state: code for code, state in _STATES.items()}
+_CODES = {state: code for code, state in STATES.items()}
 _BECAUSE = {
     OK: "inside their threshold.",
     ALARM: "outside their threshold.",
@@ -97,9 +97,7 @@ def _guessed(seen: Windows, previous: Codes, memory: Codes) -> Codes:
     return result
 
 
-def _decided(
-    rule: CompositeRule, numbers: dict[str, int], parts: Codes, asked: Flags
-) -> Codes:
+def _decided(rule: CompositeRule, numbers: dict[str, int], parts: Codes, asked: Flags) -> Codes:
     """ALARM, OK or NONE a row; marks in `asked` what a lazy reader would have asked."""
     walk = _Walk(numbers, asked)
     everyone = np.ones(len(parts), dtype=np.bool_)
@@ -139,7 +137,7 @@ def verdict(
 ) -> Verdict | None:
     """What becomes of one of the alarms; None where nothing happens."""
     code = int(settled.states[row])
-    state = _STATES[code]
+    state = STATES[code]
     changed = state != previous
     if not changed and (not repeat or code == UNKNOWN):
         return None

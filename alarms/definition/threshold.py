@@ -18,6 +18,8 @@ from alarms.definition.fields import (
     check_text,
 )
 from alarms.errors import DefinitionError
+from alarms.promql.parsing import PromqlError
+from alarms.promql.parsing import parse as parse_promql
 from meters.search import SearchError, parse_search
 
 
@@ -106,5 +108,8 @@ class PromqlThreshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     def check(self) -> None:
         check_number("threshold", self.threshold)
         check_text("query", self.query)
-        if not self.query.strip():
-            raise DefinitionError("rule.query", "must be an expression")
+        try:
+            parse_promql(self.query)
+        except PromqlError as error:
+            fault = f"Invalid input for field/attribute query. Value: '{self.query}'. {error}"
+            raise DefinitionError("rule.query", str(error), fault) from error

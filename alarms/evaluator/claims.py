@@ -19,16 +19,16 @@ SHARD_SIZE = 5000
 REST_MINUTES = (1, 60)
 
 #: An alarm is due at the multiples of its interval. A granularity that is none (a row written by
-#: hand) must not stop the others, hence the CASE.
+#: hand) must not stop the others, hence the CASE. Event alarms are never due.
 _CLAIM = """
 WITH due AS (
     SELECT id, evaluate_at AS was_due,
-           greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(rule->'granularity')
-                    = 'number' THEN (rule->>'granularity')::numeric ELSE %(interval)s END)) AS every
-    FROM alarms_alarm
-    WHERE enabled AND evaluate_at <= now()
+           greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(length) = 'number'
+                    THEN (length#>>'{}')::numeric ELSE %(interval)s END)) AS every
+    FROM alarms_alarm, coalesce(rule->'granularity', rule->'period') AS length
+    WHERE enabled AND evaluate_at <= now() AND type <> 'event'
     ORDER BY evaluate_at LIMIT %(limit)s
-    FOR NO KEY UPDATE SKIP LOCKED)
+    FOR NO KEY UPDATE OF alarms_alarm SKIP LOCKED)
 UPDATE alarms_alarm AS alarm
 SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every),
     evaluated_at = now()
@@ -36,7 +36,7 @@ FROM due WHERE alarm.id = due.id
 RETURNING alarm.id, alarm.type, alarm.rule,
           CASE WHEN alarm.is_unscoped THEN NULL ELSE alarm.project_id END,
           alarm.state, alarm.state_reason, alarm.repeat_actions, alarm.state_version,
-          alarm.definition_version,
+          alarm.definition_version, alarm.time_constraints,
           (extract(epoch FROM alarm.evaluate_at) * 1000000)::bigint,
           alarm.evaluation_error <> '',
           (extract(epoch FROM due.was_due) * 1000000)::bigint,
@@ -80,6 +80,8 @@ class Claimed(NamedTuple):
     repeat_actions: bool
     state_version: int
     definition_version: int
+    #: JSON too.
+    time_constraints: str
     evaluate_at: int
     had_error: bool
     was_due: int

@@ -295,6 +295,13 @@ TELEMETRY_ALARMING_API_PREFIX = check_prefix(
     "TELEMETRY_ALARMING_API_PREFIX", env.str("TELEMETRY_ALARMING_API_PREFIX", "alarming")
 )
 #: Whether evaluations are counted, for GET /v2/metrics.
+#: Whether composite alarms remember the states of their parts; without it what a part with a mixed
+#: window is in is guessed as aodh does.
+TELEMETRY_COMPOSITE_MEMORY = env.bool("TELEMETRY_COMPOSITE_MEMORY", True)
+#: Octavia's API, for alarms on the health of a pool's members; empty: they are not evaluated.
+TELEMETRY_OCTAVIA_URL = env.str("TELEMETRY_OCTAVIA_URL", "").rstrip("/")
+#: Seconds after its creation from which a member in error counts.
+TELEMETRY_MEMBER_CREATION_TIME = env.int("TELEMETRY_MEMBER_CREATION_TIME", 120)
 TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
 
 # --- callers of the OpenStack doors --------------------------------------------------------

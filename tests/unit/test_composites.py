@@ -117,12 +117,11 @@ def looks(series: list[list[float]]) -> rules.Looks:
     )
 
 
-def settle(
-    form: Any, alarms: list[tuple[str, str]], memory: list[str] | None = None
-) -> Settled:
+def settle(form: Any, alarms: list[tuple[str, str]], memory: list[str] | None = None) -> Settled:
     """`alarms` are (windows, previous state); `memory` has a sign a part: o, a, i or -."""
     seen = [looks([SERIES[sign] for sign in signs]) for signs, _ in alarms]
-    windows = composites.windows(rules.Looks(*(np.stack(column) for column in zip(*seen))))
+    columns = [np.stack(column) for column in zip(*seen, strict=True)]
+    windows = composites.windows(rules.Looks(*columns))
     previous = np.array([composites.code_of(STATES[state]) for _, state in alarms], dtype=np.int8)
     signs = {"o": OK, "a": ALARM, "i": UNKNOWN, "-": NONE}
     kept = memory or ["-" * len(alarms[0][0])] * len(alarms)
