@@ -23,7 +23,7 @@ from alarms.choices import State
 from alarms.definition import Rule, parse_rule
 from alarms.definition.constraints import TimeConstraint, parse_constraints
 from alarms.errors import AlarmingError
-from alarms.evaluator import counting, metrics
+from alarms.evaluator import counting, memory, metrics
 from alarms.evaluator.claims import (
     SHARD_SIZE,
     Claimed,
@@ -120,6 +120,7 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
     judged = {kind: kind.judge(cases, view) for kind, cases in families.items()}
     decisions: list[Decision] = [one for each in judged.values() for one in each.decisions]
     write(decisions)
+    memory.save([one for each in judged.values() for one in each.memories])
     recover(claimed)
     for kind, one_family in judged.items():
         took_s = time.monotonic() - began

@@ -31,6 +31,7 @@ class Judged(NamedTuple):
 
     decisions: list[Decision]
     firm: list[tuple[Claimed, str]]
+    memories: Sequence[memory.Change] = ()
 
     @property
     def insufficient(self) -> int:
@@ -89,11 +90,13 @@ def judge_composites(cases: Sequence[Case], view: View) -> Judged:
     known = memory.load([case.claimed for case in cases])
     decisions: list[Decision] = []
     firm: list[tuple[Claimed, str]] = []
+    memories: list[memory.Change] = []
     for alike in forms.values():
         judged = _of_one_form(alike, view, known)
         decisions += judged.decisions
         firm += judged.firm
-    return Judged(decisions, firm)
+        memories += judged.memories
+    return Judged(decisions, firm, memories)
 
 
 def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judged:
@@ -105,7 +108,8 @@ def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judg
     before = np.array([composites.code_of(case.claimed.state) for case in cases], dtype=np.int8)
     kept = np.array([known.of(case.claimed, size) for case in cases], dtype=np.int8)
     settled = composites.settle(rule, seen, before, kept)
-    memory.save(known, [case.claimed for case in cases], composites.remembered(seen, kept))
+    claimed = [case.claimed for case in cases]
+    memories = memory.changes(known, claimed, composites.remembered(seen, kept))
     decisions = {}
     for number, case in enumerate(cases):
         one = case.claimed
@@ -119,7 +123,7 @@ def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judg
         _problem(case, view) if settled.states[number] == UNKNOWN else ""
         for number, case in enumerate(cases)
     )
-    return Judged(_with_reasons(cases, decisions, problems), firm)
+    return Judged(_with_reasons(cases, decisions, problems), firm, memories)
 
 
 def _problem(case: Case, view: View) -> str:

@@ -160,6 +160,13 @@ def look_at(subjects: Sequence[Subject], now_us: int, found: Sequence[Found] | N
     return view
 
 
+def raw_points(subject: Subject, found: Found, now_us: int) -> Points:
+    """The points that the subject's window is made of; `index` is the place in `found.series`."""
+    window = window_of(subject, now_us)
+    reader = _Reader([found], window.start, window.stop)
+    return _restricted(subject, found.series, reader)
+
+
 def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_us: int) -> Buckets:
     """The aggregated values of one subject over [start, stop), and as much before as the window
     of an evaluation at its start reaches back."""

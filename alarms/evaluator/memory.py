@@ -25,6 +25,14 @@ SET definition_version = excluded.definition_version, parts = excluded.parts
 """
 
 
+class Change(NamedTuple):
+    """`parts` are the codes as PostgreSQL reads an array."""
+
+    id: UUID
+    definition_version: int
+    parts: str
+
+
 class Known(NamedTuple):
     """{alarm: (definition's version, codes of its parts)}"""
 
@@ -43,15 +51,16 @@ def load(claimed: Sequence[Claimed]) -> Known:
     return Known({row.alarm_id: (row.definition_version, row.parts) for row in rows})
 
 
-def save(known: Known, claimed: Sequence[Claimed], parts: Codes) -> None:
-    """Write those that have changed."""
-    if not settings.TELEMETRY_COMPOSITE_MEMORY:
-        return
-    changed = [
-        (one.id, one.definition_version, "{" + ",".join(map(str, codes)) + "}")
+def changes(known: Known, claimed: Sequence[Claimed], parts: Codes) -> list[Change]:
+    """What is to be saved."""
+    return [
+        Change(one.id, one.definition_version, "{" + ",".join(map(str, codes)) + "}")
         for one, codes in zip(claimed, parts.tolist(), strict=True)
-        if known.of(one, len(codes)) != codes
+        if settings.TELEMETRY_COMPOSITE_MEMORY and known.of(one, len(codes)) != codes
     ]
+
+
+def save(changed: Sequence[Change]) -> None:
     if changed:
         with connection.cursor() as cursor:
             cursor.execute(_SAVE, [list(column) for column in zip(*changed, strict=True)])
