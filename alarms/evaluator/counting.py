@@ -38,6 +38,6 @@ def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> 
 
 
 def _count_each(judged: Judged) -> None:
-    columns = [[one.id for one, _ in judged.firm], [state for _, state in judged.firm]]
+    ids = [one.id for one, _ in judged.firm]
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, columns)
+        cursor.execute(_COUNT, [ids, [state for _, state in judged.firm]])

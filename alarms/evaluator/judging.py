@@ -41,7 +41,7 @@ class Judged(NamedTuple):
 def judge_thresholds(cases: Sequence[Case], view: View) -> Judged:
     """Alarms with one window each, in columns; a sentence is made only where something happens."""
     places = np.array([case.first for case in cases], dtype=np.int64)
-    numbers = rules.Looks(*(column[places] for column in view.numbers))
+    numbers = view.numbers.take(places)
     states = np.array([case.claimed.state for case in cases])
     repeats = np.array([case.claimed.repeat_actions for case in cases], dtype=np.bool_)
     decisions = {}
@@ -104,7 +104,7 @@ def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judg
     size = len(rule.sub_rules)
     firsts = np.array([case.first for case in cases], dtype=np.int64)
     places = firsts[:, np.newaxis] + np.arange(size)
-    seen = composites.windows(rules.Looks(*(column[places] for column in view.numbers)))
+    seen = composites.windows(view.numbers.take(places))
     before = np.array([composites.code_of(case.claimed.state) for case in cases], dtype=np.int8)
     kept = np.array([known.of(case.claimed, size) for case in cases], dtype=np.int8)
     settled = composites.settle(rule, seen, before, kept)

@@ -28,7 +28,7 @@ from meters.models import Metric, Resource
 from meters.search import parse_search
 from telemetry_site.clock import to_us
 
-__all__ = ["Found", "Series", "Subject", "find", "had_other_owners"]
+__all__ = ["Found", "Series", "Subject", "find", "had_other_owners", "is_uuid"]
 
 GENERIC = "generic"
 

@@ -37,10 +37,10 @@ def _extrapolated(points: Range, is_counter: bool, a_second: bool) -> float | No
     grown = float(points.values[-1] - points.values[0])
     if is_counter:
         grown += float(points.values[:-1][steps < 0].sum())
-    sampled = (points.timestamps[-1] - points.timestamps[0]) / 1e6
+    sampled = float(points.timestamps[-1] - points.timestamps[0]) / 1e6
     usual = sampled / (count - 1)
-    to_start = (points.timestamps[0] - points.start_us) / 1e6
-    to_end = (points.stop_us - points.timestamps[-1]) / 1e6
+    to_start = float(points.timestamps[0] - points.start_us) / 1e6
+    to_end = float(points.stop_us - points.timestamps[-1]) / 1e6
     to_start = usual / 2 if to_start >= usual * 1.1 else to_start
     to_end = usual / 2 if to_end >= usual * 1.1 else to_end
     first = float(points.values[0])

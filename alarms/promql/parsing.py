@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -179,7 +180,7 @@ def _selector(node: Any, range_us: int) -> Selector:
 
 
 def _us(duration: Any) -> int:
-    return round(duration.total_seconds() * 1e6)
+    return int(duration / timedelta(microseconds=1))
 
 
 def _test(matcher: Any) -> Callable[[str], bool]:
