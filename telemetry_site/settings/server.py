@@ -294,6 +294,8 @@ TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
 TELEMETRY_ALARMING_API_PREFIX = check_prefix(
     "TELEMETRY_ALARMING_API_PREFIX", env.str("TELEMETRY_ALARMING_API_PREFIX", "alarming")
 )
+#: How its own addresses begin where a proxy shows it elsewhere: http://controller:8042
+TELEMETRY_ALARMING_API_URL = env.str("TELEMETRY_ALARMING_API_URL", "").rstrip("/")
 #: Whether evaluations are counted, for GET /v2/metrics.
 TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
 

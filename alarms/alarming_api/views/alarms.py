@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -73,8 +72,7 @@ class Alarms(AlarmView):
             asked.definition, project, user, by=self.author, state=asked.state,
             is_unscoped=self.caller.is_admin and project == self.own_project,
         )  # fmt: skip
-        place = root_url(request, settings.TELEMETRY_ALARMING_API_PREFIX)
-        return self.created(self.shown(alarm), f"{place}/v2/alarms/{alarm.pk}")
+        return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
 
     def _owner(self, asked: Asked) -> tuple[str | None, str]:
         """Only an administrator may make an alarm for somebody else."""
