@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import QueryDict
 
 from alarms.alarming_api.errors import bad, cut, invalid
@@ -83,7 +83,7 @@ def _values(
     """The marker's row must be one of those that are listed."""
     found = None
     if is_uuid(marker):
-        marked = rows.filter(**{listing.fields[listing.marker]: marker})
+        marked = rows.filter(Q((listing.fields[listing.marker], marker)))
         found = marked.values_list(*(F(sort.field) for sort in order)).first()
     if found is None:
         raise bad(f"Marker {cut(marker)} not found.")

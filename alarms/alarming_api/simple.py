@@ -110,7 +110,7 @@ def _equal(term: Term, terms: list[Term]) -> Q:
         raise unknown_argument(term.field, more)
     if term.op != "eq":
         raise invalid("op", term.op, f"unimplemented operator for {term.field}")
-    return Q(**{HISTORY_FIELDS[term.field]: text_of(term)})
+    return Q((HISTORY_FIELDS[term.field], text_of(term)))
 
 
 def _in_time(term: Term, offset: timedelta) -> Q:
@@ -121,7 +121,7 @@ def _in_time(term: Term, offset: timedelta) -> Q:
         at += offset if term.op in ("lt", "le") else -offset
     except OverflowError as error:
         raise invalid("timestamp", term.value, "invalid timestamp format") from error
-    return Q(**{f"timestamp__{_BOUNDS[term.op]}": at})
+    return Q((f"timestamp__{_BOUNDS[term.op]}", at))
 
 
 def _offset(terms: list[Term]) -> timedelta:

@@ -28,8 +28,8 @@ BASIC = [
     "--os-endpoint", URL,
 ]  # fmt: skip
 KEYSTONE = [
-    "--os-auth-url", os.environ["COMPAT_KEYSTONE"], "--os-username", "admin",
-    "--os-password", os.environ["COMPAT_PASSWORD"], "--os-project-name", "admin",
+    "--os-auth-url", os.environ["COMPAT_KEYSTONE"], "--os-username", os.environ["COMPAT_USER"],
+    "--os-password", os.environ["COMPAT_USER"], "--os-project-name", "admin",
     "--os-user-domain-id", "default", "--os-project-domain-id", "default",
 ]  # fmt: skip
 LOGINS = {"basic": BASIC, "keystone": KEYSTONE}
@@ -66,7 +66,12 @@ class Client:
         if command == "capabilities list" and self.name == "openstack":
             command = "alarming capabilities list"
         ran[self.name].add(command)
-        words = [*LOGINS[self.way], *command.split(), *arguments, *([] if silent else ["-f", "json"])]
+        words = [
+            *LOGINS[self.way],
+            *command.split(),
+            *arguments,
+            *([] if silent else ["-f", "json"]),
+        ]
         self.patch.setattr(sys, "argv", [self.name, *words])
         logging.root.handlers.clear()  # they write where a former command wrote
         self.captured.readouterr()
@@ -245,9 +250,7 @@ def test_metrics(run: Client) -> None:
     assert run("alarm metrics") == []
 
 
-@pytest.mark.parametrize(
-    "run", [("openstack", way) for way in LOGINS], ids="-".join, indirect=True
-)
+@pytest.mark.parametrize("run", [("openstack", way) for way in LOGINS], ids="-".join, indirect=True)
 def test_quotas(run: Client) -> None:
     """`aodh` has no commands for them."""
     project = uuid4().hex
@@ -265,7 +268,9 @@ def test_errors_are_told_in_the_servers_words(run: Client) -> None:
     missing = str(uuid4())
     with pytest.raises(Refused, match="not found"):
         run("alarm show", missing)
-    with pytest.raises(Refused, match=r"Unsupported action ftp://x \(HTTP 400\) \(Request-ID: req-"):
+    with pytest.raises(
+        Refused, match=r"Unsupported action ftp://x \(HTTP 400\) \(Request-ID: req-"
+    ):
         run("alarm create", "--name", name(), "-t", "event", "--alarm-action", "ftp://x")
     with pytest.raises(Refused, match=r"Marker zz not found. \(HTTP 400\)"):
         run("alarm list", "--marker", "zz")

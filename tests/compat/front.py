@@ -14,9 +14,7 @@ _HOP_BY_HOP = ("connection", "transfer-encoding", "keep-alive", "date", "server"
 
 
 @contextmanager
-def front(
-    port: int, target: str, texts: Mapping[str, str] | None = None
-) -> Iterator[str]:
+def front(port: int, target: str, texts: Mapping[str, str] | None = None) -> Iterator[str]:
     """Passes every request on to a path under `target`; `texts` are its own answers by path.
 
     Yields its address.

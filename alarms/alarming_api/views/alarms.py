@@ -91,10 +91,10 @@ def _condition(term: simple.Term) -> Q:
         return Q()
     field, value = _FIELDS[term.field], simple.text_of(term)
     if term.field in ("enabled", "repeat_actions"):
-        return Q(**{field: simple.is_true(term)})
+        return Q((field, simple.is_true(term)))
     if term.field == "timestamp":
-        return Q(**{field: simple.moment_of(term)})
-    return Q(**{field: value})
+        return Q((field, simple.moment_of(term)))
+    return Q((field, value))
 
 
 class OneAlarm(AlarmView):
