@@ -24,7 +24,7 @@ from alarms import rules
 from alarms.choices import State, Type
 from alarms.definition import SeriesRule, parse_series_rule
 from alarms.errors import AlarmingError
-from alarms.evaluator import metrics
+from alarms.evaluator import counting, metrics
 from alarms.evaluator.claims import (
     SHARD_SIZE,
     Claimed,
@@ -95,6 +95,7 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
     view = look_at(subjects, claimed[0].now)
     write(_decisions(claimed, view))
     recover(claimed)
+    counting.count(claimed, view.numbers)
     _count(claimed, view, time.monotonic() - began)
 
 
