@@ -38,28 +38,24 @@ def page(rows: QuerySet[Any], query: QueryDict, listing: Listing) -> list[Any]:
 
 
 def _order(asked: Sequence[str], listing: Listing) -> list[Sort]:
-    sorts = {sort.key: sort for sort in map(_reader(listing), asked)} or {
-        sort.key: sort for sort in listing.usual
-    }
+    read = [_sort(text, listing) for text in asked]
+    sorts = {sort.key: sort for sort in read or listing.usual}
     return [*sorts.values(), *([] if listing.tie.key in sorts else [listing.tie])]
 
 
-def _reader(listing: Listing) -> Any:
-    def read(text: str) -> Sort:
-        key, _, direction = text.partition(":")
-        if key not in listing.fields:
-            raise invalid(
-                "sort", text,
-                "the sort parameter should be a pair of sort key and sort dir combined with ':', "
-                "or only sort key specified and sort dir will be default 'asc', the supported "
-                f"sort keys are: {tuple(listing.fields)}",
-            )  # fmt: skip
-        direction = direction.lower() or "asc"
-        if direction not in DIRECTIONS:
-            raise invalid("sort", text, f"the sort dir should be one of: {', '.join(DIRECTIONS)}")
-        return Sort(key, direction, listing.fields[key])
-
-    return read
+def _sort(text: str, listing: Listing) -> Sort:
+    key, _, direction = text.partition(":")
+    if key not in listing.fields:
+        raise invalid(
+            "sort", text,
+            "the sort parameter should be a pair of sort key and sort dir combined with ':', or "
+            "only sort key specified and sort dir will be default 'asc', the supported sort keys "
+            f"are: {tuple(listing.fields)}",
+        )  # fmt: skip
+    direction = direction.lower() or "asc"
+    if direction not in DIRECTIONS:
+        raise invalid("sort", text, f"the sort dir should be one of: {', '.join(DIRECTIONS)}")
+    return Sort(key, direction, listing.fields[key])
 
 
 def _limit(text: str | None) -> int | None:
