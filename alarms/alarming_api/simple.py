@@ -26,6 +26,10 @@ class Term(NamedTuple):
     value: str
     type: str
 
+    def __str__(self) -> str:
+        """As aodh's own sentences have it."""
+        return f"<Query {self.field!r} {self.op} {self.value!r} {self.type or 'Unset'}>"
+
 
 def read_terms(query: QueryDict) -> list[Term]:
     """Raises `Fault`."""
@@ -105,7 +109,7 @@ def history_condition(terms: list[Term]) -> Q:
 
 def _equal(term: Term, terms: list[Term]) -> Q:
     if term.field not in HISTORY_FIELDS:
-        shown = cut(str([f"{one.field} {one.op} {one.value}" for one in terms]))
+        shown = cut(f"[{', '.join(map(str, terms))}]")
         more = f": unrecognized field in query: {shown}, valid keys: {HISTORY_KEYS}"
         raise unknown_argument(term.field, more)
     if term.op != "eq":
