@@ -192,6 +192,8 @@ TELEMETRY_TOKENS_PER_USER = env.int("TELEMETRY_TOKENS_PER_USER", 100)
 #: Most alarms of a project without a quota of its own, and of a user; -1: any number.
 TELEMETRY_ALARMS_PER_PROJECT = env.int("TELEMETRY_ALARMS_PER_PROJECT", 10_000)
 TELEMETRY_ALARMS_PER_USER = env.int("TELEMETRY_ALARMS_PER_USER", -1)
+#: So long an alarm's history is kept, also of a deleted one; 0: for ever.
+TELEMETRY_ALARM_HISTORY_DAYS = env.int("TELEMETRY_ALARM_HISTORY_DAYS", 0)
 #: Most actions for each state of an alarm.
 TELEMETRY_ACTIONS_PER_STATE = env.int("TELEMETRY_ACTIONS_PER_STATE", 100)
 CSRF_FAILURE_VIEW = "meters.ui.views.errors.csrf_failure"
