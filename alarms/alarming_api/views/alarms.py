@@ -119,10 +119,10 @@ class OneAlarm(AlarmView):
         """Whose it is from now on: of who is no administrator, the caller's."""
         if not self.caller.is_admin:
             return {"user_id": self.caller.user_id, "is_unscoped": False}
+        given = {"project_id": asked.project_id, "user_id": asked.user_id}
         project = asked.project_id or alarm.project_id
         return {
-            "project_id": project,
-            "user_id": alarm.user_id if asked.user_id is None else asked.user_id,
+            **{name: value for name, value in given.items() if value is not None},
             "is_unscoped": project == self.own_project,
         }
 
