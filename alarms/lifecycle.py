@@ -32,8 +32,6 @@ FIELDS = (
     "enabled", "name", "description", "type", "rule", "severity", "repeat_actions",
     "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints",
 )  # fmt: skip
-#: What a change may write besides, for doors that let people give an alarm away.
-OWNERSHIP = ("project_id", "user_id", "is_unscoped")
 _REQUIRED = ("name", "type", "rule")
 MAX_NAME = 255
 MAX_TEXT = 4096
@@ -115,8 +113,9 @@ def change(
 ) -> Alarm:
     """Write what differs; nothing that does leaves no trace. The next evaluation is at once.
 
-    `fields` may hold those of `OWNERSHIP`, and a `state` to set with the rest. With a `version`
-    only if that is still the alarm's `definition_version`; else `ChangedError`.
+    `fields` may hold whose it is from now on (`project_id`, `user_id`, `is_unscoped`), and a
+    `state` to set with the rest. With a `version` only if that is still the alarm's
+    `definition_version`; else `ChangedError`.
     Raises `Alarm.DoesNotExist` when the alarm is gone.
     """
     author = by or Author(user_id)

@@ -170,7 +170,7 @@ class _Reader:
         if lookup == "regex":
             return _matching(column, value, where)
         converted = _converted(column, value, where)
-        return NOTHING if converted is None else Q(**{f"{column.field}__{lookup}": converted})
+        return NOTHING if converted is None else Q((f"{column.field}__{lookup}", converted))
 
 
 def _matching(column: Column, value: Any, where: str) -> Q:
@@ -179,7 +179,7 @@ def _matching(column: Column, value: Any, where: str) -> Q:
     if len(value) > MAX_PATTERN:
         raise _broken(where, f"has a pattern longer than {MAX_PATTERN} characters")
     field = f"{column.field}_text" if column.kind == "id" else column.field
-    return Q(**{f"{field}__regex": value})
+    return Q((f"{field}__regex", value))
 
 
 def _converted(column: Column, value: Any, where: str) -> Any:

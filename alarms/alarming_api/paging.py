@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import QueryDict
 
 from alarms.alarming_api.errors import bad, cut, invalid
@@ -38,28 +38,24 @@ def page(rows: QuerySet[Any], query: QueryDict, listing: Listing) -> list[Any]:
 
 
 def _order(asked: Sequence[str], listing: Listing) -> list[Sort]:
-    sorts = {sort.key: sort for sort in map(_reader(listing), asked)} or {
-        sort.key: sort for sort in listing.usual
-    }
+    read = [_sort(text, listing) for text in asked]
+    sorts = {sort.key: sort for sort in read or listing.usual}
     return [*sorts.values(), *([] if listing.tie.key in sorts else [listing.tie])]
 
 
-def _reader(listing: Listing) -> Any:
-    def read(text: str) -> Sort:
-        key, _, direction = text.partition(":")
-        if key not in listing.fields:
-            raise invalid(
-                "sort", text,
-                "the sort parameter should be a pair of sort key and sort dir combined with ':', "
-                "or only sort key specified and sort dir will be default 'asc', the supported "
-                f"sort keys are: {tuple(listing.fields)}",
-            )  # fmt: skip
-        direction = direction.lower() or "asc"
-        if direction not in DIRECTIONS:
-            raise invalid("sort", text, f"the sort dir should be one of: {', '.join(DIRECTIONS)}")
-        return Sort(key, direction, listing.fields[key])
-
-    return read
+def _sort(text: str, listing: Listing) -> Sort:
+    key, _, direction = text.partition(":")
+    if key not in listing.fields:
+        raise invalid(
+            "sort", text,
+            "the sort parameter should be a pair of sort key and sort dir combined with ':', or "
+            "only sort key specified and sort dir will be default 'asc', the supported sort keys "
+            f"are: {tuple(listing.fields)}",
+        )  # fmt: skip
+    direction = direction.lower() or "asc"
+    if direction not in DIRECTIONS:
+        raise invalid("sort", text, f"the sort dir should be one of: {', '.join(DIRECTIONS)}")
+    return Sort(key, direction, listing.fields[key])
 
 
 def _limit(text: str | None) -> int | None:
@@ -83,7 +79,7 @@ def _values(
     """The marker's row must be one of those that are listed."""
     found = None
     if is_uuid(marker):
-        marked = rows.filter(**{listing.fields[listing.marker]: marker})
+        marked = rows.filter(Q((listing.fields[listing.marker], marker)))
         found = marked.values_list(*(F(sort.field) for sort in order)).first()
     if found is None:
         raise bad(f"Marker {cut(marker)} not found.")

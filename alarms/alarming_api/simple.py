@@ -26,6 +26,10 @@ class Term(NamedTuple):
     value: str
     type: str
 
+    def __str__(self) -> str:
+        """As aodh's own sentences have it."""
+        return f"<Query {self.field!r} {self.op} {self.value!r} {self.type or 'Unset'}>"
+
 
 def read_terms(query: QueryDict) -> list[Term]:
     """Raises `Fault`."""
@@ -105,12 +109,12 @@ def history_condition(terms: list[Term]) -> Q:
 
 def _equal(term: Term, terms: list[Term]) -> Q:
     if term.field not in HISTORY_FIELDS:
-        shown = cut(str([f"{one.field} {one.op} {one.value}" for one in terms]))
+        shown = cut(f"[{', '.join(map(str, terms))}]")
         more = f": unrecognized field in query: {shown}, valid keys: {HISTORY_KEYS}"
         raise unknown_argument(term.field, more)
     if term.op != "eq":
         raise invalid("op", term.op, f"unimplemented operator for {term.field}")
-    return Q(**{HISTORY_FIELDS[term.field]: text_of(term)})
+    return Q((HISTORY_FIELDS[term.field], text_of(term)))
 
 
 def _in_time(term: Term, offset: timedelta) -> Q:
@@ -121,7 +125,7 @@ def _in_time(term: Term, offset: timedelta) -> Q:
         at += offset if term.op in ("lt", "le") else -offset
     except OverflowError as error:
         raise invalid("timestamp", term.value, "invalid timestamp format") from error
-    return Q(**{f"timestamp__{_BOUNDS[term.op]}": at})
+    return Q((f"timestamp__{_BOUNDS[term.op]}", at))
 
 
 def _offset(terms: list[Term]) -> timedelta:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from alarms.alarming_api.errors import bad, cut, invalid
+from alarms.alarming_api.errors import Fault, bad, cut, invalid
 from alarms.definition import Condition, GroupThreshold, ResourceThreshold
 
 MISSING = "Mandatory field missing."
@@ -75,9 +75,12 @@ def convert(name: str, kind: inspect.Type, value: Any, path: str) -> Any:
 
 def text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        wrong = f"Wrong type. Expected '<class 'str'>', got '{type(value)}'"
-        raise invalid(name, value, wrong)
+        raise _wrong(name, str, value)
     return value
+
+
+def _wrong(name: str, wanted: type, value: Any) -> Fault:
+    return invalid(name, value, f"Wrong type. Expected '{wanted}', got '{type(value)}'")
 
 
 def flag(value: Any) -> bool:
@@ -105,7 +108,7 @@ def listed(value: Any) -> list[Any]:
 
 def _float(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise invalid(name, value, "It must be a number.")
+        raise _wrong(name, float, value)
     try:
         return float(value)
     except (ValueError, OverflowError) as error:
@@ -114,7 +117,7 @@ def _float(name: str, value: Any) -> float:
 
 def _whole(name: str, kind: inspect.IntType, value: Any) -> int:
     if not isinstance(value, int | float | str):
-        raise invalid(name, value, "It must be a whole number.")
+        raise _wrong(name, int, value)
     try:
         number = int(value)
     except (ValueError, OverflowError) as error:

@@ -1,4 +1,5 @@
-"""What is counted of evaluations: for the operator's metrics, and an alarm each for its owner."""
+"""What is counted of evaluations: for the operator's metrics, and how often each alarm was found in
+each state, for GET /v2/metrics (alarms.md 1.11)."""
 
 from __future__ import annotations
 
@@ -7,23 +8,34 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import connection
 
+from alarms.choices import State
 from alarms.evaluator import metrics
+from alarms.evaluator.claims import Claimed
 from alarms.evaluator.judging import Case, Judged
 
-#: The family that is counted an alarm each (alarms.md 1.11).
+#: The family that is counted an alarm each.
 COUNTED = "threshold"
-#: Numbers begin anew after so many, as aodh's do.
-_HIGHEST = 2_000_000_000
-_COUNT = """
-INSERT INTO alarms_evaluationcount AS row (alarm_id, insufficient_data, ok, alarming)
-SELECT alarm.id, (seen.state = 'insufficient data')::int, (seen.state = 'ok')::int,
-       (seen.state = 'alarm')::int
-FROM unnest(%s::uuid[], %s::text[]) AS seen (id, state) JOIN alarms_alarm AS alarm USING (id)
-ORDER BY alarm.id FOR KEY SHARE OF alarm
-ON CONFLICT (alarm_id) DO UPDATE
-SET insufficient_data = row.insufficient_data %% {0} + excluded.insufficient_data,
-    ok = row.ok %% {0} + excluded.ok, alarming = row.alarming %% {0} + excluded.alarming
-""".format(_HIGHEST)  # noqa: UP032 - the % signs are the driver's
+#: Where aodh begins at 1 again.
+MOST = 2_000_000_000
+_STATES = {
+    State.INSUFFICIENT_DATA.value: "insufficient_data",
+    State.OK.value: "ok",
+    State.ALARM.value: "alarming",
+}
+_RISEN = ", ".join(
+    f"{name} = counts.{name} + excluded.{name} "
+    f"- CASE WHEN counts.{name} + excluded.{name} > {MOST} THEN {MOST} ELSE 0 END"
+    for name in _STATES.values()
+)
+#: Of alarms that are deleted meanwhile nothing is counted.
+_COUNT = f"""
+INSERT INTO alarms_evaluationcount AS counts (alarm_id, {", ".join(_STATES.values())})
+SELECT alarm.id, (seen.state = %s)::int, (seen.state = %s)::int, (seen.state = %s)::int
+FROM unnest(%s::uuid[], %s::text[]) AS seen (id, state)
+JOIN alarms_alarm AS alarm ON alarm.id = seen.id
+ORDER BY alarm.id
+ON CONFLICT (alarm_id) DO UPDATE SET {_RISEN}
+"""
 
 
 def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> None:
@@ -33,11 +45,13 @@ def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> 
     delay = metrics.DELAY.labels(family)
     for case in cases:
         delay.observe((case.claimed.now - case.claimed.was_due) / 1e6 + took_s)
-    if settings.TELEMETRY_EVALUATION_COUNTS and family == COUNTED and judged.firm:
-        _count_each(judged)
+    if settings.TELEMETRY_EVALUATION_COUNTS and family == COUNTED:
+        _count_each(judged.firm)
 
 
-def _count_each(judged: Judged) -> None:
-    ids = [one.id for one, _ in judged.firm]
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [ids, [state for _, state in judged.firm]])
+def _count_each(firm: Sequence[tuple[Claimed, str]]) -> None:
+    """One for each that was decided firmly; a mixed window is no state."""
+    if firm:
+        ids = [one.id for one, _ in firm]
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [*_STATES, ids, [state for _, state in firm]])

@@ -192,6 +192,8 @@ TELEMETRY_TOKENS_PER_USER = env.int("TELEMETRY_TOKENS_PER_USER", 100)
 #: Most alarms of a project without a quota of its own, and of a user; -1: any number.
 TELEMETRY_ALARMS_PER_PROJECT = env.int("TELEMETRY_ALARMS_PER_PROJECT", 10_000)
 TELEMETRY_ALARMS_PER_USER = env.int("TELEMETRY_ALARMS_PER_USER", -1)
+#: So long an alarm's history is kept, also of a deleted one; 0: for ever.
+TELEMETRY_ALARM_HISTORY_DAYS = env.int("TELEMETRY_ALARM_HISTORY_DAYS", 0)
 #: Most actions for each state of an alarm.
 TELEMETRY_ACTIONS_PER_STATE = env.int("TELEMETRY_ACTIONS_PER_STATE", 100)
 CSRF_FAILURE_VIEW = "meters.ui.views.errors.csrf_failure"
@@ -294,7 +296,8 @@ TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
 TELEMETRY_ALARMING_API_PREFIX = check_prefix(
     "TELEMETRY_ALARMING_API_PREFIX", env.str("TELEMETRY_ALARMING_API_PREFIX", "alarming")
 )
-#: Whether evaluations are counted, for GET /v2/metrics.
+#: How its own addresses begin where a proxy shows it elsewhere: http://controller:8042
+TELEMETRY_ALARMING_API_URL = env.str("TELEMETRY_ALARMING_API_URL", "").rstrip("/")
 #: Whether composite alarms remember the states of their parts; without it what a part with a mixed
 #: window is in is guessed as aodh does.
 TELEMETRY_COMPOSITE_MEMORY = env.bool("TELEMETRY_COMPOSITE_MEMORY", True)
@@ -302,6 +305,7 @@ TELEMETRY_COMPOSITE_MEMORY = env.bool("TELEMETRY_COMPOSITE_MEMORY", True)
 TELEMETRY_OCTAVIA_URL = env.str("TELEMETRY_OCTAVIA_URL", "").rstrip("/")
 #: Seconds after its creation from which a member in error counts.
 TELEMETRY_MEMBER_CREATION_TIME = env.int("TELEMETRY_MEMBER_CREATION_TIME", 120)
+#: Whether evaluations are counted, for GET /v2/metrics.
 TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
 
 # --- callers of the OpenStack doors --------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -73,8 +72,7 @@ class Alarms(AlarmView):
             asked.definition, project, user, by=self.author, state=asked.state,
             is_unscoped=self.caller.is_admin and project == self.own_project,
         )  # fmt: skip
-        place = root_url(request, settings.TELEMETRY_ALARMING_API_PREFIX)
-        return self.created(self.shown(alarm), f"{place}/v2/alarms/{alarm.pk}")
+        return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
 
     def _owner(self, asked: Asked) -> tuple[str | None, str]:
         """Only an administrator may make an alarm for somebody else."""
@@ -93,10 +91,10 @@ def _condition(term: simple.Term) -> Q:
         return Q()
     field, value = _FIELDS[term.field], simple.text_of(term)
     if term.field in ("enabled", "repeat_actions"):
-        return Q(**{field: simple.is_true(term)})
+        return Q((field, simple.is_true(term)))
     if term.field == "timestamp":
-        return Q(**{field: simple.moment_of(term)})
-    return Q(**{field: value})
+        return Q((field, simple.moment_of(term)))
+    return Q((field, value))
 
 
 class OneAlarm(AlarmView):
@@ -121,10 +119,10 @@ class OneAlarm(AlarmView):
         """Whose it is from now on: of who is no administrator, the caller's."""
         if not self.caller.is_admin:
             return {"user_id": self.caller.user_id, "is_unscoped": False}
+        given = {"project_id": asked.project_id, "user_id": asked.user_id}
         project = asked.project_id or alarm.project_id
         return {
-            "project_id": project,
-            "user_id": alarm.user_id if asked.user_id is None else asked.user_id,
+            **{name: value for name, value in given.items() if value is not None},
             "is_unscoped": project == self.own_project,
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404, HttpResponse
 from rest_framework.request import Request
 
@@ -33,7 +32,7 @@ class OpenView(AlarmingView):
 
 class Root(OpenView):
     def get(self, request: Request) -> HttpResponse:
-        own = f"{root_url(request, settings.TELEMETRY_ALARMING_API_PREFIX)}/v2"
+        own = f"{root_url(request)}/v2"
         docs = {
             "href": "https://docs.openstack.org/", "rel": "describedby", "type": "text/html",
         }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.test import Client
@@ -26,6 +27,15 @@ def rule(**fields: Any) -> dict[str, Any]:
     """A body whose rule is changed."""
     changed = {k: v for k, v in (LEAST_RULE | fields).items() if v is not ...}
     return body(**{RULE: changed})
+
+
+def simple(*terms: tuple[str, ...], **more: Any) -> str:
+    """A query string of triples: (field, value[, op[, type]])."""
+    pairs: list[tuple[str, str]] = []
+    for term in terms:
+        names = ("q.field", "q.value", "q.op", "q.type")
+        pairs += zip(names, term, strict=False)
+    return urlencode([*pairs, *more.items()])
 
 
 class AlarmingClient(Client):

@@ -46,6 +46,9 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (rule(foo=1), f"Unknown attribute for argument data.{RULE}: foo"),
     (body(**{RULE: ...}), f"{RULE} must be set for gnocchi_resources_threshold type alarm"),
     (body(event_rule={}), f"event_rule and {RULE} cannot be set at the same time"),
+    (composite({"and": [{"type": "prometheus", "query": "up", "threshold": False}]}),
+     "Invalid input for field/attribute threshold. Value: 'False'. Wrong type. Expected "
+     "'<class 'float'>', got '<class 'bool'>'"),
     (rule(threshold="abc"), "Invalid input for field/attribute data. Value: '{'name': 'a', …"),
     (rule(comparison_operator=">"), NONE.format("comparison_operator", ">") + "one of: …"),
     (body(state="fine"), NONE.format("state", "fine") + "one of: ok, alarm, insufficient data"),
