@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection
 
 from alarms.choices import State
+from alarms.composites import NONE, STATES
 from alarms.evaluator import metrics
-from alarms.evaluator.claims import Claimed
 from alarms.evaluator.judging import Case, Judged
 
 #: The family that is counted an alarm each.
@@ -46,12 +46,17 @@ def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> 
     for case in cases:
         delay.observe((case.claimed.now - case.claimed.was_due) / 1e6 + took_s)
     if settings.TELEMETRY_EVALUATION_COUNTS and family == COUNTED:
-        _count_each(judged.firm)
+        _count_each(cases, judged)
 
 
-def _count_each(firm: Sequence[tuple[Claimed, str]]) -> None:
+def _count_each(cases: Sequence[Case], judged: Judged) -> None:
     """One for each that was decided firmly; a mixed window is no state."""
+    firm = [
+        (case.claimed.id, STATES[code])
+        for case, code in zip(cases, judged.states.tolist(), strict=True)
+        if code != NONE
+    ]
     if firm:
-        ids = [one.id for one, _ in firm]
+        ids = [name for name, _ in firm]
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, [*_STATES, ids, [state for _, state in firm]])

@@ -115,7 +115,8 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
         rule = _rule(one.type, one.rule)
         kind = TYPES[one.type]
         families[kind].append(Case(one, rule, len(subjects)))
-        subjects += [Subject(part, one.seen_project) for part in kind.parts(rule)]
+        for part in kind.parts(rule):
+            subjects.append(Subject(part, one.seen_project))
     view = look_at(subjects, claimed[0].now)
     judged = {kind: kind.judge(cases, view) for kind, cases in families.items()}
     decisions: list[Decision] = [one for each in judged.values() for one in each.decisions]

@@ -10,7 +10,7 @@ import numpy as np
 
 from alarms import composites, rules
 from alarms.choices import State
-from alarms.composites import UNKNOWN
+from alarms.composites import UNKNOWN, Codes
 from alarms.definition import CompositeRule, Rule
 from alarms.evaluator import memory
 from alarms.evaluator.claims import Claimed
@@ -27,15 +27,13 @@ class Case(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """`firm` has the alarms that are in a state by what they see alone, not by what they were."""
+    """`insufficient` is how many have too little to see; `states` are those in which what an alarm
+    sees by itself puts it, as codes of `composites` (NONE: a mixed window), a case each."""
 
     decisions: list[Decision]
-    firm: list[tuple[Claimed, str]]
+    insufficient: int
+    states: Codes
     memories: Sequence[memory.Change] = ()
-
-    @property
-    def insufficient(self) -> int:
-        return sum(state == State.INSUFFICIENT_DATA for _, state in self.firm)
 
 
 def judge_thresholds(cases: Sequence[Case], view: View) -> Judged:
@@ -51,16 +49,14 @@ def judge_thresholds(cases: Sequence[Case], view: View) -> Judged:
         assert verdict is not None
         decisions[number] = Decision(one, verdict)
     unknown = (view.problems[case.first] for case in cases)
-    return Judged(_with_reasons(cases, decisions, unknown), _firm(cases, numbers))
+    firm = composites.windows(numbers).firm
+    return _judged(_with_reasons(cases, decisions, unknown), firm)
 
 
-def _firm(cases: Sequence[Case], numbers: rules.Looks) -> list[tuple[Claimed, str]]:
-    codes = composites.windows(numbers).firm.tolist()
-    return [
-        (case.claimed, composites.STATES[code])
-        for case, code in zip(cases, codes, strict=True)
-        if code != composites.NONE
-    ]
+def _judged(
+    decisions: list[Decision], states: Codes, memories: Sequence[memory.Change] = ()
+) -> Judged:
+    return Judged(decisions, int((states == UNKNOWN).sum()), states, memories)
 
 
 def _with_reasons(
@@ -83,20 +79,20 @@ def _with_reasons(
 
 
 def judge_composites(cases: Sequence[Case], view: View) -> Judged:
-    """Alarms whose rules have one form together, each form by itself."""
+    """Alarms whose rules have one form together, each form by itself; states in that order."""
     forms: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         forms[_composite(case).form].append(case)
     known = memory.load([case.claimed for case in cases])
     decisions: list[Decision] = []
-    firm: list[tuple[Claimed, str]] = []
+    states: list[Codes] = []
     memories: list[memory.Change] = []
     for alike in forms.values():
         judged = _of_one_form(alike, view, known)
         decisions += judged.decisions
-        firm += judged.firm
+        states.append(judged.states)
         memories += judged.memories
-    return Judged(decisions, firm, memories)
+    return _judged(decisions, np.concatenate(states), memories)
 
 
 def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judged:
@@ -117,13 +113,11 @@ def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judg
         verdict = composites.verdict(one.state, one.repeat_actions, own, settled, number)
         if verdict:
             decisions[number] = Decision(one, verdict)
-    states = [composites.STATES[code] for code in settled.states.tolist()]
-    firm = [(case.claimed, state) for case, state in zip(cases, states, strict=True)]
     problems = (
         _problem(case, view) if settled.states[number] == UNKNOWN else ""
         for number, case in enumerate(cases)
     )
-    return Judged(_with_reasons(cases, decisions, problems), firm, memories)
+    return _judged(_with_reasons(cases, decisions, problems), settled.states, memories)
 
 
 def _problem(case: Case, view: View) -> str:

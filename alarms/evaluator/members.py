@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import numpy as np
 import structlog
 from django.conf import settings
 
 from alarms import health
-from alarms.choices import State
 from alarms.definition import MemberHealth
 from alarms.evaluator.judging import Case, Judged
 from alarms.evaluator.looking import View
@@ -40,18 +40,17 @@ def judge_members(cases: Sequence[Case], _: View) -> Judged:
     asked = {_rule(case).pool_id for case in cases}
     with ThreadPoolExecutor(AT_ONCE) as threads:
         pools = dict(zip(asked, threads.map(_members, asked), strict=True))
-    decisions, firm = [], []
+    decisions, unknown = [], 0
     for case in cases:
         one, rule = case.claimed, _rule(case)
         bad = _unhealthy(case, pools[rule.pool_id])
+        unknown += bad is None
         verdict = health.decide(one.state, one.repeat_actions, rule, bad)
         if verdict:
             decisions.append(Decision(one, verdict))
         elif bad is None and one.state_reason != health.FAILED:
             decisions.append(Decision(one, None, health.FAILED))
-        state = State.INSUFFICIENT_DATA if bad is None else State.ALARM if bad else State.OK
-        firm.append((one, state.value))
-    return Judged(decisions, firm)
+    return Judged(decisions, unknown, np.empty(0, dtype=np.int8))
 
 
 def _unhealthy(case: Case, members: list[health.Member] | None) -> list[health.Member] | None:
