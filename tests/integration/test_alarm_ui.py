@@ -797,7 +797,8 @@ def test_an_alarm_of_another_type_has_a_page_but_no_form(kind: str) -> None:
     assert words in text(client, reverse("alarms:alarms"))
     page = text(client, of("alarm", alarm))
     assert words in page
-    assert f"Alarms of type {kind} are not evaluated here." in page
+    is_lacking = kind == "loadbalancer_member_health"  # Octavia, which is not set up here
+    assert (f"Alarms of type {kind} are not evaluated here." in page) is is_lacking
     assert client.get(of("data", alarm)).status_code == 400
     assert client.get(of("edit", alarm)).headers["Location"] == of("alarm", alarm)
     assert "by the API" in text(client, of("alarm", alarm))
