@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class AlarmsConfig(AppConfig):
@@ -6,7 +7,11 @@ class AlarmsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from alarms.evaluator.events import judge_events
         from alarms.outbox import OLD_ROWS
+        from alarms.retention import history_rules
         from meters.housekeeping import RULES
+        from meters.store.events import LISTENERS
 
-        RULES.extend(OLD_ROWS)
+        RULES.extend([*OLD_ROWS, *history_rules(settings.TELEMETRY_ALARM_HISTORY_DAYS)])
+        LISTENERS.append(judge_events)

@@ -21,10 +21,19 @@ class Severity(TextChoices):
 
 class Type(TextChoices):
     RESOURCE_THRESHOLD = "gnocchi_resources_threshold", "threshold on one metric"
+    METRICS_THRESHOLD = (
+        "gnocchi_aggregation_by_metrics_threshold",
+        "threshold on several metrics together",
+    )
     GROUP_THRESHOLD = (
         "gnocchi_aggregation_by_resources_threshold",
         "threshold on a metric over a group of resources",
     )
+    CLASSIC_THRESHOLD = "threshold", "threshold on a meter's statistics"
+    COMPOSITE = "composite", "several rules combined"
+    EVENT = "event", "event"
+    PROMETHEUS = "prometheus", "PromQL expression"
+    MEMBER_HEALTH = "loadbalancer_member_health", "health of a load balancer's members"
 
 
 class Change(TextChoices):

@@ -6,16 +6,24 @@ class AlarmingError(Exception):
 
 
 class DefinitionError(AlarmingError):
-    """An alarm that nobody could evaluate. `field` names the place: ``rule.threshold``."""
+    """An alarm that nobody could evaluate. `field` names the place: ``rule.threshold``.
 
-    def __init__(self, field: str, detail: str) -> None:
+    `fault` is the sentence that aodh's clients know for it, whole; "" where there is none.
+    """
+
+    def __init__(self, field: str, detail: str, fault: str = "") -> None:
         super().__init__(f"{field}: {detail}" if field else detail)
         self.field = field
         self.detail = detail
+        self.fault = fault
 
 
 class QuotaError(AlarmingError):
-    """A project has as many alarms as it may have."""
+    """A project or a user has as many alarms as it may have. `fault` as in `DefinitionError`."""
+
+    def __init__(self, detail: str, fault: str = "") -> None:
+        super().__init__(detail)
+        self.fault = fault
 
 
 class ChangedError(AlarmingError):

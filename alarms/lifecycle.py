@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from alarms.choices import ACTION_FIELDS, Change, Severity, State
-from alarms.definition import Rule, parse_rule
+from alarms.definition import as_stored, parse_rule
+from alarms.definition.constraints import parse_constraints
 from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
-from alarms.models import Alarm, AlarmHistory, Notification
+from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification
 from alarms.notifier.actions import check_action
 from alarms.outbox import cancel_pending
 from meters.api.names import flaw_of
@@ -30,55 +30,95 @@ MANUALLY = "Manually set via API"
 #: The fields of a definition, in aodh's order. What is not among them nobody can write.
 FIELDS = (
     "enabled", "name", "description", "type", "rule", "severity", "repeat_actions",
-    "ok_actions", "alarm_actions", "insufficient_data_actions",
+    "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints",
 )  # fmt: skip
 _REQUIRED = ("name", "type", "rule")
 MAX_NAME = 255
 MAX_TEXT = 4096
-MAX_ACTIONS = 100
 #: Time for the names in all actions of one alarm.
 LOOK_UP_S = 10.0
 #: First half of the key of the lock under which a project's alarms are counted.
 _QUOTA_LOCK = 0x616C6172
 
 
-def create(fields: Mapping[str, Any], project_id: str | None, user_id: str) -> Alarm:
+class Author(NamedTuple):
+    """Who did it, and for which project; "" where that is not known."""
+
+    user_id: str
+    project_id: str = ""
+
+
+def create(
+    fields: Mapping[str, Any],
+    project_id: str | None,
+    user_id: str,
+    by: Author | None = None,
+    **more: Any,
+) -> Alarm:
     """Make an alarm of checked fields (see `check`). It is due at once.
 
-    Raises `QuotaError` where the project has `TELEMETRY_ALARMS_PER_PROJECT` of them.
+    `user_id` is whose it is, and who made it unless `by` says otherwise. `more` may be a `state`
+    to begin in, and `is_unscoped`. Raises `QuotaError` where the project has as many as it may.
     """
-    alarm = Alarm(**fields, project_id=project_id, user_id=user_id)
+    alarm = Alarm(**fields, project_id=project_id, user_id=user_id, **more)
     with transaction.atomic():
-        _check_quota(project_id)
+        _check_quota(project_id, user_id)
         alarm.save(force_insert=True)
         alarm.refresh_from_db()
-        _record(alarm, Change.CREATION, user_id, described(alarm), severity=alarm.severity)
+        author = by or Author(user_id)
+        _record(alarm, Change.CREATION, author, described(alarm), severity=alarm.severity)
     failpoint("api.after_commit")
     return alarm
 
 
-def _check_quota(project_id: str | None) -> None:
+def quota(project_id: str) -> int:
+    """How many alarms the project may have; -1: any number."""
+    own = AlarmQuota.objects.filter(pk=project_id).values_list("limit", flat=True).first()
+    usual: int = settings.TELEMETRY_ALARMS_PER_PROJECT
+    return max(usual if own is None else own, -1)
+
+
+def _check_quota(project_id: str | None, user_id: str) -> None:
     """Counting and inserting are one step for all processes (S54): the lock is held until then.
 
     The installation's own alarms are not counted: only administrators make them.
     """
-    most = settings.TELEMETRY_ALARMS_PER_PROJECT
-    if project_id is None or most < 0:
+    if project_id is None:
         return
+    limits = {
+        "project": (quota(project_id), Alarm.objects.filter(project_id=project_id)),
+        "user": (settings.TELEMETRY_ALARMS_PER_USER, Alarm.objects.filter(user_id=user_id)),
+    }
+    for name, (most, rows) in limits.items():
+        if most < 0:
+            continue
+        _lock(f"{name} {project_id if name == 'project' else user_id}")
+        if rows.count() >= most:
+            fault = f"Alarm quota exceeded for user {user_id} on project {project_id}"
+            words = f"The {name} has {most} alarms, the most it may have: delete some."
+            raise QuotaError(words, fault)
+
+
+def _lock(name: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_QUOTA_LOCK, project_id])
-    if Alarm.objects.filter(project_id=project_id).count() >= most:
-        raise QuotaError(f"The project has {most} alarms, the most it may have: delete some.")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_QUOTA_LOCK, name])
 
 
 def change(
-    alarm: Alarm, fields: Mapping[str, Any], user_id: str, version: int | None = None
+    alarm: Alarm,
+    fields: Mapping[str, Any],
+    user_id: str,
+    version: int | None = None,
+    by: Author | None = None,
 ) -> Alarm:
     """Write what differs; nothing that does leaves no trace. The next evaluation is at once.
 
-    With a `version` only if that is still the alarm's `definition_version`; else `ChangedError`.
+    `fields` may hold whose it is from now on (`project_id`, `user_id`, `is_unscoped`), and a
+    `state` to set with the rest. With a `version` only if that is still the alarm's
+    `definition_version`; else `ChangedError`.
     Raises `Alarm.DoesNotExist` when the alarm is gone.
     """
+    author = by or Author(user_id)
     with transaction.atomic():
         current: Alarm = Alarm.objects.select_for_update(no_key=True).get(pk=alarm.pk)
         if version not in (None, current.definition_version):
@@ -88,13 +128,30 @@ def change(
             )
         changed = {name: value for name, value in fields.items() if getattr(current, name) != value}
         if changed:
-            _write_definition(current, changed, user_id)
+            _write_definition(current, changed, author)
     return current
 
 
-def _write_definition(alarm: Alarm, changed: dict[str, Any], user_id: str) -> None:
+def touch(alarm: Alarm) -> None:
+    """The definition was written once more as it was."""
+    Alarm.objects.filter(pk=alarm.pk).update(updated_at=Now())
+    alarm.refresh_from_db()
+
+
+def _write_definition(alarm: Alarm, changed: dict[str, Any], author: Author) -> None:
+    if changed.keys() & {"type", "rule"}:
+        # Who may not look at everything must not get to it by rewriting an administrator's rule.
+        changed = {"is_unscoped": False} | changed
+    before, more = alarm.state, {}
+    if "state" in changed:
+        changed |= {"state_reason": MANUALLY}
+        more = {
+            "state_timestamp": Now(), "state_reason_data": {}, "repeat_no": 0,
+            "state_version": F("state_version") + 1,
+        }  # fmt: skip
     Alarm.objects.filter(pk=alarm.pk).update(
         **changed,
+        **more,
         definition_version=F("definition_version") + 1,
         updated_at=Now(),
         evaluate_at=Now(),
@@ -102,21 +159,32 @@ def _write_definition(alarm: Alarm, changed: dict[str, Any], user_id: str) -> No
         evaluation_failures=0,
     )
     alarm.refresh_from_db()
-    severity = alarm.severity if "severity" in changed else ""
-    _record(alarm, Change.RULE_CHANGE, user_id, changed, severity=severity)
+    states = {
+        "state_version": alarm.state_version, "from_state": before, "to_state": alarm.state,
+    }  # fmt: skip
+    detail = {name: value for name, value in changed.items() if name != "is_unscoped"}
+    if detail:
+        _record(
+            alarm, Change.RULE_CHANGE, author, detail,
+            severity=alarm.severity if "severity" in changed else "",
+            **(states if "state" in changed else {}),
+        )  # fmt: skip
 
 
-def delete(alarm: Alarm, user_id: str) -> None:
+def delete(alarm: Alarm, user_id: str, by: Author | None = None) -> None:
     """Delete the alarm and cancel what waits to be sent for it; history stays."""
     with transaction.atomic():
         gone, _ = Alarm.objects.filter(pk=alarm.pk).delete()
         if gone:
             detail = {"state": alarm.state}
-            _record(alarm, Change.DELETION, user_id, detail, severity=alarm.severity)
+            author = by or Author(user_id)
+            _record(alarm, Change.DELETION, author, detail, severity=alarm.severity)
             cancel_pending(Notification.objects.filter(alarm_id=alarm.pk))
 
 
-def set_state(alarm: Alarm, state: str, user_id: str, reason: str = MANUALLY) -> Alarm:
+def set_state(
+    alarm: Alarm, state: str, user_id: str, reason: str = MANUALLY, by: Author | None = None
+) -> Alarm:
     """Set the state by hand: recorded also where it is the same, and no action fires.
 
     Raises `Alarm.DoesNotExist` when the alarm is gone.
@@ -136,9 +204,9 @@ def set_state(alarm: Alarm, state: str, user_id: str, reason: str = MANUALLY) ->
         )
         current.refresh_from_db()
         _record(
-            current, Change.STATE_TRANSITION, user_id, {"state": state, "state_reason": reason},
-            severity=current.severity, state_version=current.state_version,
-            from_state=before, to_state=state,
+            current, Change.STATE_TRANSITION, by or Author(user_id),
+            {"state": state, "state_reason": reason}, severity=current.severity,
+            state_version=current.state_version, from_state=before, to_state=state,
         )  # fmt: skip
     return current
 
@@ -187,12 +255,6 @@ def action_faults(
                 check_action(url, project_id, is_admin)
             except ActionError as error:
                 yield name, place, str(error)
-
-
-def as_stored(rule: Rule) -> dict[str, Any]:
-    """The rule with every default filled in, as it is stored and shown."""
-    stored: dict[str, Any] = msgspec.to_builtins(rule)
-    return stored
 
 
 def described(alarm: Alarm) -> dict[str, Any]:
@@ -252,9 +314,15 @@ def _actions(name: str, value: Any) -> list[str]:
     given: Iterable[Any] = [] if value is None else value
     if not isinstance(given, list):
         raise DefinitionError(name, "must be a list of URLs")
-    if len(given) > MAX_ACTIONS:
-        raise DefinitionError(name, f"has {len(given)} actions, at most {MAX_ACTIONS} are allowed")
+    most = settings.TELEMETRY_ACTIONS_PER_STATE
+    if len(given) > most:
+        fault = f"{name} count exceeds maximum value {most}"
+        raise DefinitionError(name, f"has {len(given)} actions, at most {most} are allowed", fault)
     return list(dict.fromkeys(_text(f"{name}[{place}]", one) for place, one in enumerate(given)))
+
+
+def _constraints(name: str, value: Any) -> list[dict[str, Any]]:
+    return [one.described() for one in parse_constraints(value, name)]
 
 
 _CHECKERS: dict[str, Any] = {
@@ -266,17 +334,19 @@ _CHECKERS: dict[str, Any] = {
     "ok_actions": _actions,
     "alarm_actions": _actions,
     "insufficient_data_actions": _actions,
+    "time_constraints": _constraints,
 }
 
 
 def _record(
-    alarm: Alarm, change_type: str, user_id: str, detail: dict[str, Any], **more: Any
+    alarm: Alarm, change_type: str, by: Author, detail: dict[str, Any], **more: Any
 ) -> None:
     AlarmHistory.objects.create(
         alarm_id=alarm.pk,
         type=change_type,
         detail=detail,
         project_id=alarm.project_id,
-        user_id=user_id,
+        user_id=by.user_id,
+        user_project_id=by.project_id,
         **more,
     )

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from alarms import rules
 from alarms.choices import State
-from alarms.definition import Rule
+from alarms.definition import SeriesRule
 from alarms.errors import DefinitionError
 from alarms.evaluator.looking import Buckets, look_at, over_range
 from alarms.evaluator.selection import Found, Subject, find
@@ -59,14 +59,14 @@ class Preview:
         return self.found.problem
 
 
-def interval(rule: Rule) -> timedelta:
+def interval(rule: SeriesRule) -> timedelta:
     """How often an alarm with this rule is evaluated (see the claim in `evaluator.cycle`)."""
     longest = min(settings.TELEMETRY_EVALUATION_INTERVAL, rule.granularity)
     return timedelta(seconds=max(settings.TELEMETRY_EVALUATION_TICK, longest))
 
 
 def preview(
-    rule: Rule, project_id: str | None, start: datetime, stop: datetime, now: datetime
+    rule: SeriesRule, project_id: str | None, start: datetime, stop: datetime, now: datetime
 ) -> Preview:
     """Evaluate a rule at each of its times in [start, stop). Raises `DefinitionError`."""
     _check_range(rule, start, stop)
@@ -91,7 +91,7 @@ def preview(
     )
 
 
-def _check_range(rule: Rule, start: datetime, stop: datetime) -> None:
+def _check_range(rule: SeriesRule, start: datetime, stop: datetime) -> None:
     if start >= stop:
         raise DefinitionError("start", "must be before stop")
     steps = (stop - start) / interval(rule)
@@ -104,7 +104,9 @@ def _check_range(rule: Rule, start: datetime, stop: datetime) -> None:
         raise DefinitionError("start", f"{buckets:.0f} periods, at most {MAX_BUCKETS}")
 
 
-def _check_samples(rule: Rule, series: int, start: datetime, stop: datetime, now: datetime) -> None:
+def _check_samples(
+    rule: SeriesRule, series: int, start: datetime, stop: datetime, now: datetime
+) -> None:
     """Also of the windows before `start` and before now."""
     looked_back = timedelta(seconds=rule.granularity * (rule.evaluation_periods + 1))
     span = min(stop - start + looked_back, now - earliest(now))
@@ -117,7 +119,7 @@ def _check_samples(rule: Rule, series: int, start: datetime, stop: datetime, now
         )
 
 
-def _points(rule: Rule, buckets: Buckets, start: datetime) -> list[tuple[datetime, float]]:
+def _points(rule: SeriesRule, buckets: Buckets, start: datetime) -> list[tuple[datetime, float]]:
     """Those of the range itself, without what the first evaluations looked back at."""
     first = to_us(start) - rule.granularity * rules.SECOND
     shown = buckets.timestamps > first
@@ -125,7 +127,7 @@ def _points(rule: Rule, buckets: Buckets, start: datetime) -> list[tuple[datetim
     return list(zip(times, buckets.values[shown].tolist(), strict=True))
 
 
-def _steps(rule: Rule, buckets: Buckets, start: datetime, stop: datetime) -> list[Step]:
+def _steps(rule: SeriesRule, buckets: Buckets, start: datetime, stop: datetime) -> list[Step]:
     """The state at each evaluation, beginning with an alarm that was never evaluated."""
     every = int(interval(rule).total_seconds()) * rules.SECOND
     first = -(-to_us(start) // every) * every
@@ -138,7 +140,7 @@ def _steps(rule: Rule, buckets: Buckets, start: datetime, stop: datetime) -> lis
     return steps
 
 
-def _look(rule: Rule, buckets: Buckets, moment: int) -> rules.Look:
+def _look(rule: SeriesRule, buckets: Buckets, moment: int) -> rules.Look:
     lag = settings.TELEMETRY_INGESTION_LAG
     window = rules.window(moment, rule.granularity, rule.evaluation_periods, lag)
     low, high = np.searchsorted(buckets.timestamps, window)

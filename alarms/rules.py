@@ -139,6 +139,13 @@ class Looks(NamedTuple):
     last: Floats
     enough: Flags
 
+    def take(self, places: Ints) -> Looks:
+        """Those at `places`, in the shape of `places`."""
+        return Looks(
+            self.periods[places], self.outside[places], self.heading[places], self.last[places],
+            self.enough[places],
+        )  # fmt: skip
+
 
 def eventful(states: npt.NDArray[np.str_], repeats: Flags, seen: Looks) -> Flags:
     """Where `decide` has a verdict: to be asked about thousands of alarms, most of them quiet."""

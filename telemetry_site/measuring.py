@@ -20,6 +20,7 @@ DURATION = Histogram(
 DOORS = {
     "api": "api",
     settings.TELEMETRY_METRIC_API_PREFIX.split("/")[0]: "metric-api",
+    settings.TELEMETRY_ALARMING_API_PREFIX.split("/")[0]: "alarming-api",
     "admin": "admin",
     "-": "operations",
     "metrics": "operations",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from telemetry_site.doors import is_metric_api
+from telemetry_site.doors import is_foreign
 
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -45,13 +45,13 @@ def security_headers(get_response: Handler) -> Handler:
 def refuse_cross_site(get_response: Handler) -> Handler:
     """Browsers say where a request comes from; an unsafe one from another site is nobody's will.
 
-    The metric API is called from other sites' pages too; a cookie is good for nothing unsafe there
-    without the CSRF token.
+    The OpenStack doors are called from other sites' pages too; a cookie is good for nothing unsafe
+    there without the CSRF token.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         site = request.headers.get("Sec-Fetch-Site")
-        is_unsafe = request.method not in SAFE_METHODS and not is_metric_api(request)
+        is_unsafe = request.method not in SAFE_METHODS and not is_foreign(request)
         if is_unsafe and site == "cross-site":
             raise PermissionDenied(
                 "This request came from another site, so it was not carried out."

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -18,7 +19,8 @@ from rest_framework import serializers
 from alarms import lifecycle
 from alarms.api.base import may_edit
 from alarms.choices import ACTION_FIELDS, Delivery, Severity, State, Type
-from alarms.definition import RULES, parse_rule, sentence
+from alarms.definition import RULES, parse_rule
+from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
 from alarms.models import Alarm, AlarmHistory, Notification, NotificationAttempt
 from alarms.notifier.urls import shown
@@ -37,7 +39,9 @@ class RuleField(serializers.DictField):
 
 class ActionsField(serializers.ListField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(child=serializers.CharField(), max_length=lifecycle.MAX_ACTIONS, **kwargs)
+        super().__init__(
+            child=serializers.CharField(), max_length=settings.TELEMETRY_ACTIONS_PER_STATE, **kwargs
+        )
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)
@@ -56,6 +60,16 @@ class MomentField(serializers.Field[datetime, str, str, Any]):
         return str(value)
 
 
+class ConstraintField(serializers.Serializer[Any]):
+    """Open for `duration` seconds from each time of the cron expression `start` on."""
+
+    name = serializers.CharField(max_length=255)
+    description = serializers.CharField(required=False)
+    start = serializers.CharField()
+    duration = serializers.IntegerField(min_value=0)
+    timezone = serializers.CharField(required=False)
+
+
 class DefinitionSerializer(serializers.Serializer[Any]):
     """What people write of an alarm."""
 
@@ -69,6 +83,7 @@ class DefinitionSerializer(serializers.Serializer[Any]):
     ok_actions = ActionsField(required=False)
     alarm_actions = ActionsField(required=False)
     insufficient_data_actions = ActionsField(required=False)
+    time_constraints = ConstraintField(many=True, required=False)
 
 
 class NewAlarmSerializer(DefinitionSerializer):
@@ -87,6 +102,7 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
     ok_actions = ActionsField()
     alarm_actions = ActionsField()
     insufficient_data_actions = ActionsField()
+    time_constraints = ConstraintField(many=True)
     state_reason_data = serializers.DictField()
 
     class Meta:
@@ -94,9 +110,9 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
         fields = [
             "id", "name", "description", "enabled", "type", "rule", "rule_in_words", "severity",
             "project_id", "user_id", "ok_actions", "alarm_actions", "insufficient_data_actions",
-            "repeat_actions", "created_at", "updated_at", "definition_version", "state",
-            "state_reason", "state_reason_data", "state_timestamp", "evaluate_at",
-            "evaluation_error",
+            "repeat_actions", "time_constraints", "created_at", "updated_at",
+            "definition_version", "state", "state_reason", "state_reason_data",
+            "state_timestamp", "evaluate_at", "evaluation_error",
         ]  # fmt: skip
 
     def get_rule_in_words(self, alarm: Alarm) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -11,6 +12,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from alarms.evaluator import metrics
+from alarms.models import Alarm
+from telemetry_site.clock import to_us
 
 log = structlog.get_logger(__name__)
 
@@ -19,21 +22,24 @@ SHARD_SIZE = 5000
 REST_MINUTES = (1, 60)
 
 #: An alarm is due at the multiples of its interval. A granularity that is none (a row written by
-#: hand) must not stop the others, hence the CASE.
+#: hand) must not stop the others, hence the CASE. Event alarms are never due.
 _CLAIM = """
 WITH due AS (
     SELECT id, evaluate_at AS was_due,
-           greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(rule->'granularity')
-                    = 'number' THEN (rule->>'granularity')::numeric ELSE %(interval)s END)) AS every
-    FROM alarms_alarm
-    WHERE enabled AND evaluate_at <= now()
+           greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(length) = 'number'
+                    THEN (length#>>'{}')::numeric ELSE %(interval)s END)) AS every
+    FROM alarms_alarm, coalesce(rule->'granularity', rule->'period') AS length
+    WHERE enabled AND evaluate_at <= now() AND type <> 'event'
     ORDER BY evaluate_at LIMIT %(limit)s
-    FOR NO KEY UPDATE SKIP LOCKED)
+    FOR NO KEY UPDATE OF alarms_alarm SKIP LOCKED)
 UPDATE alarms_alarm AS alarm
-SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every)
+SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every),
+    evaluated_at = now()
 FROM due WHERE alarm.id = due.id
-RETURNING alarm.id, alarm.type, alarm.rule, alarm.project_id, alarm.state, alarm.state_reason,
-          alarm.repeat_actions, alarm.state_version, alarm.definition_version,
+RETURNING alarm.id, alarm.type, alarm.rule,
+          CASE WHEN alarm.is_unscoped THEN NULL ELSE alarm.project_id END,
+          alarm.state, alarm.state_reason, alarm.repeat_actions, alarm.state_version,
+          alarm.definition_version, alarm.time_constraints,
           (extract(epoch FROM alarm.evaluate_at) * 1000000)::bigint,
           alarm.evaluation_error <> '',
           (extract(epoch FROM due.was_due) * 1000000)::bigint,
@@ -48,25 +54,37 @@ SET evaluation_error = %s, evaluation_failures = evaluation_failures + 1,
 WHERE id = %s AND definition_version = %s
   AND (extract(epoch FROM evaluate_at) * 1000000)::bigint = %s
 """
+#: An error that is the same as before is no news: no row is written for it.
+_UNDECIDABLE = """
+UPDATE alarms_alarm SET evaluation_error = told.error, evaluation_failures = 0
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS told (id, definition, error)
+WHERE alarms_alarm.id = told.id AND definition_version = told.definition
+  AND evaluation_error <> told.error
+"""
 _RECOVERED = """
 UPDATE alarms_alarm SET evaluation_error = '', evaluation_failures = 0 WHERE id = ANY(%s)
 """
 
 
 class Claimed(NamedTuple):
-    """An alarm as it was when it was claimed. Times are microseconds since the epoch: the driver
-    makes integers of them much faster than datetimes."""
+    """An alarm as it was when it was claimed; `seen_project` limits what it looks at.
+
+    Times are microseconds since the epoch: the driver makes integers of them much faster than
+    datetimes.
+    """
 
     id: UUID
     type: str
     #: JSON, as the driver hands it out.
     rule: str
-    project_id: str | None
+    seen_project: str | None
     state: str
     state_reason: str
     repeat_actions: bool
     state_version: int
     definition_version: int
+    #: JSON too.
+    time_constraints: str
     evaluate_at: int
     had_error: bool
     was_due: int
@@ -88,6 +106,16 @@ def claim() -> list[Claimed]:
     return claimed
 
 
+def as_claimed(alarm: Alarm, now_us: int) -> Claimed:
+    """An alarm as if it were claimed at an instant; nothing is written."""
+    return Claimed(
+        alarm.pk, alarm.type, json.dumps(alarm.rule), alarm.seen_project, alarm.state,
+        alarm.state_reason, alarm.repeat_actions, alarm.state_version, alarm.definition_version,
+        json.dumps(alarm.time_constraints), to_us(alarm.evaluate_at),
+        bool(alarm.evaluation_error), now_us, 0, now_us,
+    )  # fmt: skip
+
+
 def note_failure(one: Claimed, error: Exception) -> None:
     """It shows on the alarm's page, and the alarm rests; the state is left alone."""
     metrics.ERRORS.inc()
@@ -98,6 +126,15 @@ def note_failure(one: Claimed, error: Exception) -> None:
         cursor.execute(
             _FAILED, [text, most, first, one.id, one.definition_version, one.evaluate_at]
         )
+
+
+def note_undecidable(claimed: Sequence[Claimed]) -> None:
+    """Those whose type nobody here can evaluate: it stands on their pages, and no more happens."""
+    if claimed:
+        told = [f"Alarms of type {one.type} are not evaluated here." for one in claimed]
+        versions = [one.definition_version for one in claimed]
+        with connection.cursor() as cursor:
+            cursor.execute(_UNDECIDABLE, [[one.id for one in claimed], versions, told])
 
 
 def recover(claimed: Sequence[Claimed]) -> None:

@@ -10,31 +10,41 @@ alarms one turn. Nothing is held while it looks. What it decides is written by c
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from uuid import UUID
 
 import msgspec
-import numpy as np
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from psycopg.errors import QueryCanceled
 
-from alarms import rules
 from alarms.choices import State
 from alarms.definition import Rule, parse_rule
+from alarms.definition.constraints import TimeConstraint, parse_constraints
 from alarms.errors import AlarmingError
-from alarms.evaluator import metrics
-from alarms.evaluator.claims import SHARD_SIZE, Claimed, claim, note_failure, recover
-from alarms.evaluator.looking import View, look_at
-from alarms.evaluator.selection import Subject
+from alarms.evaluator import counting, memory, metrics
+from alarms.evaluator.claims import (
+    SHARD_SIZE,
+    Claimed,
+    claim,
+    note_failure,
+    note_undecidable,
+    recover,
+)
+from alarms.evaluator.judging import Case
+from alarms.evaluator.looking import look_at
+from alarms.evaluator.subjects import Subject
 from alarms.evaluator.transitions import Decision, write
+from alarms.evaluator.types import TYPES, AlarmType, is_evaluated
+from alarms.opening import is_open
+from telemetry_site.clock import from_us
 from telemetry_site.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
 _OVERDUE = """
-SELECT state, count(*), count(*) FILTER (WHERE evaluate_at <= now())
+SELECT state, count(*), count(*) FILTER (WHERE evaluate_at <= now() AND type <> 'event')
 FROM alarms_alarm WHERE enabled GROUP BY state
 """
 
@@ -45,7 +55,10 @@ def evaluate_due() -> int:
     while claimed := claim():
         failpoint("evaluator.after_claim")
         began = time.monotonic()
-        _evaluate(claimed)
+        note_undecidable([one for one in claimed if not is_evaluated(one.type)])
+        ours = [one for one in claimed if is_evaluated(one.type) and _is_open(one)]
+        _evaluate([one for one in ours if not TYPES[one.type].asks_others])
+        _evaluate([one for one in ours if TYPES[one.type].asks_others])
         metrics.SHARD.observe(time.monotonic() - began)
         total += len(claimed)
         if len(claimed) < SHARD_SIZE:
@@ -54,8 +67,26 @@ def evaluate_due() -> int:
     return total
 
 
+def _is_open(one: Claimed) -> bool:
+    """Whether its time constraints let it be evaluated. Those that can't be read are its fault."""
+    if one.time_constraints == "[]":
+        return True
+    try:
+        return is_open(_constraints(one.time_constraints), from_us(one.now))
+    except AlarmingError as error:
+        note_failure(one, error)
+        return False
+
+
+@lru_cache(maxsize=10_000)
+def _constraints(text: str) -> tuple[TimeConstraint, ...]:
+    return tuple(parse_constraints(msgspec.json.decode(text)))
+
+
 def _evaluate(claimed: Sequence[Claimed]) -> None:
     """All together; where that fails by halves, down to the alarm at fault (E6)."""
+    if not claimed:
+        return
     try:
         _evaluate_together(claimed)
     except (DatabaseError, InterfaceError, AlarmingError, ValueError, ArithmeticError) as error:
@@ -78,54 +109,28 @@ def _is_away(error: Exception) -> bool:
 
 def _evaluate_together(claimed: Sequence[Claimed]) -> None:
     began = time.monotonic()
-    subjects = [Subject(_rule(one.type, one.rule), one.project_id) for one in claimed]
+    families: dict[AlarmType, list[Case]] = defaultdict(list)
+    subjects: list[Subject] = []
+    for one in claimed:
+        rule = _rule(one.type, one.rule)
+        kind = TYPES[one.type]
+        families[kind].append(Case(one, rule, len(subjects)))
+        for part in kind.parts(rule):
+            subjects.append(Subject(part, one.seen_project))
     view = look_at(subjects, claimed[0].now)
-    write(_decisions(claimed, view))
+    judged = {kind: kind.judge(cases, view) for kind, cases in families.items()}
+    decisions: list[Decision] = [one for each in judged.values() for one in each.decisions]
+    write(decisions)
+    memory.save([one for each in judged.values() for one in each.memories])
     recover(claimed)
-    _count(claimed, view, time.monotonic() - began)
+    for kind, one_family in judged.items():
+        took_s = time.monotonic() - began
+        counting.count(kind.family, families[kind], one_family, took_s)
 
 
 @lru_cache(maxsize=100_000)
 def _rule(alarm_type: str, text: str) -> Rule:
     return parse_rule(alarm_type, msgspec.json.decode(text))
-
-
-def _decisions(claimed: Sequence[Claimed], view: View) -> list[Decision]:
-    states = np.array([one.state for one in claimed])
-    repeats = np.array([one.repeat_actions for one in claimed], dtype=np.bool_)
-    decisions = []
-    for place in np.flatnonzero(rules.eventful(states, repeats, view.numbers)).tolist():
-        one = claimed[place]
-        verdict = rules.decide(one.state, one.repeat_actions, view.look(place))
-        assert verdict is not None
-        decisions.append(Decision(one, verdict))
-    return decisions + _reasons(claimed, view, {one.claimed.id for one in decisions})
-
-
-def _reasons(claimed: Sequence[Claimed], view: View, decided: set[UUID]) -> list[Decision]:
-    """Alarms that stay without data, but now for another reason than they show.
-
-    aodh leaves "Not evaluated yet" there for ever; its users could not tell why (LP 1974682).
-    """
-    unknown = [
-        (place, one)
-        for place, one in enumerate(claimed)
-        if one.state == State.INSUFFICIENT_DATA and view.problems[place]
-    ]
-    return [
-        Decision(one, None, view.problems[place])
-        for place, one in unknown
-        if one.id not in decided and one.state_reason != view.problems[place]
-    ]
-
-
-def _count(claimed: Sequence[Claimed], view: View, took_s: float) -> None:
-    enough = int(view.numbers.enough.sum())
-    metrics.EVALUATIONS.labels("threshold", "ok").inc(enough)
-    metrics.EVALUATIONS.labels("threshold", "insufficient").inc(len(claimed) - enough)
-    delay = metrics.DELAY.labels("threshold")
-    for one in claimed:
-        delay.observe((one.now - one.was_due) / 1e6 + took_s)
 
 
 def _count_states() -> None:

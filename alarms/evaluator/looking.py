@@ -1,7 +1,7 @@
 """What many alarms see at one instant: one search for the series, one read, a few aggregations.
 
 Alarms with equal granularity, method and number of periods share a window, so their series are
-aggregated together and compared as one matrix. An alarm over a group of resources, or over a
+aggregated together and compared as one matrix. What is seen over several series, or over a
 resource that changed hands within the window, is aggregated by itself from the points that were
 read anyway.
 """
@@ -17,8 +17,10 @@ import numpy.typing as npt
 from django.conf import settings
 
 from alarms import rules
-from alarms.definition import GroupThreshold
-from alarms.evaluator.selection import Found, Series, Subject, find, had_other_owners
+from alarms.definition import ClassicThreshold, Part, PromqlThreshold, ResourceThreshold
+from alarms.evaluator import classic, vectors
+from alarms.evaluator.selection import find, had_other_owners
+from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
 from meters import ownership
 from meters.aggregation import RATE_PREFIX, aggregate, between, combine, increases
 from meters.store.points import Points
@@ -53,7 +55,7 @@ class View:
         self.subjects = subjects
         self.problems = [""] * size
         self.numbers = rules.Looks(
-            periods=np.array([one.rule.evaluation_periods for one in subjects], dtype=np.int64),
+            periods=np.array([_periods(one.rule) for one in subjects], dtype=np.int64),
             outside=np.zeros(size, dtype=np.int64),
             heading=np.zeros(size, dtype=np.bool_),
             last=np.full(size, np.nan),
@@ -64,7 +66,7 @@ class View:
     def buckets(self, place: int) -> Buckets:
         """The last values (at most `evaluation_periods`) of one subject."""
         points, low, high = self._slices[place]
-        low = max(low, high - self.subjects[place].rule.evaluation_periods)
+        low = max(low, high - int(self.numbers.periods[place]))
         return Buckets(points.timestamps[low:high], points.values[low:high])
 
     def look(self, place: int) -> rules.Look:
@@ -89,13 +91,15 @@ class View:
         self._compare(where, points, edges[1:], counts)
         for position in np.flatnonzero(counts < self.numbers.periods[where]).tolist():
             place = places[position]
-            periods = self.subjects[place].rule.evaluation_periods
-            granularity = self.subjects[place].rule.granularity
-            self.problems[place] = (
-                f"{periods} datapoints are unknown"
-                if counts[position]
-                else rules.no_datapoint(granularity)
-            )
+            self.problems[place] = _lacking(self.subjects[place].rule, int(counts[position]))
+
+    def enter_vector(self, place: int, points: Points) -> None:
+        """Take in the elements of a vector, all of which are judged, however many there are."""
+        self.numbers.periods[place] = len(points.values)
+        if len(points.values):
+            self.enter([place], points)
+        else:
+            self.problems[place] = _lacking(self.subjects[place].rule, 0)
 
     def _compare(
         self,
@@ -128,6 +132,19 @@ class View:
         return outside
 
 
+def _periods(rule: Part) -> int:
+    return 0 if isinstance(rule, PromqlThreshold) else rule.evaluation_periods
+
+
+def _lacking(rule: Part, count: int) -> str:
+    """aodh's words for too few values."""
+    if isinstance(rule, PromqlThreshold):
+        return "datapoints are unknown"
+    if count or isinstance(rule, ClassicThreshold):
+        return f"{rule.evaluation_periods} datapoints are unknown"
+    return rules.no_datapoint(rule.granularity)
+
+
 _NO_POINTS = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
 
 
@@ -143,21 +160,36 @@ def look_at(subjects: Sequence[Subject], now_us: int, found: Sequence[Found] | N
     return view
 
 
+def raw_points(subject: Subject, found: Found, now_us: int) -> Points:
+    """The points that the subject's window is made of; `index` is the place in `found.series`."""
+    window = window_of(subject, now_us)
+    reader = _Reader([found], window.start, window.stop)
+    return _restricted(subject, found.series, reader)
+
+
 def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_us: int) -> Buckets:
     """The aggregated values of one subject over [start, stop), and as much before as the window
     of an evaluation at its start reaches back."""
     if not series:
         return Buckets(_NO_POINTS.timestamps, _NO_POINTS.values)
-    window = rules.Window(_window(subject, start_us).start, stop_us)
-    granularity = subject.rule.granularity * rules.SECOND
-    reader = _Reader([Found(tuple(series))], window.start - granularity, stop_us)
-    points = _alone(subject, series, reader, window)
+    rule = subject.rule
+    assert isinstance(rule, Bucketed)
+    window = rules.Window(window_of(subject, start_us).start, stop_us)
+    reader = _Reader(
+        [Found(tuple(series))], window.start - rule.granularity * rules.SECOND, stop_us
+    )
+    points = _bucketed(subject, Found(tuple(series)), reader, window)
     return Buckets(points.timestamps, points.values)
 
 
-def _window(subject: Subject, now_us: int) -> rules.Window:
+def window_of(subject: Subject, now_us: int) -> rules.Window:
+    """What the subject looks at, at an instant."""
     rule = subject.rule
     lag = settings.TELEMETRY_INGESTION_LAG
+    if isinstance(rule, ClassicThreshold):
+        return classic.window(rule, now_us, lag)
+    if isinstance(rule, PromqlThreshold):
+        return vectors.window(rule, now_us, lag)
     return rules.window(now_us, rule.granularity, rule.evaluation_periods, lag)
 
 
@@ -165,10 +197,19 @@ def _bands(subjects: Sequence[Subject], found: Sequence[Found]) -> list[list[int
     """Subjects with series by the length of their window, so that none reads a year for an hour."""
     bands: dict[int, list[int]] = defaultdict(list)
     for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
-        if one.series:
-            length = subject.rule.granularity * (subject.rule.evaluation_periods + 1)
+        if one.series or isinstance(subject.rule, PromqlThreshold):
+            length = _length(subject.rule)
             bands[(length.bit_length() + 1) // (BAND // 2)].append(place)
     return list(bands.values())
+
+
+def _length(rule: Part) -> int:
+    """Of the window, in seconds, near enough."""
+    if isinstance(rule, ClassicThreshold):
+        return rule.period * (rule.evaluation_periods + 1)
+    if isinstance(rule, PromqlThreshold):
+        return -vectors.window(rule, 0, 0).start // rules.SECOND
+    return rule.granularity * (rule.evaluation_periods + 1)
 
 
 def _look_at_band(
@@ -186,31 +227,38 @@ def _look_at_band(
     reader = _Reader([found[place] for place in band], _start(view.subjects, band, now_us), now_us)
     for shape, places in shapes.items():
         series = [found[place].series[0] for place in places]
-        window = _window(view.subjects[places[0]], now_us)
+        window = window_of(view.subjects[places[0]], now_us)
         _enter_together(view, places, series, reader, shape, window)
     for place in alone:
         subject = view.subjects[place]
-        points = _alone(subject, found[place].series, reader, _window(subject, now_us))
-        view.enter([place], points)
+        window = window_of(subject, now_us)
+        if isinstance(subject.rule, PromqlThreshold):
+            points = _restricted(subject, found[place].series, reader)
+            view.enter_vector(place, vectors.values(subject.rule, found[place], points, now_us))
+        elif isinstance(subject.rule, ClassicThreshold):
+            points = between(_restricted(subject, found[place].series, reader), *window)
+            view.enter([place], classic.values(subject.rule, points, window))
+        else:
+            view.enter([place], _bucketed(subject, found[place], reader, window))
 
 
 def _start(subjects: Sequence[Subject], band: list[int], now_us: int) -> int:
     """Where the read begins. Rates need the point before their window, so one period more."""
-    return min(
-        _window(subjects[place], now_us).start
-        - (subjects[place].rule.granularity * rules.SECOND if _is_rate(subjects[place]) else 0)
-        for place in band
-    )
+    return min(_first_read(subjects[place], now_us) for place in band)
 
 
-def _is_rate(subject: Subject) -> bool:
-    return subject.rule.aggregation_method.startswith(RATE_PREFIX)
+def _first_read(subject: Subject, now_us: int) -> int:
+    start = window_of(subject, now_us).start
+    rule = subject.rule
+    if isinstance(rule, Bucketed) and rule.aggregation_method.startswith(RATE_PREFIX):
+        return start - rule.granularity * rules.SECOND
+    return start
 
 
 def _shape(subject: Subject, found: Found) -> Shape | None:
     """None where the subject must be aggregated by itself."""
     rule = subject.rule
-    if isinstance(rule, GroupThreshold):
+    if not isinstance(rule, ResourceThreshold):
         return None
     is_counter = found.series[0].is_counter
     return Shape(rule.granularity, rule.evaluation_periods, rule.aggregation_method, is_counter)
@@ -223,8 +271,9 @@ def _moved(subjects: Sequence[Subject], found: Sequence[Found], now_us: int) -> 
     """
     recent: dict[int, int] = {}
     for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
-        if one.series and subject.project_id is not None and len(one.series) == 1:
-            first = _window(subject, now_us).start - subject.rule.granularity * rules.SECOND
+        rule = subject.rule
+        if one.series and subject.project_id is not None and isinstance(rule, ResourceThreshold):
+            first = window_of(subject, now_us).start - rule.granularity * rules.SECOND
             if one.series[0].since_us > first:
                 recent[place] = one.series[0].resource_id
     changed = had_other_owners(set(recent.values()))
@@ -260,21 +309,25 @@ def _enter_together(
     view.enter(places, between(points, window.start, window.stop))
 
 
-def _alone(
-    subject: Subject, series: Sequence[Series], reader: _Reader, window: rules.Window
-) -> Points:
+def _bucketed(subject: Subject, found: Found, reader: _Reader, window: rules.Window) -> Points:
     """One series of aggregated values: those of a group's members, put together by the method."""
     rule = subject.rule
-    projects = None if subject.project_id is None else [subject.project_id]
-    points = ownership.of_projects(projects, series).restrict(reader.of(series))
+    assert isinstance(rule, Bucketed)
+    points = _restricted(subject, found.series, reader)
     parts = [
         _aggregate(part, rule.granularity, rule.aggregation_method, is_counter)
-        for is_counter, part in _by_kind(points, series)
+        for is_counter, part in _by_kind(points, found.series)
     ]
     seen = Points(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    if isinstance(rule, GroupThreshold):
+    if not isinstance(rule, ResourceThreshold):
         seen = combine(seen, rule.aggregation_method.removeprefix(RATE_PREFIX))
     return between(seen, window.start, window.stop)
+
+
+def _restricted(subject: Subject, series: Sequence[Series], reader: _Reader) -> Points:
+    """The points of some series that the subject may see."""
+    projects = None if subject.project_id is None else [subject.project_id]
+    return ownership.of_projects(projects, series).restrict(reader.of(series))
 
 
 def _by_kind(points: Points, series: Sequence[Series]) -> list[tuple[bool, Points]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from alarms.definition import parse_rule
+from alarms.definition import parse_series_rule
 from alarms.errors import DefinitionError
 from alarms.evaluator.looking import look_at
 from alarms.evaluator.selection import Subject
@@ -31,7 +31,7 @@ def observe(alarms: Sequence[Alarm], now: datetime) -> list[Observation]:
     readable: list[tuple[int, Subject]] = []
     for place, alarm in enumerate(alarms):
         try:
-            subject = Subject(parse_rule(alarm.type, alarm.rule), alarm.project_id)
+            subject = Subject(parse_series_rule(alarm.type, alarm.rule), alarm.seen_project)
         except DefinitionError as error:
             found[place] = Observation([], [], str(error))
         else:

@@ -7,41 +7,30 @@ everything. Where several resources bear the id, the one that our own agents mea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db import connection
 
-from alarms.definition import GroupThreshold, ResourceThreshold, Rule
+from alarms.definition import (
+    ClassicThreshold,
+    GroupThreshold,
+    MetricsThreshold,
+    Part,
+    PromqlThreshold,
+    ResourceThreshold,
+)
+from alarms.evaluator.classic import find_classic
+from alarms.evaluator.subjects import Found, Series, Subject, is_uuid
+from alarms.evaluator.vectors import find_vectors
 from meters.models import Metric, Resource
 from meters.search import parse_search
 from telemetry_site.clock import to_us
 
+__all__ = ["Found", "Series", "Subject", "find", "had_other_owners", "is_uuid"]
+
 GENERIC = "generic"
-
-
-class Subject(NamedTuple):
-    """What is looked at: a rule, with the eyes of a project (None: of the installation)."""
-
-    rule: Rule
-    project_id: str | None
-
-
-class Series(NamedTuple):
-    """A metric as the evaluator needs it. From `since_us` on its owner is its present one."""
-
-    pk: int
-    resource_id: int
-    is_counter: bool
-    since_us: int
-
-
-class Found(NamedTuple):
-    """The series of one subject, or why there are none (aodh's words)."""
-
-    series: tuple[Series, ...] = ()
-    problem: str = ""
 
 
 #: $1, $2: resource ids and meters wanted, by position.
@@ -67,25 +56,70 @@ class Candidate(NamedTuple):
 
 
 def find(subjects: Sequence[Subject]) -> list[Found]:
-    """The series of each subject, in their order."""
+    """The series of each subject, in their order: a search a kind of rule, not a rule."""
     found = [Found()] * len(subjects)
-    single = [n for n, one in enumerate(subjects) if isinstance(one.rule, ResourceThreshold)]
-    keys = {_key(subjects[n].rule) for n in single}
-    candidates = _candidates(sorted(keys))
-    for n in single:
-        found[n] = _of_resource(subjects[n], candidates[_key(subjects[n].rule)])
-    known: dict[tuple[str, str, str, str | None], Found] = {}
-    for n, subject in enumerate(subjects):
-        if isinstance(subject.rule, GroupThreshold):
-            rule = subject.rule
-            key = (rule.metric, rule.resource_type, rule.query, subject.project_id)
-            if key not in known:
-                known[key] = _of_group(rule, subject.project_id)
-            found[n] = known[key]
+    places: dict[type, list[int]] = defaultdict(list)
+    for place, subject in enumerate(subjects):
+        places[type(subject.rule)].append(place)
+    for kind, chosen in places.items():
+        some = FINDERS[kind]([subjects[place] for place in chosen])
+        for place, one in zip(chosen, some, strict=True):
+            found[place] = one
     return found
 
 
-def _key(rule: Rule) -> tuple[str, str]:
+def _of_resources(subjects: Sequence[Subject]) -> list[Found]:
+    keys = [_key(one.rule) for one in subjects]
+    candidates = _candidates(sorted(set(keys)))
+    return [_of_resource(one, candidates[key]) for one, key in zip(subjects, keys, strict=True)]
+
+
+def _of_groups(subjects: Sequence[Subject]) -> list[Found]:
+    known: dict[tuple[str, str, str, str | None], Found] = {}
+    found = []
+    for rule, project_id in subjects:
+        assert isinstance(rule, GroupThreshold)
+        key = (rule.metric, rule.resource_type, rule.query, project_id)
+        if key not in known:
+            known[key] = _of_group(rule, project_id)
+        found.append(known[key])
+    return found
+
+
+def _of_metrics(subjects: Sequence[Subject]) -> list[Found]:
+    """Metrics by their ids, all of all subjects looked up at once."""
+    wanted = {name for one in subjects for name in _metrics(one) if is_uuid(name)}
+    rows = Metric.objects.filter(uuid__in=wanted).values_list(
+        "uuid", "pk", "resource_id", "type", "resource__revision_start", "resource__project_id"
+    )
+    known = {
+        str(row[0]): Candidate(row[5], series_of(row[1], row[2], row[3], row[4])) for row in rows
+    }
+    return [_of_listed(one, known) for one in subjects]
+
+
+def _of_listed(subject: Subject, known: Mapping[str, Candidate]) -> Found:
+    names = _metrics(subject)
+    visible = [
+        one.series
+        for name in dict.fromkeys(name.lower() for name in names)
+        if (one := known.get(name)) and subject.project_id in (None, one.project_id) and one.series
+    ]
+    if len(visible) < len({name.lower() for name in names}):
+        return Found(problem=f"At least of metrics in {names} does not exist")
+    return Found(tuple(visible))
+
+
+def _metrics(subject: Subject) -> list[str]:
+    assert isinstance(subject.rule, MetricsThreshold)
+    return subject.rule.metrics
+
+
+def series_of(pk: int, resource_id: int, kind: str, since: datetime) -> Series:
+    return Series(pk, resource_id, kind == Metric.Type.CUMULATIVE, to_us(since))
+
+
+def _key(rule: Part) -> tuple[str, str]:
     assert isinstance(rule, ResourceThreshold)
     return rule.resource_id, rule.metric
 
@@ -112,13 +146,6 @@ def _look_up(
             found[keys[position]].append(Candidate(project, series))
 
 
-def is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
 def _of_resource(subject: Subject, candidates: list[Candidate]) -> Found:
     rule = subject.rule
     assert isinstance(rule, ResourceThreshold)
@@ -140,12 +167,18 @@ def _of_group(rule: GroupThreshold, project_id: str | None) -> Found:
         resources = resources.filter(project_id=project_id)
     metrics = Metric.objects.filter(name=rule.metric, resource__in=resources).order_by("pk")
     rows = metrics.values_list("pk", "resource_id", "type", "resource__revision_start")
-    series = tuple(
-        Series(pk, resource, kind == Metric.Type.CUMULATIVE, to_us(since))
-        for pk, resource, kind, since in rows
-    )
+    series = tuple(series_of(*row) for row in rows)
     return Found(series, "" if series else f"metric {rule.metric} does not exists")
 
+
+#: How the series of each kind of rule are found, those of many rules at once.
+FINDERS: dict[type, Callable[[Sequence[Subject]], list[Found]]] = {
+    ResourceThreshold: _of_resources,
+    MetricsThreshold: _of_metrics,
+    GroupThreshold: _of_groups,
+    ClassicThreshold: find_classic,
+    PromqlThreshold: find_vectors,
+}
 
 _OTHER_OWNERS = """
 SELECT DISTINCT resource.id FROM meters_resource AS resource

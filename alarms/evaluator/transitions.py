@@ -95,7 +95,7 @@ def _record(fired: Sequence[Decision], alarms: dict[UUID, Alarm]) -> None:
         assert verdict is not None
         alarm = alarms[claimed.id]
         if verdict.changed:
-            history.append(_history(claimed, alarm, verdict))
+            history.append(history_row(alarm, claimed.state, verdict))
         messages += outbox.messages(alarm, claimed.state, verdict.reason, verdict.reason_data)
     copy_in(history)
     copy_in(messages)
@@ -103,7 +103,8 @@ def _record(fired: Sequence[Decision], alarms: dict[UUID, Alarm]) -> None:
         outbox.announce(len(messages))
 
 
-def _history(claimed: Claimed, alarm: Alarm, verdict: Verdict) -> AlarmHistory:
+def history_row(alarm: Alarm, before: str, verdict: Verdict) -> AlarmHistory:
+    """Unsaved; `alarm` has its new `state_version`."""
     return AlarmHistory(
         alarm_id=alarm.pk,
         type=Change.STATE_TRANSITION,
@@ -111,6 +112,6 @@ def _history(claimed: Claimed, alarm: Alarm, verdict: Verdict) -> AlarmHistory:
         project_id=alarm.project_id,
         severity=alarm.severity,
         state_version=alarm.state_version,
-        from_state=claimed.state,
+        from_state=before,
         to_state=verdict.state,
     )

@@ -1,6 +1,10 @@
 """Alarms, what became of them, and what is to be sent because of it."""
 
-from alarms.models.alarm import Alarm, AlarmHistory
+from alarms.models.alarm import Alarm, AlarmHistory, AlarmQuota, EvaluationCount
+from alarms.models.memory import CompositeMemory
 from alarms.models.outbox import Destination, Notification, NotificationAttempt
 
-__all__ = ["Alarm", "AlarmHistory", "Destination", "Notification", "NotificationAttempt"]
+__all__ = [
+    "Alarm", "AlarmHistory", "AlarmQuota", "CompositeMemory", "Destination", "EvaluationCount",
+    "Notification", "NotificationAttempt",
+]  # fmt: skip

@@ -22,7 +22,7 @@ class Alarm(models.Model):
     """A rule over metrics with a state, and the actions to take when the state changes.
 
     `project_id` limits what the rule may look at: the samples of the time when their resource was
-    that project's. Null is the installation itself, which looks at everything.
+    that project's. Null is the installation itself, which looks at everything (see `seen_project`).
 
     `state_version` rises by one with each row of history that concerns the state, and
     `definition_version` with each change of anything else; who writes compares them first, so
@@ -46,6 +46,10 @@ class Alarm(models.Model):
     alarm_actions = _actions()
     insufficient_data_actions = _actions()
     repeat_actions = models.BooleanField(default=False)
+    #: As `alarms.definition.constraints` takes them: evaluated only while one of them is open.
+    time_constraints = models.JSONField(default=list, blank=True)
+    #: Made by an administrator for the own project: its rule looks at everything all the same.
+    is_unscoped = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())
     #: When the definition was last written.
     updated_at = models.DateTimeField(db_default=Now())
@@ -60,6 +64,8 @@ class Alarm(models.Model):
     repeat_no = models.BigIntegerField(default=0)
 
     evaluate_at = models.DateTimeField(db_default=Now())
+    #: When it was last taken to be evaluated; at first when it was made.
+    evaluated_at = models.DateTimeField(db_default=Now())
     #: Why it could not be evaluated (rule E6); empty when it could.
     evaluation_error = models.TextField(default="", blank=True)
     evaluation_failures = models.PositiveIntegerField(default=0)
@@ -75,10 +81,39 @@ class Alarm(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def seen_project(self) -> str | None:
+        """The project that limits what the rule looks at; None: nothing does."""
+        return None if self.is_unscoped else self.project_id
+
     def actions(self, state: str) -> list[str]:
         """The actions of reaching `state`, in the order to take them."""
         actions: list[str] = getattr(self, ACTIONS_OF_STATE[state])
         return actions
+
+
+class AlarmQuota(models.Model):
+    """How many alarms a project may have, where it isn't what the settings say; -1: any number."""
+
+    project_id = models.CharField(max_length=255, primary_key=True)
+    limit = models.IntegerField(default=-1)
+
+    objects = ProjectQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.project_id}: {self.limit}"
+
+
+class EvaluationCount(models.Model):
+    """How often an alarm was found in each state (TELEMETRY_EVALUATION_COUNTS)."""
+
+    alarm = models.OneToOneField(Alarm, models.CASCADE, primary_key=True, related_name="counts")
+    insufficient_data = models.BigIntegerField(default=0)
+    ok = models.BigIntegerField(default=0)
+    alarming = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"evaluations of {self.alarm_id}"
 
 
 class AlarmHistory(models.Model):
@@ -98,6 +133,8 @@ class AlarmHistory(models.Model):
     project_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unowned
     #: Who did it; empty for the evaluator.
     user_id = models.CharField(max_length=255, default="", blank=True)
+    #: The project for which that person acted; empty where it is not known, and for the evaluator.
+    user_project_id = models.CharField(max_length=255, default="", blank=True)
     severity = models.CharField(max_length=16, default="", blank=True)
     timestamp = models.DateTimeField(db_default=Now())
     state_version = models.BigIntegerField(null=True, blank=True)

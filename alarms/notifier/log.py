@@ -6,7 +6,6 @@ import json
 
 import structlog
 
-from alarms.errors import ActionError
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome
 
@@ -14,9 +13,8 @@ log = structlog.get_logger(__name__)
 
 
 def check(url: str, project_id: str | None, is_admin: bool) -> None:
-    """A tenant's text in the operator's log is the operator's to allow."""
-    if not is_admin:
-        raise ActionError("scheme", "begins with log:, which is for administrators")
+    """There is nothing to find out: the log is always there, and for administrators alone, since a
+    tenant's text in the operator's log is the operator's to allow."""
 
 
 def send(message: Message) -> Outcome:

@@ -39,6 +39,8 @@ RULE_FIELDS = (
 #: How a bound reads to people: ``Expected `int` >= 1`` is what programs are told.
 _BOUND = re.compile(r"Expected `\w+` (>=|<=)")
 BOUNDS = {">=": "must be at least", "<=": "must be at most"}
+#: Types that the form has fields for.
+TYPES = (Type.RESOURCE_THRESHOLD, Type.GROUP_THRESHOLD)
 FLAGS = ("enabled", "repeat_actions")
 BLANK: dict[str, str] = {
     "name": "", "description": "", "severity": Severity.LOW, "enabled": "on",

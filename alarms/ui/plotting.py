@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from alarms.definition import SIGNS, Rule
+from alarms.definition import SeriesRule
+from alarms.definition.words import SIGNS
 from alarms.evaluator.looking import Buckets, over_range
 from alarms.evaluator.selection import Found, Subject
 from alarms.models import Alarm, AlarmHistory
@@ -30,28 +31,28 @@ BANDS = 1_000
 MAX_VALUES = 5_000_000
 
 
-def ranges(rule: Rule, series: int) -> list[str]:
+def ranges(rule: SeriesRule, series: int) -> list[str]:
     """The ranges that a rule which finds so many series can be plotted over at once."""
     most = timedelta(seconds=rule.granularity * min(MAX_BUCKETS, MAX_VALUES // max(series, 1)))
     return [name for name, span in RANGES.items() if span <= most] or list(RANGES)[:1]
 
 
-def usual_range(rule: Rule) -> str:
+def usual_range(rule: SeriesRule) -> str:
     wanted = timedelta(seconds=rule.granularity * max(PERIODS_SHOWN, rule.evaluation_periods + 1))
     return next((name for name, span in RANGES.items() if span >= wanted), list(RANGES)[-1])
 
 
 def alarm_data(
-    alarm: Alarm, rule: Rule, found: Found, start: datetime, stop: datetime
+    alarm: Alarm, rule: SeriesRule, found: Found, start: datetime, stop: datetime
 ) -> dict[str, Any]:
     """The plot of an alarm, its bands from its history."""
-    subject = Subject(rule, alarm.project_id)
+    subject = Subject(rule, alarm.seen_project)
     buckets = over_range(subject, found.series, to_us(start), to_us(stop))
     return plot_data(rule, found, buckets, past_states(alarm, start), start, stop)
 
 
 def plot_data(
-    rule: Rule,
+    rule: SeriesRule,
     found: Found,
     buckets: Buckets,
     states: Sequence[Step],
@@ -78,7 +79,7 @@ def plot_data(
     }
 
 
-def unit(rule: Rule, found: Found) -> str:
+def unit(rule: SeriesRule, found: Found) -> str:
     """The unit of the values that are compared; empty where the series have several."""
     if rule.aggregation_method in COUNTS:
         return ""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from alarms.choices import State
-from alarms.definition import Rule, parse_rule
+from alarms.definition import SeriesRule, parse_series_rule
 from alarms.evaluator.looking import Buckets
 from alarms.preview import MAX_STEPS, Preview, Step, interval, preview
 from alarms.ui.forms import AlarmForm
@@ -56,11 +56,13 @@ def look(form: AlarmForm, project_id: str | None, now: datetime) -> Shown | None
         checked = AlarmForm(form.values | {"threshold": "0"}).check_rule()
     if form.errors:
         return None
-    rule = parse_rule(form.values["type"], checked)
+    rule = parse_series_rule(form.values["type"], checked)
     return _shown(rule, project_id, now, without_threshold)
 
 
-def _shown(rule: Rule, project_id: str | None, now: datetime, without_threshold: bool) -> Shown:
+def _shown(
+    rule: SeriesRule, project_id: str | None, now: datetime, without_threshold: bool
+) -> Shown:
     start = now - span(rule)
     past = preview(rule, project_id, start, now, now)
     shown_from = max(start, past.points[0][0]) if past.points else start
@@ -90,6 +92,6 @@ def _buckets(past: Preview) -> Buckets:
     return Buckets(times, np.array([value for _, value in past.points], dtype=np.float64))
 
 
-def span(rule: Rule) -> timedelta:
+def span(rule: SeriesRule) -> timedelta:
     wanted = timedelta(seconds=rule.granularity * PERIODS)
     return min(max(wanted, SHORTEST), LONGEST, interval(rule) * MAX_STEPS)

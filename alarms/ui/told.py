@@ -12,7 +12,8 @@ from django.contrib.auth import get_user_model
 from msgspec.structs import replace
 
 from alarms.choices import ACTION_FIELDS, Change, Delivery, State
-from alarms.definition import GroupThreshold, Rule, parse_rule, sentence
+from alarms.definition import GroupThreshold, Rule, parse_rule
+from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
 from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.notifier.urls import shown

@@ -11,7 +11,7 @@ from django.utils.cache import patch_vary_headers
 from meters.api.errors import request_id
 from meters.metric_api import cors
 from meters.metric_api.errors import ErrorResponse, of_status
-from telemetry_site.doors import is_metric_api
+from telemetry_site.doors import is_metric_api, tidy
 
 
 def metric_api(
@@ -22,7 +22,7 @@ def metric_api(
     def middleware(request: HttpRequest) -> HttpResponse:
         if not is_metric_api(request):
             return get_response(request)
-        request.path_info = tidy(request.path_info)
+        request.path_info = tidy(request.path_info, settings.TELEMETRY_METRIC_API_PREFIX)
         response = cors.preflight(request) or get_response(request)
         if response.status_code >= 400 and not isinstance(response, ErrorResponse):
             response = ErrorResponse(of_status(response.status_code), request)
@@ -32,9 +32,3 @@ def metric_api(
         return response
 
     return middleware
-
-
-def tidy(path: str) -> str:
-    """``/metric//v1/archive_policy//low/`` → ``/metric/v1/archive_policy/low``"""
-    prefix = f"/{settings.TELEMETRY_METRIC_API_PREFIX}/"
-    return prefix + "/".join(part for part in path[len(prefix) :].split("/") if part)

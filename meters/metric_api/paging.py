@@ -99,7 +99,7 @@ class Paging:
     def page(self, rows: QuerySet[Any], marked: Callable[[str], QuerySet[Any] | None]) -> list[Any]:
         """The rows of this page. `marked` finds the marker's row; None: it can be no marker."""
         if self.marker is not None:
-            rows = rows.filter(self._after(self._values(marked(self.marker))))
+            rows = rows.filter(after(self.order, self._values(marked(self.marker))))
         return list(rows.order_by(*(sort.order for sort in self.order))[: self.limit])
 
     def link(self, request: HttpRequest, marker: str) -> str:
@@ -120,12 +120,13 @@ class Paging:
             raise _invalid(f"Invalid marker: `{self.marker}'")
         return found
 
-    def _after(self, values: Sequence[Any]) -> Q:
-        """after(k1) or (same(k1) and (after(k2) or (same(k2) and …)))"""
-        found = _NOTHING
-        for sort, value in zip(reversed(self.order), reversed(values), strict=True):
-            found = sort.after(value) | (sort.same(value) & found)
-        return found
+
+def after(order: Sequence[Sort], values: Sequence[Any]) -> Q:
+    """What comes after a row with these values: after(k1) or (same(k1) and (after(k2) or …))"""
+    found = _NOTHING
+    for sort, value in zip(reversed(order), reversed(values), strict=True):
+        found = sort.after(value) | (sort.same(value) & found)
+    return found
 
 
 def _pairs(query: QueryDict) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,14 +21,34 @@ FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %
     AS asked (message_id, event_type, generated, project_id, user_id, traits, trait_types, raw)
 ORDER BY message_id
 ON CONFLICT (message_id) DO NOTHING
+RETURNING message_id
 """
+#: Called with new events in the transaction that stores them; what they raise undoes it.
+LISTENERS: list[Callable[[Sequence[wire.Event]], None]] = []
 
 
-def insert(cursor: CursorWrapper, events: Sequence[wire.Event]) -> int:
-    """Store the events; returns how many were new."""
-    rows = [_row(event) for event in events]
+def insert(cursor: CursorWrapper, events: Sequence[wire.Event]) -> list[wire.Event]:
+    """Store the events; returns those that were new, in their order."""
+    first: dict[str, wire.Event] = {}
+    for event in events:
+        first.setdefault(event.message_id, event)
+    rows = [_row(event) for event in first.values()]
     cursor.execute(INSERT, [list(column) for column in zip(*rows, strict=True)])
-    return int(cursor.rowcount)
+    new = {row[0] for row in cursor}
+    return [event for event_id, event in first.items() if event_id in new]
+
+
+def announce(events: Sequence[wire.Event]) -> None:
+    """Tell the listeners; within the transaction that stored them, after all of its other work."""
+    if events:
+        for listener in LISTENERS:
+            listener(events)
+
+
+def owner_of(event: wire.Event) -> str | None:
+    """The project whose the event is."""
+    traits = {trait.name: trait.value for trait in event.traits}
+    return _owner(traits, "project_id", "tenant_id")
 
 
 def _row(event: wire.Event) -> tuple[Any, ...]:

@@ -101,8 +101,8 @@ def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> lis
         rows = [_rows(cursor, one, resolver, entry.now) for one in opened]
         copy_rows(cursor, entry.slot, _concatenate(rows))
         failpoint("collector.after_copy")
-        for one in sorted(opened, key=_order):
-            _store_rest(cursor, one)
+        new = [event for one in sorted(opened, key=_order) for event in _store_rest(cursor, one)]
+        events.announce(new)
         reports.count_minute(cursor, [one.result for one in opened])
         if not resolver.resolved.changed:
             transaction.on_commit(lambda: _cache.remember(known, resolver.resolved))
@@ -200,14 +200,17 @@ def _order(one: _Opened) -> tuple[str, str]:
     return one.batch.agent_id, one.batch.batch_id
 
 
-def _store_rest(cursor: CursorWrapper, one: _Opened) -> None:
-    """Events, reports and rejects of one batch."""
+def _store_rest(cursor: CursorWrapper, one: _Opened) -> list[wire.Event]:
+    """Events, reports and rejects of one batch; returns the events that are new."""
     batch, result = one.batch, one.result
+    new: list[wire.Event] = []
     if batch.events is not None:
-        result.events = events.insert(cursor, batch.events.events)
+        new = events.insert(cursor, batch.events.events)
+        result.events = len(new)
         result.duplicates = len(batch.events.events) - result.events
     if batch.reports:
         reports.insert(cursor, batch)
     if batch.rejects:
         quarantine.put_rejects(cursor, batch)
         result.rejected += len(batch.rejects)
+    return new

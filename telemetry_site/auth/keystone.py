@@ -164,6 +164,13 @@ class Keystone:
         REQUESTS.labels("known" if verdict else "unknown").inc()
         return verdict
 
+    def own_token(self) -> str:
+        """The service user's, for another service of the same cloud. Raises `KeystoneError`."""
+        try:
+            return str(self._session.get_token())
+        except ClientException as error:
+            raise KeystoneError(_trouble_of(error)[0]) from None
+
     def _verdict(self, token: str) -> Verdict | None:
         try:
             answer = self._get(token)
@@ -243,6 +250,12 @@ def _read(token: dict[str, Any]) -> Verdict | None:
 
 
 _making = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def service_of(access: KeystoneAccess) -> Keystone:
+    """One a process, for own requests to other services."""
+    return Keystone(access)
 
 
 def token_cache(access: KeystoneAccess) -> TokenCache:

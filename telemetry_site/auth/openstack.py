@@ -1,12 +1,13 @@
 """The ways into the OpenStack doors (metric, alarming and metering API), in the order tried.
 
 1. `X-Auth-Token`, or `Authorization: Bearer`: a token of ours (tlm_…), or Keystone's.
-2. `Authorization: Basic`, a name that is believed: the clients' basic mode.
+2. `Authorization: Basic` with a token of ours as the password, whatever the name: for clients
+   that know no Keystone. Or a name that is believed: the clients' basic mode.
 3. `X-User-Id`, `X-Project-Id`, `X-Roles`, believed: the clients' noauth mode.
 4. The session of somebody signed in, with the CSRF check.
 
-2 and 3 are off unless TELEMETRY_BASIC_AUTH or TELEMETRY_NOAUTH is set, and are for peers in
-TELEMETRY_NOAUTH_NETWORKS only (S35). Identity headers are read nowhere else (S12).
+Believed names and 3 are off unless TELEMETRY_BASIC_AUTH or TELEMETRY_NOAUTH is set, and are for
+peers in TELEMETRY_NOAUTH_NETWORKS only (S35). Identity headers are read nowhere else (S12).
 `telemetry_site.auth.caller.caller_of` gives the caller; None is anonymous, which the view judges.
 """
 
@@ -80,7 +81,9 @@ class BasicAuthentication(BaseAuthentication):
     """Way 2: the name before the colon. What is no such header is anonymous."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        name = name_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        name, password = login_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        if password.startswith(tokens.PREFIX):
+            return _caller_of_own(password), None
         if not settings.TELEMETRY_BASIC_AUTH or not name:
             return None
         _refuse_unbelieved(request)
@@ -132,17 +135,19 @@ WAYS_IN: list[type[BaseAuthentication]] = [
 ]
 
 
-def name_of(header: str) -> str:
-    """The user of `basic base64(user:password)`, or "" for anything else. Never raises."""
+def login_of(header: str) -> tuple[str, str]:
+    """Name and password of `basic base64(name:password)`, or "" twice for anything else. Never
+    raises."""
     scheme, _, credentials = header.partition(" ")
     if scheme.lower() != "basic":
-        return ""
+        return "", ""
     try:
         text = base64.b64decode(credentials.strip(), validate=True).decode()
     except (binascii.Error, ValueError):
-        return ""
-    name, colon, _ = text.partition(":")
-    return name if colon and name.isprintable() and len(name) <= LONGEST_ID else ""
+        return "", ""
+    name, colon, password = text.partition(":")
+    is_name = colon and name.isprintable() and len(name) <= LONGEST_ID
+    return (name, password) if is_name else ("", "")
 
 
 def _refuse_unbelieved(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""One POST: to a judged address, without redirects or proxies, over within 15 s."""
+"""One request: to a judged address, without redirects or proxies, over within 15 s."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST_ANSWER = 64 << 10
 
 
 class Answer(NamedTuple):
-    """`body` is at most the first 64 KiB."""
+    """`body` is at most its first part: 64 KiB of what a POST is answered."""
 
     status: int
     headers: Message
@@ -40,13 +40,32 @@ def post(
 
     Raises `OutboundError`.
     """
+    asked = _Asked("POST", body, headers, LONGEST_ANSWER)
+    return _send(url, asked, project_id, verify)
+
+
+def get(
+    url: str, headers: Mapping[str, str], longest: int, project_id: str | None = None
+) -> Answer:
+    """Ask once; `body` is at most the first `longest` bytes. Raises `OutboundError`."""
+    return _send(url, _Asked("GET", None, headers, longest), project_id, True)
+
+
+class _Asked(NamedTuple):
+    method: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    longest: int
+
+
+def _send(url: str, asked: _Asked, project_id: str | None, verify: bool) -> Answer:
     deadline = time.monotonic() + TOTAL_S
     target = parse(url)
     connected = _connect(target, judged(target, project_id), deadline)
     with _cut_off(connected, deadline) as cut, _in_words(cut):
         secured = _secured(connected, target, verify)
         try:
-            return _exchange(secured, target, body, headers)
+            return _exchange(secured, target, asked)
         finally:
             secured.close()
 
@@ -85,22 +104,21 @@ def _context(verify: bool) -> ssl.SSLContext:
     return context
 
 
-def _exchange(
-    connected: socket.socket, target: Target, body: bytes, headers: Mapping[str, str]
-) -> Answer:
+def _exchange(connected: socket.socket, target: Target, asked: _Asked) -> Answer:
     connection = HTTPConnection(target.host, target.port)
     connection.sock = connected
     connection.auto_open = 0
-    connection.request("POST", target.path, body, {"Host": target.authority, **headers})
-    with HTTPResponse(connected, method="POST") as response:
-        return _answer(response)
+    headers = {"Host": target.authority, **asked.headers}
+    connection.request(asked.method, target.path, asked.body, headers)
+    with HTTPResponse(connected, method=asked.method) as response:
+        return _answer(response, asked.longest)
 
 
-def _answer(response: HTTPResponse) -> Answer:
+def _answer(response: HTTPResponse, longest: int) -> Answer:
     """What broke or was cut off after the status line changes nothing."""
     try:
         response.begin()
-        return Answer(response.status, response.headers, response.read(LONGEST_ANSWER))
+        return Answer(response.status, response.headers, response.read(longest))
     except (OSError, HTTPException, ValueError):
         if not isinstance(response.status, int):
             raise

@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "meters.api.middleware.api_answers",
     "meters.metric_api.middleware.metric_api",
+    "alarms.alarming_api.middleware.alarming_api",
     "telemetry_site.middleware.refuse_cross_site",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -190,7 +191,13 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 TELEMETRY_TOKENS_PER_USER = env.int("TELEMETRY_TOKENS_PER_USER", 100)
+#: Most alarms of a project without a quota of its own, and of a user; -1: any number.
 TELEMETRY_ALARMS_PER_PROJECT = env.int("TELEMETRY_ALARMS_PER_PROJECT", 10_000)
+TELEMETRY_ALARMS_PER_USER = env.int("TELEMETRY_ALARMS_PER_USER", -1)
+#: So long an alarm's history is kept, also of a deleted one; 0: for ever.
+TELEMETRY_ALARM_HISTORY_DAYS = env.int("TELEMETRY_ALARM_HISTORY_DAYS", 0)
+#: Most actions for each state of an alarm.
+TELEMETRY_ACTIONS_PER_STATE = env.int("TELEMETRY_ACTIONS_PER_STATE", 100)
 CSRF_FAILURE_VIEW = "meters.ui.views.errors.csrf_failure"
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
@@ -285,6 +292,23 @@ TELEMETRY_PROXY_HEADERS = env.bool("TELEMETRY_PROXY_HEADERS", False)
 TELEMETRY_PROMETHEUS_FOLD_LABELS = env.bool("TELEMETRY_PROMETHEUS_FOLD_LABELS", False)
 #: Origins (https://grafana.example) whose pages may call it from a browser.
 TELEMETRY_CORS_ORIGINS = env.list("TELEMETRY_CORS_ORIGINS", default=[])
+
+# --- alarming API (aodh's) ------------------------------------------------------------------
+#: Path under which it is mounted, without slashes around it.
+TELEMETRY_ALARMING_API_PREFIX = check_prefix(
+    "TELEMETRY_ALARMING_API_PREFIX", env.str("TELEMETRY_ALARMING_API_PREFIX", "alarming")
+)
+#: How its own addresses begin where a proxy shows it elsewhere: http://controller:8042
+TELEMETRY_ALARMING_API_URL = env.str("TELEMETRY_ALARMING_API_URL", "").rstrip("/")
+#: Whether composite alarms remember the states of their parts; without it what a part with a mixed
+#: window is in is guessed as aodh does.
+TELEMETRY_COMPOSITE_MEMORY = env.bool("TELEMETRY_COMPOSITE_MEMORY", True)
+#: Octavia's API, for alarms on the health of a pool's members; empty: they are not evaluated.
+TELEMETRY_OCTAVIA_URL = env.str("TELEMETRY_OCTAVIA_URL", "").rstrip("/")
+#: Seconds after its creation from which a member in error counts.
+TELEMETRY_MEMBER_CREATION_TIME = env.int("TELEMETRY_MEMBER_CREATION_TIME", 120)
+#: Whether evaluations are counted, for GET /v2/metrics.
+TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
 
 # --- callers of the OpenStack doors --------------------------------------------------------
 #: None where no Keystone is named. The names are those of OpenStack's own OS_… variables.

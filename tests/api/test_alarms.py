@@ -88,7 +88,7 @@ class TestList(ListCases):
         "q=nosuch": 0,
         "q=web&enabled=true": 0,
     }
-    bad_filters = ("state=fine", "severity=high", "enabled=yes", "type=threshold", "metric=a%00")
+    bad_filters = ("state=fine", "severity=high", "enabled=yes", "type=nosuch", "metric=a%00")
 
 
 class TestHistory(ListCases):
@@ -169,7 +169,7 @@ def test_who_makes_it_stands_in_alarm_and_history(member: Client, people: Any) -
         ({"name": None}, "name"),
         ({"name": "\u200b"}, "name"),
         ({"name": "x" * 256}, "name"),
-        ({"type": "composite"}, "type"),
+        ({"type": "nosuch"}, "type"),
         ({"enabled": "yes"}, "enabled"),
         ({"severity": "high"}, "severity"),
         ({"description": "x" * 4097}, "description"),
@@ -183,7 +183,7 @@ def test_who_makes_it_stands_in_alarm_and_history(member: Client, people: Any) -
         ({"rule": threshold(aggregation_method="avg")}, "rule.aggregation_method"),
         ({"rule": threshold(comparison_operator=">")}, "rule.comparison_operator"),
         ({"rule": threshold(nosuch=1)}, "rule.nosuch"),
-        ({"rule": {}}, "rule.resource_id"),
+        ({"rule": {}}, "rule.metric"),
         ({"rule": group()}, "rule.query"),
         ({"type": Type.GROUP_THRESHOLD, "rule": group("{")}, "rule.query"),
         ({"alarm_actions": "log:"}, "alarm_actions"),
@@ -516,7 +516,7 @@ class TestPreview:
     @pytest.mark.parametrize(
         ("change", "field"),
         [
-            ({"type": "composite"}, "type"),
+            ({"type": "nosuch"}, "type"),
             ({"rule": "x"}, "rule"),
             ({"rule": threshold(threshold="x")}, "rule.threshold"),
             ({"start": "yesterday"}, "start"),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 
-from tests.compat import aodh, ceilometer, gnocchiclient, metric
+from tests.compat import alarming, aodh, aodhclient, ceilometer, gnocchiclient, metric
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
 from tests.compat.server import serving, state_dir
 
-SUITES = {"metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh}
+SUITES = {
+    "metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh,
+    "alarming": alarming, "aodhclient": aodhclient,
+}  # fmt: skip
+#: Suites that need more than a server: what starts it, and yields more settings for ours.
+SURROUNDINGS = {"aodhclient": aodhclient.keystone}
 
 
 def told(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -30,7 +36,11 @@ def main(name: str, *files: str) -> int:
     suite = SUITES[name]
     environment = Path(sys.prefix) / f"compat-{name}"
     exceptions = read_exceptions(Path(__file__).with_name(f"{name}.exceptions"))
-    with serving(state_dir() / f"{name}.log", suite.PREFIX, **suite.SETTINGS) as server:
+    log = state_dir() / f"{name}.log"
+    with (
+        SURROUNDINGS.get(name, nullcontext)() as more,
+        serving(log, suite.PREFIX, **suite.SETTINGS, **(more or {})) as server,
+    ):
         outcomes = told(suite.run(server, environment, files))
     judgement = judge(outcomes, exceptions, whole=not files)
     write_summary(state_dir() / f"{name}.json", outcomes, judgement)

@@ -1,6 +1,7 @@
-"""Run gnocchi's gabbi files against a server. Runs in an environment of its own, without Django.
+"""Run gnocchi's or aodh's gabbi files against a server. Runs in an environment of its own, without
+Django.
 
-    gabbi_process.py URL [FILE …]
+    gabbi_process.py gnocchi|aodh URL [FILE …]
 
 A file is named like `archive` or `live/live`; none = all. Speaks lines of JSON on standard output:
 ``{"begin": file}`` before each file, then waits for a line on standard input while the server is
@@ -23,9 +24,21 @@ import yaml
 from gabbi.driver import build_tests
 from gabbi.fixture import GabbiFixture
 
-FOLDERS = {"": "functional", "live/": "functional_live"}
-#: The live files ask for these: nobody's token, and `admin` by the basic plugin.
-ENVIRONMENT = {"GNOCCHI_SERVICE_TOKEN": "", "GNOCCHI_AUTHORIZATION": "basic YWRtaW46"}
+#: package → (prefix of a file's name → its folder)
+FOLDERS = {
+    "gnocchi": {"": "functional/gabbits", "live/": "functional_live/gabbits"},
+    "aodh": {"": "functional/gabbi/gabbits", "live/": "functional_live/gabbi/gabbits-live"},
+}
+#: The live files ask for these: nobody's token, and `admin` by each client's simple plugin.
+ENVIRONMENT = {
+    "GNOCCHI_SERVICE_TOKEN": "", "GNOCCHI_AUTHORIZATION": "basic YWRtaW46",
+    "AODH_SERVICE_TOKEN": "", "AODH_SERVICE_ROLES": "admin",
+}  # fmt: skip
+#: What the package's own fixtures send with every request.
+HEADERS = {
+    "gnocchi": {},
+    "aodh": {"x-user-id": "gu", "x-project-id": "gp", "x-roles": "admin"},
+}
 #: Ours shows measures at once and a failing test should not wait for minutes.
 MOST_POLLS = 10
 MOST_DELAY_S = 1.0
@@ -35,6 +48,10 @@ RESPONSE = re.compile(r",? (?:truncated )?response:\n")
 
 class ConfigFixture(GabbiFixture):
     """Named by the functional files. The server is emptied before every file, the live ones too."""
+
+
+class CORSConfigFixture(GabbiFixture):
+    """Named by aodh's; the origin that it lets in is one of the server's settings."""
 
 
 class AnyNaN:
@@ -105,15 +122,15 @@ def say(channel: Any, message: dict[str, Any]) -> None:
     channel.flush()
 
 
-def tests_of(url: str) -> Iterator[tuple[str, unittest.TestSuite]]:
+def tests_of(name: str, url: str) -> Iterator[tuple[str, unittest.TestSuite]]:
     """Every file with its tests, in the order of the names."""
-    package = find_spec("gnocchi")
+    package = find_spec(name)
     assert package is not None
     (root,) = package.submodule_search_locations or []
-    for prefix, folder in FOLDERS.items():
+    for prefix, folder in FOLDERS[name].items():
         suites = build_tests(
-            str(Path(root, "tests", folder, "gabbits")), unittest.TestLoader(), url=url,
-            test_loader_name="gnocchi", fixture_module=sys.modules[__name__], safe_yaml=False,
+            str(Path(root, "tests", folder)), unittest.TestLoader(), url=url,
+            test_loader_name=name, fixture_module=sys.modules[__name__], safe_yaml=False,
         )  # fmt: skip
         named = {f"{prefix}{next(iter(suite)).test_base_name}": suite for suite in suites}
         yield from sorted(named.items())
@@ -126,11 +143,11 @@ def patient(test: Any) -> None:
         poll["delay"] = min(float(poll.get("delay", 1)), MOST_DELAY_S)
 
 
-def main(url: str, *wanted: str) -> None:
+def main(name: str, url: str, *wanted: str) -> None:
     channel, sys.stdout = sys.stdout, sys.stderr
     os.environ.update(ENVIRONMENT)
     yaml.add_constructor("!AssertNAN", lambda loader, node: AnyNaN())
-    found = dict(tests_of(url))
+    found = dict(tests_of(name, url))
     if unknown := set(wanted) - set(found):
         sys.exit(f"No such file: {', '.join(sorted(unknown))}; there are: {', '.join(found)}")
     for file, suite in found.items():
@@ -138,6 +155,8 @@ def main(url: str, *wanted: str) -> None:
             continue
         for test in suite:
             patient(test)
+            for header, value in HEADERS[name].items():
+                test.test_data["request_headers"].setdefault(header, value)
         say(channel, {"begin": file})
         sys.stdin.readline()
         suite.run(Outcomes(channel, file))

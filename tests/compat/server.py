@@ -17,15 +17,19 @@ from django.db import connections
 
 from telemetry_site import paths
 from tests.acceptance.house import RunningHouse
-from tests.support.store import empty_store
+from tests.support.store import empty_alarms, empty_store
 
 
 class Server(Protocol):
-    """What a suite needs of the server that it runs against."""
+    """What a suite needs of the server that it runs against; addresses end without a slash."""
 
     @property
     def url(self) -> str:
-        """The root of the metric API, without a slash at its end."""
+        """The root of the metric API."""
+
+    @property
+    def root(self) -> str:
+        """The root of all APIs."""
 
     def empty(self) -> None:
         """Delete everything that tests have made."""
@@ -34,9 +38,11 @@ class Server(Protocol):
 @dataclass(frozen=True)
 class HouseServer:
     url: str
+    root: str
 
     def empty(self) -> None:
         empty_store()
+        empty_alarms()
 
 
 @contextmanager
@@ -47,7 +53,8 @@ def serving(log: Path, prefix: str = "metric", **settings: str) -> Iterator[Serv
     use_database_of(house)
     try:
         house.start("--roles", "web")
-        yield HouseServer(f"http://127.0.0.1:{house.port}/{prefix}")
+        root = f"http://127.0.0.1:{house.port}"
+        yield HouseServer(f"{root}/{prefix}", root)
     finally:
         connections.close_all()
         if house.process is not None and house.process.poll() is None:

@@ -431,3 +431,37 @@ def test_a_set_of_alarms_sees_what_each_would_see_alone(
             assert (seen.last, seen.problem) == (plain.last, plain.problem)
             if not seen.problem:
                 assert seen == plain
+
+
+def test_an_alarm_that_nobody_can_decide_is_left_alone() -> None:
+    """The others go on; why it is not evaluated stands on its page, and is written once."""
+    store(90.0)
+    decided = make_alarm()
+    rule = {"pool_id": "p", "stack_id": "s", "autoscaling_group_id": "g"}
+    checked = lifecycle.check({"name": "n", "type": "loadbalancer_member_health", "rule": rule})
+    other = lifecycle.create(checked, "p1", "u1")
+    evaluate_due()
+    decided.refresh_from_db()
+    other.refresh_from_db()
+    assert decided.state == "alarm"
+    assert (other.state, other.state_version) == ("insufficient data", 0)
+    assert other.evaluation_error == (
+        "Alarms of type loadbalancer_member_health are not evaluated here."
+    )
+    assert other.evaluated_at > other.created_at
+
+
+def test_an_unscoped_alarm_sees_other_projects_samples() -> None:
+    store(90.0, project_id="p2")
+    fields = lifecycle.check(
+        {"name": "n", "type": "gnocchi_resources_threshold", "rule": threshold()}
+    )
+    scoped = lifecycle.create(fields, "p1", "u1")
+    unscoped = lifecycle.create(fields, "p1", "u1", is_unscoped=True)
+    evaluate_due()
+    scoped.refresh_from_db()
+    unscoped.refresh_from_db()
+    assert (scoped.state, unscoped.state) == ("insufficient data", "alarm")
+    lifecycle.change(unscoped, {"rule": threshold(threshold=1.0)}, "u2")
+    unscoped.refresh_from_db()
+    assert not unscoped.is_unscoped

@@ -39,6 +39,15 @@ def empty_samples() -> None:
     empty_head()
 
 
+def empty_alarms() -> None:
+    """Delete alarms, what became of them and what was to be sent."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE alarms_alarm, alarms_alarmhistory, alarms_alarmquota, "
+            "alarms_evaluationcount, alarms_notification, alarms_notificationattempt"
+        )
+
+
 def _tables(cursor: CursorWrapper) -> set[str]:
     names = connection.introspection.table_names(cursor)
     return {name for name in names if name.startswith("meters_")}

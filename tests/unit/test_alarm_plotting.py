@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alarms.choices import State, Type
-from alarms.definition import Rule, parse_rule
+from alarms.definition import SeriesRule, parse_series_rule
 from alarms.preview import MAX_STEPS, Step, interval
 from alarms.ui.plotting import bands, ranges, usual_range
 from alarms.ui.previewing import span
@@ -17,9 +17,9 @@ START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def rule(granularity: int = 60, periods: int = 1) -> Rule:
+def rule(granularity: int = 60, periods: int = 1) -> SeriesRule:
     fields = threshold(granularity=granularity, evaluation_periods=periods)
-    return parse_rule(Type.RESOURCE_THRESHOLD, fields)
+    return parse_series_rule(Type.RESOURCE_THRESHOLD, fields)
 
 
 @pytest.mark.parametrize(

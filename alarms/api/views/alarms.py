@@ -18,7 +18,8 @@ from alarms.api import serializers
 from alarms.api.base import AlarmingView, AlarmView
 from alarms.api.filters import AlarmFilters
 from alarms.choices import ACTIONS_OF_STATE
-from alarms.definition import Rule, parse_rule, sentence
+from alarms.definition import SeriesRule, parse_series_rule
+from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
 from alarms.models import Alarm
 from alarms.outbox import send_test
@@ -159,7 +160,7 @@ class Preview(AlarmingView):
         asked = serializers.PreviewRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
-        rule = parse_rule(data["type"], data["rule"])
+        rule = parse_series_rule(data["type"], data["rule"])
         project = project_to_read(self.principal, data.get("project_id")) or None
         now = clock.now()
         stop = data.get("stop", now)
@@ -189,11 +190,13 @@ def _version(fields: dict[str, Any]) -> int | None:
     return version
 
 
-def _span(rule: Rule) -> timedelta:
+def _span(rule: SeriesRule) -> timedelta:
     return min(DEFAULT_SPAN, preview.interval(rule) * preview.MAX_STEPS)
 
 
-def _as_json(rule: Rule, start: datetime, stop: datetime, found: preview.Preview) -> dict[str, Any]:
+def _as_json(
+    rule: SeriesRule, start: datetime, stop: datetime, found: preview.Preview
+) -> dict[str, Any]:
     """As `PreviewSerializer` describes it; a preview may have many points."""
     return {
         "start": start,

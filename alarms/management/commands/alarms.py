@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from alarms.choices import State
-from alarms.definition import parse_rule, sentence
+from alarms.definition import parse_rule
+from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
 from alarms.models import Alarm
 from telemetry_site.console import console

@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from alarms import lifecycle
 from alarms.choices import Severity, Type
-from alarms.definition import parse_rule, sentence
+from alarms.definition import parse_series_rule
+from alarms.definition.words import sentence
 from alarms.errors import AlarmingError
 from alarms.evaluator.selection import Subject, find
 
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             alarm = lifecycle.create(fields, project, getpass.getuser())
         except AlarmingError as error:
             raise CommandError(str(error)) from error
-        rule = parse_rule(alarm.type, alarm.rule)
+        rule = parse_series_rule(alarm.type, alarm.rule)
         self.stdout.write(f"Made alarm {alarm.pk}: {sentence(rule)}.")
         (found,) = find([Subject(rule, project)])
         if found.problem:

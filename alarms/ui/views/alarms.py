@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from alarms.api.base import may_edit
 from alarms.choices import Severity, State
-from alarms.definition import ResourceThreshold, Rule, parse_rule
+from alarms.definition import ResourceThreshold, SeriesRule, parse_series_rule
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import Found, Subject, find
 from alarms.models import Alarm, AlarmHistory, Notification
@@ -105,10 +105,10 @@ def alarm(request: PageRequest, uuid: UUID) -> HttpResponse:
 def _plot(request: PageRequest, one: Alarm) -> dict[str, Any]:
     """What the page needs for the plot; nothing where the rule is unreadable."""
     try:
-        rule = parse_rule(one.type, one.rule)
+        rule = parse_series_rule(one.type, one.rule)
     except DefinitionError:
         return {}
-    [found] = find([Subject(rule, one.project_id)])
+    [found] = find([Subject(rule, one.seen_project)])
     chosen_range = _range(request, rule, found)
     metrics = Metric.objects.scope(request.principal).select_related("resource")
     return {
@@ -123,7 +123,7 @@ def _plot(request: PageRequest, one: Alarm) -> dict[str, Any]:
     }
 
 
-def _range(request: PageRequest, rule: Rule, found: Found) -> str:
+def _range(request: PageRequest, rule: SeriesRule, found: Found) -> str:
     offered = ranges(rule, len(found.series))
     usual = usual_range(rule)
     return query.choice(request, "range", offered, usual if usual in offered else offered[-1])
@@ -133,10 +133,10 @@ def _range(request: PageRequest, rule: Rule, found: Found) -> str:
 def data(request: PageRequest, uuid: UUID) -> HttpResponse:
     one = visible(request, uuid)
     try:
-        rule = parse_rule(one.type, one.rule)
+        rule = parse_series_rule(one.type, one.rule)
     except DefinitionError as error:
         raise BadRequest(str(error)) from error
-    [found] = find([Subject(rule, one.project_id)])
+    [found] = find([Subject(rule, one.seen_project)])
     moment = now()
     start = moment - RANGES[_range(request, rule, found)]
     return JsonResponse(alarm_data(one, rule, found, start, moment) | {"refresh": REFRESH_S})

@@ -12,8 +12,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alarms import lifecycle
-from alarms.choices import Severity, Type
-from alarms.definition import SIGNS, WORDS
+from alarms.choices import Severity
+from alarms.definition.words import SIGNS, WORDS
 from alarms.errors import ChangedError, QuotaError
 from alarms.models import Alarm
 from alarms.ui import forms
@@ -63,6 +63,9 @@ def new(request: PageRequest) -> HttpResponse:
 @page
 def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
     alarm = changeable(request, uuid)
+    if alarm.type not in forms.TYPES:
+        messages.error(request, "The form has no fields for this type: change it by the API.")
+        return redirect("alarms:alarm", alarm.pk)
     if request.method != "POST":
         return _form(request, forms.of_alarm(alarm), alarm)
     form = forms.sent(request.POST)
@@ -103,7 +106,7 @@ def _form(request: PageRequest, form: AlarmForm, alarm: Alarm | None = None) -> 
         "errors": wrong,
         "alarm": alarm,
         "projects": forms.projects(principal) if alarm is None else [],
-        "types": Type,
+        "types": forms.TYPES,
         "severities": Severity.values,
         "methods": _with(forms.METHODS, form.values["aggregation_method"]),
         "comparisons": COMPARISONS,

@@ -1,0 +1,34 @@
+"""What holds for every request to this door and every answer, also those that no view made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from alarms.alarming_api.errors import Fault, FaultResponse
+from meters.api.errors import request_id
+from meters.metric_api import cors
+from telemetry_site.doors import is_alarming_api, tidy
+
+
+def alarming_api(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Paths without empty parts, errors in this door's form, and no cache mixes two callers."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not is_alarming_api(request):
+            return get_response(request)
+        request.path_info = tidy(request.path_info, settings.TELEMETRY_ALARMING_API_PREFIX)
+        response = cors.preflight(request) or get_response(request)
+        if response.status_code >= 400 and not isinstance(response, FaultResponse):
+            response = FaultResponse(Fault(response.status_code))
+        cors.add_headers(request, response)
+        patch_vary_headers(response, ["Accept", "Authorization", "X-Auth-Token"])
+        response["X-Openstack-Request-Id"] = request_id()
+        return response
+
+    return middleware

@@ -1,0 +1,22 @@
+"""Addresses of the alarming API, as its middleware leaves them: no slash at the end."""
+
+from django.urls import path, re_path
+
+from alarms.alarming_api.views import alarms, queries, quotas, root
+
+app_name = "alarming_api"
+urlpatterns = [
+    path("", root.Root.as_view(), name="root"),
+    path("healthcheck", root.Health.as_view(), name="healthcheck"),
+    path("v2/alarms", alarms.Alarms.as_view()),
+    path("v2/alarms/<str:alarm_id>", alarms.OneAlarm.as_view()),
+    path("v2/alarms/<str:alarm_id>/state", alarms.AlarmState.as_view()),
+    path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),
+    path("v2/query/alarms", queries.QueryAlarms.as_view()),
+    path("v2/query/alarms/history", queries.QueryHistory.as_view()),
+    path("v2/capabilities", root.Capabilities.as_view()),
+    path("v2/quotas", quotas.Quotas.as_view()),
+    path("v2/quotas/<str:project_id>", quotas.OneQuota.as_view()),
+    path("v2/metrics", quotas.Metrics.as_view()),
+    re_path("^.*$", root.NoSuchPath.as_view(), name="no-such-path"),
+]

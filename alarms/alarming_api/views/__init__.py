@@ -1,0 +1,1 @@
+"""The views of the alarming API, one module a subject."""

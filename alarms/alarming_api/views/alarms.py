@@ -1,0 +1,171 @@
+"""Alarms: list, make, show, replace, delete; their state; their history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from alarms import lifecycle
+from alarms.alarming_api import actions, paging, rows, simple
+from alarms.alarming_api.base import AlarmingView, root_url
+from alarms.alarming_api.errors import bad, foreign, invalid
+from alarms.alarming_api.reading import Asked, read_alarm
+from alarms.alarming_api.shapes import alarm_json, history_json
+from alarms.choices import State
+from alarms.models import Alarm
+
+_QUERY = (*simple.NAMES, *paging.NAMES)
+#: Field of the simple query → our own.
+_FIELDS = {
+    "user_id": "user_id", "type": "type", "name": "name", "enabled": "enabled", "state": "state",
+    "severity": "severity", "timestamp": "updated_at", "repeat_actions": "repeat_actions",
+}  # fmt: skip
+_SCOPES = ("all_projects", "project_id")
+
+
+class AlarmView(AlarmingView):
+    """Of alarms, as they are shown to the caller."""
+
+    def shown(self, alarm: Alarm) -> dict[str, Any]:
+        return alarm_json(alarm, self.may_write)
+
+
+class Alarms(AlarmView):
+    parameters = _QUERY
+
+    def get(self, request: Request) -> HttpResponse:
+        self.require(self.may_read)
+        terms = simple.read_terms(request.GET)
+        found = rows.alarms().filter(self._scope(terms), *map(_condition, terms))
+        listed = paging.page(found, request.GET, rows.ALARMS)
+        return self.answer([self.shown(alarm) for alarm in listed])
+
+    def _scope(self, terms: list[simple.Term]) -> Q:
+        """The own project's, another's or all: what is not the caller's to see is refused."""
+        for term in terms:
+            if term.field not in (*_FIELDS, *_SCOPES):
+                known = {*_FIELDS, *_SCOPES}
+                only = f"only fields {sorted(known)} are allowed"
+                raise invalid("field", {term.field}, only)
+            if term.op != "eq":
+                raise invalid("op", {term.op}, "only operations {'eq'} are allowed")
+        wants_all = [simple.is_true(term) for term in terms if term.field == "all_projects"]
+        if any(wants_all):
+            self.require(self.caller.is_admin)
+        asked = [simple.text_of(term) for term in terms if term.field == "project_id"]
+        for project in asked:
+            if project != self.own_project and not self.caller.is_admin:
+                raise foreign("project", project)
+        if asked:
+            return Q(*[Q(project_id=project) for project in asked])
+        return Q() if any(wants_all) else self.of_own
+
+    def post(self, request: Request) -> HttpResponse:
+        self.require(self.may_write)
+        asked = read_alarm(self.object_body("data"))
+        project, user = self._owner(asked)
+        actions.check(asked.definition, self.caller.is_admin)
+        alarm = lifecycle.create(
+            asked.definition, project, user, by=self.author, state=asked.state,
+            is_unscoped=self.caller.is_admin and project == self.own_project,
+        )  # fmt: skip
+        return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
+
+    def _owner(self, asked: Asked) -> tuple[str | None, str]:
+        """Only an administrator may make an alarm for somebody else."""
+        if not self.caller.is_admin:
+            if asked.user_id not in (None, self.caller.user_id):
+                raise foreign("user", str(asked.user_id))
+            if asked.project_id not in (None, self.own_project):
+                raise foreign("project", str(asked.project_id))
+        user = self.caller.user_id if asked.user_id is None else asked.user_id
+        return asked.project_id or self.own_project, user
+
+
+def _condition(term: simple.Term) -> Q:
+    """By the field's own type, whatever is said of it."""
+    if term.field in _SCOPES:
+        return Q()
+    field, value = _FIELDS[term.field], simple.text_of(term)
+    if term.field in ("enabled", "repeat_actions"):
+        return Q((field, simple.is_true(term)))
+    if term.field == "timestamp":
+        return Q((field, simple.moment_of(term)))
+    return Q((field, value))
+
+
+class OneAlarm(AlarmView):
+    def get(self, request: Request, alarm_id: str) -> HttpResponse:
+        alarm = self.visible_alarm(alarm_id)
+        self.require(self.may_read)
+        return self.answer(self.shown(alarm))
+
+    def put(self, request: Request, alarm_id: str) -> HttpResponse:
+        """Replace it: what is not given gets its default, the state too."""
+        alarm = self.visible_alarm(alarm_id)
+        self.require(self.may_write)
+        asked = read_alarm(self.object_body("data"))
+        actions.check(asked.definition, self.caller.is_admin)
+        fields = {**asked.definition, **self._ownership(alarm, asked), "state": asked.state}
+        changed = lifecycle.change(alarm, fields, self.caller.user_id, by=self.author)
+        if changed.definition_version == alarm.definition_version:
+            lifecycle.touch(changed)
+        return self.answer(self.shown(changed))
+
+    def _ownership(self, alarm: Alarm, asked: Asked) -> dict[str, Any]:
+        """Whose it is from now on: of who is no administrator, the caller's."""
+        if not self.caller.is_admin:
+            return {"user_id": self.caller.user_id, "is_unscoped": False}
+        given = {"project_id": asked.project_id, "user_id": asked.user_id}
+        project = asked.project_id or alarm.project_id
+        return {
+            **{name: value for name, value in given.items() if value is not None},
+            "is_unscoped": project == self.own_project,
+        }
+
+    def delete(self, request: Request, alarm_id: str) -> HttpResponse:
+        alarm = self.visible_alarm(alarm_id)
+        self.require(self.may_write)
+        lifecycle.delete(alarm, self.caller.user_id, by=self.author)
+        return self.no_content()
+
+
+class AlarmState(AlarmView):
+    def get(self, request: Request, alarm_id: str) -> HttpResponse:
+        alarm = self.visible_alarm(alarm_id)
+        self.require(self.may_read)
+        return self.answer(alarm.state)
+
+    def put(self, request: Request, alarm_id: str) -> HttpResponse:
+        """Set it by hand: no action is taken, the next evaluation goes on from it."""
+        alarm = self.visible_alarm(alarm_id)
+        self.require(self.may_write)
+        state = self.json_body("state")
+        if not isinstance(state, str) or state not in State.values:
+            raise bad("state invalid")
+        changed = lifecycle.set_state(alarm, state, self.caller.user_id, by=self.author)
+        return self.answer(changed.state)
+
+
+class History(AlarmingView):
+    parameters = _QUERY
+
+    def get(self, request: Request, alarm_id: str) -> HttpResponse:
+        """Newest first. What happened while it was another project's stays that one's."""
+        alarm = self.visible_alarm(alarm_id)
+        self.require(self.may_read)
+        terms = simple.read_terms(request.GET)
+        self._refuse_foreign(terms)
+        wanted = simple.history_condition(terms)
+        found = rows.history().filter(self.visible, wanted, alarm_id=alarm.pk)
+        listed = paging.page(found, request.GET, rows.HISTORY)
+        return self.answer([history_json(row, self.may_write) for row in listed])
+
+    def _refuse_foreign(self, terms: list[simple.Term]) -> None:
+        for term in terms:
+            is_project = term.field in ("project", "project_id")
+            if is_project and not self.caller.is_admin and term.value != self.own_project:
+                raise foreign("project", term.value)

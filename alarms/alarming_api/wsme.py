@@ -1,0 +1,143 @@
+"""JSON into the fields of a struct as WSME reads it: texts become numbers, numbers flags.
+
+What a field is comes from the struct itself, so that nothing stands in two places. Where WSME
+would only find a value unreadable, its sentence repeats the whole body; so does ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from alarms.alarming_api.errors import Fault, bad, cut, invalid
+from alarms.definition import Condition, GroupThreshold, ResourceThreshold
+
+MISSING = "Mandatory field missing."
+#: What aodh insists on, though our own rules have a default for it.
+_MANDATORY = {(ResourceThreshold, "resource_type"), (GroupThreshold, "resource_type")}
+_NO_TYPE = "Query value or traits invalid: required key not provided @ data['type']"
+_YES = ("1", "t", "true", "on", "y", "yes")
+_NO = ("0", "f", "false", "off", "n", "no")
+
+
+class UnreadableError(ValueError):
+    """A value that can't be converted; the text is WSME's."""
+
+
+def read(kind: type[msgspec.Struct], value: Any, path: str) -> dict[str, Any]:
+    """The struct's fields that the object has, converted; null is absent.
+
+    `path` is how the object is called in sentences. Raises `Fault` and `UnreadableError`.
+    """
+    if not isinstance(value, Mapping):
+        raise UnreadableError(f"Value not a valid object: {cut(str(value))}")
+    known = _fields(kind)
+    check_known(value, known, path)
+    found = {}
+    for name, field in known.items():
+        if value.get(name) is None:
+            _check_absence(kind, field)
+        else:
+            found[name] = convert(name, field.type, value[name], f"{path}.{name}")
+    return found
+
+
+def check_known(value: Mapping[str, Any], known: Any, path: str) -> None:
+    unknown = [str(name) for name in value if name not in known]
+    if unknown:
+        raise bad(f"Unknown attribute for argument {path}: {cut(', '.join(unknown))}")
+
+
+def convert(name: str, kind: inspect.Type, value: Any, path: str) -> Any:
+    """One value. Raises `Fault` and `UnreadableError`."""
+    match kind:
+        case inspect.StrType():
+            return text(name, value)
+        case inspect.FloatType():
+            return _float(name, value)
+        case inspect.IntType():
+            return _whole(name, kind, value)
+        case inspect.BoolType():
+            return flag(value)
+        case inspect.LiteralType():
+            return one_of(name, kind.values, value)
+        case inspect.ListType():
+            items = listed(value)
+            return [convert(name, kind.item_type, item, path) for item in items]
+        case inspect.StructType():
+            return read(kind.cls, value, path)
+    raise TypeError(f"no way to read a {kind}")
+
+
+def text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(name, str, value)
+    return value
+
+
+def _wrong(name: str, wanted: type, value: Any) -> Fault:
+    return invalid(name, value, f"Wrong type. Expected '{wanted}', got '{type(value)}'")
+
+
+def flag(value: Any) -> bool:
+    """Raises `UnreadableError`."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise UnreadableError(f"Value not an unambiguous boolean: {cut(str(value))}")
+
+
+def one_of(name: str, values: Any, value: Any) -> str:
+    if value not in values:
+        raise invalid(name, value, f"Value should be one of: {', '.join(map(str, values))}")
+    return str(value)
+
+
+def listed(value: Any) -> list[Any]:
+    """Raises `UnreadableError`."""
+    if not isinstance(value, list):
+        raise UnreadableError(f"Value not a valid list: {cut(str(value))}")
+    return value
+
+
+def _float(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise _wrong(name, float, value)
+    try:
+        return float(value)
+    except (ValueError, OverflowError) as error:
+        raise UnreadableError(cut(str(error))) from error
+
+
+def _whole(name: str, kind: inspect.IntType, value: Any) -> int:
+    if not isinstance(value, int | float | str):
+        raise _wrong(name, int, value)
+    try:
+        number = int(value)
+    except (ValueError, OverflowError) as error:
+        raise UnreadableError(cut(str(error))) from error
+    if kind.ge is not None and number < kind.ge:
+        raise invalid(name, value, f"Value should be greater or equal to {kind.ge}")
+    if kind.le is not None and number > kind.le:
+        raise invalid(name, value, f"Value should be lower or equal to {kind.le}")
+    return number
+
+
+def _check_absence(kind: type[msgspec.Struct], field: inspect.Field) -> None:
+    if kind is Condition and field.name == "type":
+        raise bad(_NO_TYPE)
+    if field.required or (kind, field.name) in _MANDATORY:
+        raise invalid(field.name, None, MISSING)
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, inspect.Field]:
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    return {field.name: field for field in info.fields}

@@ -1,0 +1,62 @@
+"""What is counted of evaluations: for the operator's metrics, and how often each alarm was found in
+each state, for GET /v2/metrics (alarms.md 1.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import connection
+
+from alarms.choices import State
+from alarms.composites import NONE, STATES
+from alarms.evaluator import metrics
+from alarms.evaluator.judging import Case, Judged
+
+#: The family that is counted an alarm each.
+COUNTED = "threshold"
+#: Where aodh begins at 1 again.
+MOST = 2_000_000_000
+_STATES = {
+    State.INSUFFICIENT_DATA.value: "insufficient_data",
+    State.OK.value: "ok",
+    State.ALARM.value: "alarming",
+}
+_RISEN = ", ".join(
+    f"{name} = counts.{name} + excluded.{name} "
+    f"- CASE WHEN counts.{name} + excluded.{name} > {MOST} THEN {MOST} ELSE 0 END"
+    for name in _STATES.values()
+)
+#: Of alarms that are deleted meanwhile nothing is counted.
+_COUNT = f"""
+INSERT INTO alarms_evaluationcount AS counts (alarm_id, {", ".join(_STATES.values())})
+SELECT alarm.id, (seen.state = %s)::int, (seen.state = %s)::int, (seen.state = %s)::int
+FROM unnest(%s::uuid[], %s::text[]) AS seen (id, state)
+JOIN alarms_alarm AS alarm ON alarm.id = seen.id
+ORDER BY alarm.id
+ON CONFLICT (alarm_id) DO UPDATE SET {_RISEN}
+"""
+
+
+def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> None:
+    insufficient = judged.insufficient
+    metrics.EVALUATIONS.labels(family, "ok").inc(len(cases) - insufficient)
+    metrics.EVALUATIONS.labels(family, "insufficient").inc(insufficient)
+    delay = metrics.DELAY.labels(family)
+    for case in cases:
+        delay.observe((case.claimed.now - case.claimed.was_due) / 1e6 + took_s)
+    if settings.TELEMETRY_EVALUATION_COUNTS and family == COUNTED:
+        _count_each(cases, judged)
+
+
+def _count_each(cases: Sequence[Case], judged: Judged) -> None:
+    """One for each that was decided firmly; a mixed window is no state."""
+    firm = [
+        (case.claimed.id, STATES[code])
+        for case, code in zip(cases, judged.states.tolist(), strict=True)
+        if code != NONE
+    ]
+    if firm:
+        ids = [name for name, _ in firm]
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [*_STATES, ids, [state for _, state in firm]])
