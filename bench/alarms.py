@@ -139,6 +139,9 @@ def main() -> None:
     result: dict[str, Any]
     os.sched_setaffinity(0, {CORE})
     with servers() as postgres:
+        from telemetry_site.garbage import spare_what_is_loaded
+
+        spare_what_is_loaded()  # as every worker does
         result = {f"alarms_{count}": our_cycles(count, postgres) for count in COUNTS}
         result["aodh_1000"] = peer = aodh_cycles(PEER_ALARMS, PEER_ROUNDS, postgres)
     ours = result[f"alarms_{MANY}"]["quiet"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from prometheus_client import multiprocess
 
 from telemetry_site import paths, trust
 from telemetry_site.errors import SiteError
+from telemetry_site.garbage import spare_what_is_loaded
 from telemetry_site.roles import Role
 from telemetry_site.status import reporter
 
@@ -89,11 +89,8 @@ def _post_fork(_server: Any, _worker: Any) -> None:
 
 
 def _worker_ready(_worker: Any) -> None:
-    """In the worker, once the application is loaded: what is there by now stays, so the garbage
-    collector need not look at it again and again.
-    """
-    gc.collect()
-    gc.freeze()
+    """In the worker, once the application is loaded."""
+    spare_what_is_loaded()
     reporter.announce("ready")
 
 

@@ -20,6 +20,7 @@ from django.conf import settings
 from prometheus_client import multiprocess
 
 from telemetry_site import durability, logs, roles
+from telemetry_site.garbage import spare_what_is_loaded
 from telemetry_site.listener import Listener
 from telemetry_site.liveness import Watchdog
 from telemetry_site.queues import answering, depths, destination
@@ -183,10 +184,11 @@ def _count_task(task: Any, retval: Any, state: str, **_: Any) -> None:
 
 
 @signals.worker_process_init.connect(weak=False)
-def _fresh_connections(**_: Any) -> None:
+def _begin_as_a_child(**_: Any) -> None:
     """A child must not share the parent's database socket (row 38)."""
     if settings.DATABASES:
         import_module("django.db").connections.close_all()
+    spare_what_is_loaded()
 
 
 @signals.worker_process_shutdown.connect(weak=False)

@@ -17,7 +17,7 @@ from telemetry_site.clock import to_us
 
 log = structlog.get_logger(__name__)
 
-SHARD_SIZE = 5000
+SHARD_SIZE = 10_000
 #: After a fault of one alarm alone it rests so long: 1, 2, 4 … 60 minutes (E6).
 REST_MINUTES = (1, 60)
 

@@ -10,7 +10,8 @@ from django.db import migrations
 #: whenever that was. The settings: physical order is arrival order, so no parallel plan and no scan
 #: that joins another half-way; and the block range index always, since a head that was never
 #: analyzed gets a full scan else (370 ms against 25 ms for an hour among 8 million rows); memory,
-#: since the rows are held until the last is there.
+#: since the rows are held until the last is there. `series_id + 0`: the block range index must not
+#: be asked for the series one by one, which costs 0.7 s for ten thousand of them.
 FORWARD = """
 CREATE FUNCTION meters_points(
     wanted bigint[], firsts bigint[], lasts bigint[], since timestamptz, until timestamptz,
@@ -37,7 +38,7 @@ BEGIN
             NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea,
             string_agg(float8send(value), ''''), 0::bigint
         FROM meters_head_%s
-        WHERE series_id = ANY($1) AND timestamp >= $2 AND timestamp < $3 AND (%s)',
+        WHERE series_id + 0 = ANY($1) AND timestamp >= $2 AND timestamp < $3 AND (%s)',
         slot.number, slot.number, near), ' UNION ALL ')
     INTO statement FROM meters_headslot AS slot WHERE slot.state <> 'free';
     IF statement IS NOT NULL THEN
