@@ -46,3 +46,10 @@ class ActionError(AlarmingError):
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+
+
+#: What one alarm's rule may make of its evaluation, faults of our own included: it is noted on the
+#: alarm, and the others go on (E6).
+OF_ONE_ALARM = (
+    AlarmingError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError,
+)  # fmt: skip

@@ -22,7 +22,7 @@ from psycopg.errors import QueryCanceled
 from alarms.choices import State
 from alarms.definition import Rule, parse_rule
 from alarms.definition.constraints import TimeConstraint, parse_constraints
-from alarms.errors import AlarmingError
+from alarms.errors import OF_ONE_ALARM, AlarmingError
 from alarms.evaluator import counting, memory, metrics
 from alarms.evaluator.claims import (
     SHARD_SIZE,
@@ -89,7 +89,7 @@ def _evaluate(claimed: Sequence[Claimed]) -> None:
         return
     try:
         _evaluate_together(claimed)
-    except (DatabaseError, InterfaceError, AlarmingError, ValueError, ArithmeticError) as error:
+    except (DatabaseError, InterfaceError, *OF_ONE_ALARM) as error:
         if _is_away(error):
             raise
         if len(claimed) == 1:

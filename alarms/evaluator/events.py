@@ -25,10 +25,10 @@ from alarms import outbox
 from alarms.choices import State, Type
 from alarms.definition import EventRule, parse_rule
 from alarms.definition.constraints import parse_constraints
-from alarms.errors import AlarmingError
+from alarms.errors import OF_ONE_ALARM, AlarmingError
 from alarms.evaluator import metrics
 from alarms.evaluator.transitions import history_row
-from alarms.events import Index, decide
+from alarms.events import Index, decide, matches
 from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.opening import is_open
 from alarms.rows import copy_in
@@ -48,7 +48,10 @@ _WRITTEN = (
     "state", "state_version", "state_timestamp", "state_reason", "state_reason_data", "repeat_no",
     "evaluated_at", "evaluation_error",
 )  # fmt: skip
-_FAULTS = (DataError, IntegrityError, AlarmingError, ValueError)
+_FAULTS = (DataError, IntegrityError, *OF_ONE_ALARM)
+
+
+_Named = tuple[UUID, EventRule]
 
 
 class _Fired(NamedTuple):
@@ -74,21 +77,37 @@ def judge_events(events: Sequence[Event]) -> None:
 def _hits(events: Sequence[Event]) -> dict[UUID, list[Event]]:
     """The events that each alarm wants, in the order in which they came."""
     owners = [owner_of(event) for event in events]
-    rules: dict[str | None, list[tuple[UUID, EventRule]]] = defaultdict(list)
+    rules: dict[str | None, list[_Named]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_CANDIDATES, [sorted({one for one in owners if one is not None})])
         for alarm_id, project_id, text in cursor.fetchall():
             rule = _readable(alarm_id, text)
             if rule is not None:
                 rules[project_id].append((alarm_id, rule))
-    indexes = {project_id: Index(some) for project_id, some in rules.items()}
+    indexes = {project_id: (some, Index(some)) for project_id, some in rules.items()}
     hits: dict[UUID, list[Event]] = defaultdict(list)
     for event, owner in zip(events, owners, strict=True):
         for project_id in {owner, None}:
             if project_id in indexes:
-                for alarm_id in indexes[project_id].matching(event):
+                for alarm_id in _matching(*indexes[project_id], event):
                     hits[alarm_id].append(event)
     return hits
+
+
+def _matching(rules: Sequence[_Named], index: Index[UUID], event: Event) -> list[UUID]:
+    """Those that want the event; one that fails over it keeps nobody from storing it."""
+    try:
+        return list(index.matching(event))
+    except OF_ONE_ALARM:
+        return [alarm_id for alarm_id, rule in rules if _matches(alarm_id, rule, event)]
+
+
+def _matches(alarm_id: UUID, rule: EventRule, event: Event) -> bool:
+    try:
+        return matches(rule, event)
+    except OF_ONE_ALARM as error:
+        _note(alarm_id, error)
+        return False
 
 
 def _readable(alarm_id: UUID, text: str) -> EventRule | None:

@@ -52,32 +52,26 @@ BEGIN
     IF points > most THEN
         RETURN QUERY SELECT 0::bigint, NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea,
             NULL::bytea, NULL::bytea, NULL::bytea, points;
-    ELSIF newest THEN
-        RETURN QUERY
-        SELECT 0::bigint,
-            string_agg(int8send(chunk.series_id), ''), string_agg(timestamptz_send(chunk.start), ''),
-            string_agg(int8send(chunk.sequence), ''), string_agg(int4send(chunk.count), ''),
-            string_agg(int4send(chunk.time_bytes), ''),
-            string_agg(int4send(octet_length(chunk.data) + octet_length(chunk.tail)), ''),
-            string_agg(chunk.data || chunk.tail, ''), points
-        FROM unnest(wanted) AS one (id), LATERAL (
-            SELECT * FROM meters_chunk WHERE meters_chunk.series_id = one.id
-            ORDER BY start DESC, last DESC, sequence DESC LIMIT 1) AS chunk;
-    ELSE
-        RETURN QUERY
-        SELECT 0::bigint,
-            string_agg(int8send(chunk.series_id), ''), string_agg(timestamptz_send(chunk.start), ''),
-            string_agg(int8send(chunk.sequence), ''), string_agg(int4send(chunk.count), ''),
-            string_agg(int4send(chunk.time_bytes), ''),
-            string_agg(int4send(octet_length(chunk.data) + octet_length(chunk.tail)), ''),
-            string_agg(chunk.data || chunk.tail, ''), points
-        FROM (
-            SELECT * FROM meters_chunk
-            WHERE meters_chunk.series_id = ANY(wanted)
-                AND meters_chunk.start > since - interval '1 day'
-                AND meters_chunk.start < until AND meters_chunk.last >= since
-            ORDER BY meters_chunk.series_id, meters_chunk.start, meters_chunk.sequence) AS chunk;
+        RETURN;
     END IF;
+    RETURN QUERY
+    SELECT 0::bigint,
+        string_agg(int8send(chunk.series_id), ''), string_agg(timestamptz_send(chunk.start), ''),
+        string_agg(int8send(chunk.sequence), ''), string_agg(int4send(chunk.count), ''),
+        string_agg(int4send(chunk.time_bytes), ''),
+        string_agg(int4send(octet_length(chunk.data) + octet_length(chunk.tail)), ''),
+        string_agg(chunk.data || chunk.tail, ''), points
+    FROM (
+        SELECT last_one.* FROM unnest(wanted) AS one (id), LATERAL (
+            SELECT * FROM meters_chunk WHERE meters_chunk.series_id = one.id
+            ORDER BY start DESC, last DESC, sequence DESC LIMIT 1) AS last_one
+        WHERE newest
+        UNION ALL
+        (SELECT * FROM meters_chunk
+        WHERE NOT newest AND meters_chunk.series_id = ANY(wanted)
+            AND meters_chunk.start > since - interval '1 day'
+            AND meters_chunk.start < until AND meters_chunk.last >= since
+        ORDER BY meters_chunk.series_id, meters_chunk.start, meters_chunk.sequence)) AS chunk;
 END $$;
 """
 BACK = """

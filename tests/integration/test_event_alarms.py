@@ -12,6 +12,7 @@ from django.db import connections
 from alarms import lifecycle
 from alarms.choices import State
 from alarms.evaluator.cycle import evaluate_due
+from alarms.matching import holds
 from alarms.models import Alarm, AlarmHistory, Notification
 from meters.collector import collect
 from meters.deliveries import Delivery
@@ -144,6 +145,25 @@ def test_a_broken_rule_costs_neither_the_event_nor_the_other_alarms() -> None:
     assert (good.state, broken.state, late.state) == ("alarm", ID, ID)
     assert broken.evaluation_error.startswith("DefinitionError")
     assert late.evaluation_error.startswith("DefinitionError")
+
+
+def test_a_rule_that_fails_over_an_event_costs_neither_it_nor_the_other_alarms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(value: Any, condition: Any) -> bool:
+        if condition.value == "bad":
+            raise TypeError("a fault of ours")
+        return bool(holds(value, condition))
+
+    monkeypatch.setattr("alarms.events.holds", failing)
+    broken = make(query=[{**STATE, "value": "bad", "op": "ne"}])
+    good = make(query=[STATE])
+    arrive(happening("m1"))
+    broken.refresh_from_db()
+    good.refresh_from_db()
+    assert Event.objects.get().message_id == "m1"
+    assert (good.state, good.evaluation_error) == ("alarm", "")
+    assert (broken.state, broken.evaluation_error) == (ID, "TypeError: a fault of ours")
 
 
 def test_the_evaluator_has_nothing_to_do_with_them() -> None:

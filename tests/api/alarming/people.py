@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
-from django.test import Client
+
+from tests.support.doors import DoorClient
 
 PREFIX = "/alarming/v2"
 RULE = "gnocchi_resources_threshold_rule"
@@ -38,36 +39,13 @@ def simple(*terms: tuple[str, ...], **more: Any) -> str:
     return urlencode([*pairs, *more.items()])
 
 
-class AlarmingClient(Client):
+class AlarmingClient(DoorClient):
     """Speaks as aodhclient does."""
 
+    prefix = PREFIX
+
     def __init__(self, user: str = "", project: str = "", roles: str = "") -> None:
-        super().__init__()
-        named = {"X-User-Id": user, "X-Project-Id": project, "X-Roles": roles}
-        self.sent = {"Accept": "application/json"} | {k: v for k, v in named.items() if v}
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bytes | None = None,
-        **headers: str,
-    ) -> Any:
-        """An answer to a request under ``/v2``."""
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {name: value for name, value in {**self.sent, **names}.items() if value}
-        data = b"" if body is None else json.dumps(body).encode()
-        data = data if raw is None else raw
-        return self.generic(
-            method, f"{PREFIX}{path}", data, headers=sent, CONTENT_TYPE=content_type
-        )
-
-    def fetch(self, path: str) -> Any:
-        answer = self.ask("GET", path)
-        assert answer.status_code == 200, answer.content
-        return answer.json()
+        super().__init__(X_User_Id=user, X_Project_Id=project, X_Roles=roles)
 
     def make(self, **fields: Any) -> Any:
         answer = self.ask("POST", "/alarms", body(**fields))

@@ -7,42 +7,21 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
-from django.test import Client
+
+from tests.support.doors import DoorClient
 
 PREFIX = "/metric/v1"
 ROOT = f"http://testserver{PREFIX}"
 
 
-class MetricClient(Client):
+class MetricClient(DoorClient):
     """Speaks as gnocchiclient does; "" is nobody."""
 
+    prefix = PREFIX
+
     def __init__(self, name: str = "") -> None:
-        super().__init__()
-        self.sent = {"Accept": "application/json"}
-        if name:
-            credentials = base64.b64encode(f"{name}:".encode()).decode()
-            self.sent["Authorization"] = f"basic {credentials}"
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        content_type: str = "application/json",
-        **headers: str,
-    ) -> Any:
-        """An answer to a request under ``/v1``; a header given as "" is not sent."""
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {name: value for name, value in {**self.sent, **names}.items() if value}
-        data = b"" if body is None else json.dumps(body).encode()
-        return self.generic(
-            method, f"{PREFIX}{path}", data, headers=sent, CONTENT_TYPE=content_type
-        )
-
-    def fetch(self, path: str) -> Any:
-        answer = self.ask("GET", path)
-        assert answer.status_code == 200, answer.content
-        return answer.json()
+        credentials = base64.b64encode(f"{name}:".encode()).decode()
+        super().__init__(Authorization=f"basic {credentials}" if name else "")
 
     def make(self, path: str, body: Any) -> Any:
         answer = self.ask("POST", path, body)

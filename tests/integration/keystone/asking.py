@@ -7,7 +7,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.api.people import Client, error_of
-from tests.keystone import KeystoneServer
+from tests.keystone import ADMIN_PASSWORD, SERVICE_PASSWORD, KeystoneServer
+
+#: name → (password, what the token is for)
+PEOPLE: dict[str, tuple[str, dict[str, str]]] = {
+    "admin": (ADMIN_PASSWORD, {"project_name": "admin"}),
+    "service": (SERVICE_PASSWORD, {"project_name": "service"}),
+    "member": ("", {"project_name": "p1"}),
+    "reader": ("", {"project_name": "p1"}),
+    "stranger": ("", {"project_name": "p2"}),
+    "of the domain": ("", {"domain_name": "Default"}),
+    "of the system": ("", {"system_scope": "all"}),
+    "of nothing": ("", {}),
+}
+LOGINS = {"service": "telemetry"}
+NO_PROJECT = ("of the domain", "of the system", "of nothing")
 
 
 def ask(token: str) -> Any:

@@ -10,7 +10,19 @@ from structlog.testing import capture_logs
 
 from telemetry_site.auth import keystone as client
 from telemetry_site.settings.keystone import KeystoneAccess
+from tests.integration.keystone.asking import LOGINS, NO_PROJECT, PEOPLE
 from tests.keystone import KeystoneServer, access
+
+
+@pytest.fixture(scope="module")
+def tokens(keystone: KeystoneServer) -> dict[str, str]:
+    """Keystone's token of each of `PEOPLE`."""
+    return {
+        name: keystone.token(
+            LOGINS.get(name, "everywhere" if name in NO_PROJECT else name), password, **scope
+        )
+        for name, (password, scope) in PEOPLE.items()
+    }
 
 
 @pytest.fixture

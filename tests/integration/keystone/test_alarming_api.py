@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.alarming.people import AlarmingClient, body, fault_of
-from tests.integration.keystone.asking import away
-from tests.integration.keystone.test_metric_api import LOGINS, NO_PROJECT, PEOPLE
+from tests.integration.keystone.asking import NO_PROJECT, away
 from tests.keystone import KeystoneServer
 
 pytestmark = [pytest.mark.keystone, pytest.mark.django_db]
@@ -18,16 +17,6 @@ class Caller(AlarmingClient):
     def __init__(self, token: str) -> None:
         super().__init__()
         self.sent["X-Auth-Token"] = token
-
-
-@pytest.fixture(scope="module")
-def tokens(keystone: KeystoneServer) -> dict[str, str]:
-    return {
-        name: keystone.token(
-            LOGINS.get(name, "everywhere" if name in NO_PROJECT else name), password, **scope
-        )
-        for name, (password, scope) in PEOPLE.items()
-    }
 
 
 @pytest.fixture

@@ -8,23 +8,10 @@ from typing import Any
 import pytest
 
 from tests.api.metric.people import MetricClient, error_of
-from tests.integration.keystone.asking import away, revoke
-from tests.keystone import ADMIN_PASSWORD, SERVICE_PASSWORD, KeystoneServer, access
+from tests.integration.keystone.asking import NO_PROJECT, away, revoke
+from tests.keystone import KeystoneServer, access
 
 pytestmark = [pytest.mark.keystone, pytest.mark.usefixtures("undone_store")]
-#: name → (password, what the token is for)
-PEOPLE: dict[str, tuple[str, dict[str, str]]] = {
-    "admin": (ADMIN_PASSWORD, {"project_name": "admin"}),
-    "service": (SERVICE_PASSWORD, {"project_name": "service"}),
-    "member": ("", {"project_name": "p1"}),
-    "reader": ("", {"project_name": "p1"}),
-    "stranger": ("", {"project_name": "p2"}),
-    "of the domain": ("", {"domain_name": "Default"}),
-    "of the system": ("", {"system_scope": "all"}),
-    "of nothing": ("", {}),
-}
-LOGINS = {"service": "telemetry"}
-NO_PROJECT = ("of the domain", "of the system", "of nothing")
 VM = "4a3b6d1e-0f57-4ad4-9ba4-2a4c3d8a2f11"
 MEASURES = [{"timestamp": "2026-01-01T00:00:00", "value": 7.0}]
 POLICY = {"name": "low", "definition": [{"granularity": "1 minute", "points": 60}]}
@@ -36,16 +23,6 @@ class Caller(MetricClient):
     def __init__(self, token: str) -> None:
         super().__init__()
         self.sent["X-Auth-Token"] = token
-
-
-@pytest.fixture(scope="module")
-def tokens(keystone: KeystoneServer) -> dict[str, str]:
-    return {
-        name: keystone.token(
-            LOGINS.get(name, "everywhere" if name in NO_PROJECT else name), password, **scope
-        )
-        for name, (password, scope) in PEOPLE.items()
-    }
 
 
 @pytest.fixture
