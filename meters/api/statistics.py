@@ -23,9 +23,9 @@ from meters.api.errors import LimitError
 from meters.api.pages import USUAL_INTERVAL_US
 from meters.models import Metric
 from meters.store.points import Points
-from meters.store.read import read_points
+from meters.store.read import read_points, read_points_after_their_predecessors
 from telemetry_site.auth.principal import Principal
-from telemetry_site.clock import EPOCH, from_us, to_us
+from telemetry_site.clock import from_us
 
 MAX_POINTS = 1_000_000
 MAX_SERIES = 10_000
@@ -38,8 +38,6 @@ MAX_RAW_A_BUCKET = 20_000_000
 #: … and that one read should hold.
 RAW_A_READ = 5_000_000
 SERIES_A_READ = 1_000
-#: How far before `start` the predecessor of a rate's first sample is looked for, at least.
-LOOK_BACK_US = 3600 * 1_000_000
 
 Micros = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -185,10 +183,9 @@ def _tables(principal: Principal, query: Query, pack: Sequence[Group]) -> list[P
     methods = [*query.methods, "count"]
     parts: list[list[Points]] = [[] for _ in methods]
     owned = ownership.of(principal, metrics)
-    look_back = max(LOOK_BACK_US, query.granularity_us) if query.has_rates else 0
+    read = read_points_after_their_predecessors if query.has_rates else read_points
     for low, high in _spans(query, len(metrics)):
-        begin = from_us(max(low - look_back, to_us(EPOCH)))
-        points = read_points([metric.pk for metric in metrics], begin, from_us(high))
+        points = read([metric.pk for metric in metrics], from_us(low), from_us(high))
         points = owned.restrict(points)
         for method, found in zip(methods, parts, strict=True):
             found.append(_aggregate(query, method, points, labels, (low, high)))

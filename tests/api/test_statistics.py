@@ -84,6 +84,16 @@ def test_rates_are_of_each_series_and_know_what_was_before(reader: Client, start
     assert values["rate:count"] == [58, 60]
 
 
+@pytest.mark.parametrize("age_h", [3, 40])
+def test_a_rate_knows_a_predecessor_of_any_age(reader: Client, start: int, age_h: int) -> None:
+    one = resource("vm-1", project_id=P1, type="type-0", metadata={})
+    store_batch(batch_of((one, "cpu", -6.0, start - age_h * HOUR)))
+    found = ask(reader, start, aggregation="rate:sum,rate:count", groupby="resource")
+    values = next(group["values"] for group in found["groups"] if "vm-1" in str(group["by"]))
+    assert values["rate:count"] == [30, 30]
+    assert values["rate:sum"] == [6.0 + 29, 30.0]
+
+
 def test_one_metric(reader: Client, start: int) -> None:
     metric = Metric.objects.get(resource__original_id="vm-2")
     path = f"/api/metrics/{metric.uuid}/statistics"
