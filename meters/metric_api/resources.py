@@ -12,6 +12,7 @@ from django.db import transaction
 from meters.archive_policies import PolicyError, choose_all
 from meters.metric_api import making
 from meters.metric_api.errors import bad_request, conflict, refusal
+from meters.metric_api.finding import resource_type
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
 from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
@@ -47,6 +48,7 @@ def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Creat
         making.lock_catalogue()  # metrics move
     else:
         making.share_catalogue()
+    kind = resource_type(kind.name)  # as it is now: it may have been patched meanwhile
     moment = now()
     resource = Resource(
         uuid=resource_uuid(body["id"], caller.creator), original_id=body["id"],
@@ -88,6 +90,7 @@ def change(caller: Caller, resource: Resource, kind: ResourceType, body: Mapping
     `metrics` replaces the whole set and makes no revision.
     """
     making.lock_catalogue()
+    kind = resource_type(kind.name)
     resource.refresh_from_db(from_queryset=Resource.objects.select_for_update(no_key=True))
     before = _state(resource)
     for name in ("started_at", "ended_at", "user_id", "project_id"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from meters.metric_api.base import MetricView
 from meters.models import Resource, ResourceType
 from telemetry_site.clock import now
 from tests.api.metric.people import ROOT, MetricClient, error_of
@@ -262,3 +263,23 @@ def test_other_methods_are_refused(jd: MetricClient, method: str, path: str, all
     refused = jd.ask(method, path, {})
     assert error_of(refused, 405) == ""
     assert refused["Allow"] == allowed
+
+
+def test_a_type_that_is_patched_while_a_resource_is_made(
+    admin: MetricClient, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its body was checked, before the catalogue's lock: it must have the new attribute."""
+    read = MetricView.body
+
+    def patched_meanwhile(view: MetricView, *asked: Any) -> Any:
+        body = read(view, *asked)
+        monkeypatch.undo()
+        rack = add("rack", type="string", required=True, options={"fill": "r1"})
+        assert admin.ask("PATCH", machine, [rack], PATCH).status_code == 200
+        return body
+
+    monkeypatch.setattr(MetricView, "body", patched_meanwhile)
+    said = error_of(admin.ask("POST", "/resource/machine", {"id": "m1", "name": "abc"}), 400)
+    assert "rack" in str(said)
+    assert not Resource.objects.exists()
+    admin.make("/resource/machine", {"id": "m1", "name": "abc", "rack": "r2"})
