@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from meters.metric_api import policies
 from meters.metric_api.errors import forbidden, not_found
@@ -141,17 +141,17 @@ class Measured(NamedTuple):
         return Target(self.creator, self.project_id)
 
 
-def _measured(**condition: Any) -> QuerySet[Metric, tuple[Any, ...]]:
-    rows = Metric.objects.filter(**condition, archive_policy__isnull=False)
+def _measured(condition: Q) -> QuerySet[Metric, tuple[Any, ...]]:
+    rows = Metric.objects.filter(condition, archive_policy__isnull=False)
     return rows.values_list(
         "pk", "uuid", "name", "creator", "resource_id",
         "resource__uuid", "resource__project_id", "resource__ended_at",
     )  # fmt: skip
 
 
-_measured_by_id = Prepared(lambda ids: _measured(uuid__any=ids), list)
+_measured_by_id = Prepared(lambda ids: _measured(Q(uuid__any=ids)), list)
 _measured_by_name = Prepared(
-    lambda owners, names: _measured(resource__uuid__any=owners, name__any=names), list, list
+    lambda owners, names: _measured(Q(resource__uuid__any=owners, name__any=names)), list, list
 )
 
 
