@@ -44,7 +44,8 @@ def empty_alarms() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE alarms_alarm, alarms_alarmhistory, alarms_alarmquota, "
-            "alarms_evaluationcount, alarms_notification, alarms_notificationattempt"
+            "alarms_compositememory, alarms_evaluationcount, alarms_notification, "
+            "alarms_notificationattempt"
         )
 
 
