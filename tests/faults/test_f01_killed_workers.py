@@ -17,7 +17,7 @@ REPUBLISHED = "telemetry_batches_republished_total"
 
 
 def kill_repeatedly(cluster: Cluster, dice: random.Random, times: int, longest_s: float) -> None:
-    """Work goes on in between: a batch on which three kills fell is set aside, as it should (C6)."""
+    """Work goes on in between: a batch that three kills hit is set aside, by design (C6)."""
     for _ in range(times):
         time.sleep(dice.uniform(0.2, longest_s))
         cluster.kill("collector.1")
