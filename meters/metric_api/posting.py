@@ -115,7 +115,9 @@ def _found(ids: Mapping[str, UUID], pairs: Sequence[Pair]) -> dict[Pair, Measure
 def _missing(
     wanted: Sequence[Wanted], pairs: Sequence[Pair], found: Mapping[Pair, Measured]
 ) -> list[Wanted]:
-    return [one for one, pair in zip(wanted, pairs, strict=True) if pair not in found]
+    """Each once, though a metric may be there under several keys: folded labels, spellings."""
+    lacking = {pair: one for one, pair in zip(wanted, pairs, strict=True) if pair not in found}
+    return list(lacking.values())
 
 
 def _made(

@@ -242,3 +242,15 @@ def test_a_project_of_many_metrics_is_aggregated_by_few_statements(admin: Metric
         made = admin.make("/resource/generic", {"id": f"more-{one}", "metrics": cpu})
         post(admin, f"/metric/{made['metrics']['cpu']}", ("2026-11-20T10:05:00", one))
     assert statements() == few
+
+
+def test_one_metric_under_two_spellings_of_its_resource_is_made_once(admin: MetricClient) -> None:
+    identity = str(uuid4())
+    admin.make("/resource/generic", {"id": identity})
+    point = {"archive_policy_name": "minutes", "measures": [{"timestamp": 60, "value": 1}]}
+    later = {"archive_policy_name": "minutes", "measures": [{"timestamp": 120, "value": 2}]}
+    body = {identity: {"cpu": point}, identity.upper(): {"cpu": later}}
+    answer = admin.ask("POST", "/batch/resources/metrics/measures?create_metrics=true", body)
+    assert answer.status_code == 202, answer.content
+    found = admin.fetch(f"/resource/generic/{identity}/metric/cpu/measures")
+    assert [value for *_, value in found] == [1.0, 2.0]
