@@ -72,8 +72,8 @@ WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 END = datetime.fromisoformat("2263-01-01T00:00:00+00:00")
 _DAY = timedelta(days=1)
-#: Nearly every series has a point in so long; of the others all points are read.
-PREDECESSOR_WITHIN = timedelta(days=1)
+#: So far back a predecessor is looked for, step by step: nearly every series has one in a day.
+PREDECESSOR_WITHIN = (timedelta(days=1), timedelta(days=32), timedelta(days=400_000))
 #: Series with ids so near to each other lie in the same block ranges of a slot (5 024 rows).
 GAP = 1_000
 MOST_RUNS = 16
@@ -162,17 +162,18 @@ def read_points_after_their_predecessors(
     """
     if start is None:
         return read_points(series_ids, None, stop, most)
-    near = read_points(series_ids, start - PREDECESSOR_WITHIN, stop, most)
-    before = np.zeros(len(series_ids), dtype=bool)
-    before[near.index[near.timestamps < to_us(start)]] = True
-    lacking = np.flatnonzero(~before)
-    if not len(lacking):
-        return near
-    far = read_points([series_ids[place] for place in lacking.tolist()], None, stop, most)
-    rest = near.take(before[near.index])
-    index = np.concatenate((rest.index, lacking[far.index]))
-    times = np.concatenate((rest.timestamps, far.timestamps))
-    return chunks.arrange(index, times, np.concatenate((rest.values, far.values)))
+    begin = start - PREDECESSOR_WITHIN[0]
+    parts = [read_points(series_ids, begin, stop, most)]
+    seen = parts[0].index[parts[0].timestamps < to_us(start)]
+    lacking = np.setdiff1d(np.arange(len(series_ids)), seen)
+    for within in PREDECESSOR_WITHIN[1:]:
+        if not len(lacking):
+            break
+        earlier = max(start - within, BEGINNING)
+        found = read_points([series_ids[place] for place in lacking.tolist()], earlier, begin, most)
+        parts.append(found._replace(index=lacking[found.index]))
+        lacking, begin = np.setdiff1d(lacking, parts[-1].index), earlier
+    return _join(parts)
 
 
 def packed_counts(
@@ -238,7 +239,6 @@ def latest_points(
 
 def _newest(wanted: Ids, within: timedelta | None) -> Points:
     """Points of the last hour; the newest ones of all time for series that have none there."""
-
     seconds = (within or timedelta(hours=1)).total_seconds()
 
     def read(cursor: CursorWrapper) -> list[Points]:

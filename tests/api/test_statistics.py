@@ -84,7 +84,7 @@ def test_rates_are_of_each_series_and_know_what_was_before(reader: Client, start
     assert values["rate:count"] == [58, 60]
 
 
-@pytest.mark.parametrize("age_h", [3, 40])
+@pytest.mark.parametrize("age_h", [3, 40, 24 * 40])
 def test_a_rate_knows_a_predecessor_of_any_age(reader: Client, start: int, age_h: int) -> None:
     one = resource("vm-1", project_id=P1, type="type-0", metadata={})
     store_batch(batch_of((one, "cpu", -6.0, start - age_h * HOUR)))
