@@ -7,6 +7,7 @@ import logging.config
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -46,16 +47,31 @@ _SHAPES = (
 )
 
 
+#: Each of the shapes holds one of these; most texts hold none, and six searches take 10 µs.
+_HINTS = (
+    "://", "gaaaa", "tlm_", "bearer", "basic", "passw", "token", "secret", "authorization",
+    "cookie", "signature", "key",
+)  # fmt: skip
+
+
 def redact_text(text: str) -> str:
     """The text without what looks like a secret."""
+    folded = text.casefold()
+    if not any(hint in folded for hint in _HINTS):
+        return text
     for pattern, replacement in _SHAPES:
         text = pattern.sub(replacement, text)
     return text
 
 
+@lru_cache(1000)
+def _is_secret(key: str) -> bool:
+    return bool(_SECRET_KEY.search(key))
+
+
 def redact(value: Any, key: str = "") -> Any:
     """The value without secrets, at any depth; a secret's key condemns the whole value."""
-    if key and _SECRET_KEY.search(key) and not isinstance(value, bool | int | float):
+    if _is_secret(key) and not isinstance(value, bool | int | float):
         return value if value in ("", None) else REDACTED
     if isinstance(value, str):
         return redact_text(value)
@@ -93,10 +109,9 @@ def _one_line(
 def _drop_probes(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """One line a request, when it is finished; none for a probe that went well."""
-    name, request = event.get("event"), str(event.get("request", ""))
-    probe = request.endswith(("/metrics", "/-/healthy", "/-/ready", "/healthcheck"))
-    if name == "request_started" or (name == "request_finished" and probe):
+    """No line for a probe that went well."""
+    probes = ("/metrics", "/-/healthy", "/-/ready", "/healthcheck")
+    if event.get("event") == "request_finished" and event.get("request", "").endswith(probes):
         raise structlog.DropEvent
     return event
 

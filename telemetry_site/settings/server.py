@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -116,6 +117,8 @@ MIDDLEWARE = [
 ]
 #: The library believes any X-Forwarded-For; telemetry_site.auth.peer says whose request it is.
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+#: One line a request, when it is finished; a second one only in the debug log.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 ROOT_URLCONF = "telemetry_site.urls"
 WSGI_APPLICATION = "telemetry_site.wsgi.application"
 TEMPLATES = [
