@@ -10,6 +10,7 @@ installation sees all.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -19,7 +20,6 @@ from uuid import UUID
 import msgspec
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
-from django.db.models.functions import Now
 
 from alarms import outbox
 from alarms.choices import State, Type
@@ -44,10 +44,15 @@ SELECT id, project_id, rule FROM alarms_alarm
 WHERE type = 'event' AND enabled AND (state <> 'alarm' OR repeat_actions)
   AND (project_id = ANY(%s) OR project_id IS NULL)
 """
-_WRITTEN = (
-    "state", "state_version", "state_timestamp", "state_reason", "state_reason_data", "repeat_no",
-    "evaluated_at", "evaluation_error",
-)  # fmt: skip
+_MOVE = """
+UPDATE alarms_alarm AS alarm
+SET state = 'alarm', state_version = moved.version, repeat_no = 0,
+    state_timestamp = CASE WHEN alarm.state = 'alarm' THEN state_timestamp ELSE now() END,
+    state_reason = moved.reason, state_reason_data = moved.data,
+    evaluated_at = now(), evaluation_error = ''
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::jsonb[]) AS moved (id, version, reason, data)
+WHERE alarm.id = moved.id
+"""
 _FAULTS = (DataError, IntegrityError, *OF_ONE_ALARM)
 
 
@@ -134,13 +139,25 @@ def _fire(alarms: Sequence[Alarm], hits: dict[UUID, list[Event]]) -> None:
     if not fired:
         return
     moved = {one.history.alarm_id for one in fired}
-    Alarm.objects.bulk_update([one for one in alarms if one.pk in moved], _WRITTEN)
+    _move([one for one in alarms if one.pk in moved])
     copy_in([one.history for one in fired])
     messages = [row for one in fired for row in one.messages]
     copy_in(messages)
     if messages:
         outbox.announce(len(messages))
     metrics.EVALUATIONS.labels(FAMILY, "ok").inc(len(fired))
+
+
+def _move(alarms: Sequence[Alarm]) -> None:
+    data = [json.dumps(one.state_reason_data, allow_nan=False) for one in alarms]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MOVE,
+            [
+                [one.pk for one in alarms], [one.state_version for one in alarms],
+                [one.state_reason for one in alarms], data,
+            ],
+        )  # fmt: skip
 
 
 def _rows(alarm: Alarm, events: Sequence[Event]) -> Iterator[_Fired]:
@@ -157,9 +174,7 @@ def _rows(alarm: Alarm, events: Sequence[Event]) -> Iterator[_Fired]:
         alarm.state_version += 1
         alarm.repeat_no = 0
         alarm.state_reason, alarm.state_reason_data = verdict.reason, verdict.reason_data
-        alarm.evaluated_at, alarm.evaluation_error = Now(), ""
         if verdict.changed:
-            alarm.state_timestamp = Now()
             metrics.TRANSITIONS.labels(State.ALARM.value).inc()
         sent = outbox.messages(alarm, before, verdict.reason, verdict.reason_data)
         yield _Fired(history_row(alarm, before, verdict), sent)
