@@ -70,7 +70,7 @@ ROLES: dict[str, Role] = {
         Role("evaluator", "decides the states of alarms", queues="evaluator", stop_stage=1),
         Role(
             "notifier", "sends what alarms ask to be sent", queues="notifier", pool="threads",
-            concurrency=16, stop_stage=2,
+            concurrency=32, stop_stage=2,
         ),
     )
 }  # fmt: skip

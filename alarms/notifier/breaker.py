@@ -8,7 +8,7 @@ from alarms.models import Destination
 from alarms.notifier import metrics
 from alarms.notifier.outcome import Outcome
 
-#: Failures in a row. Afterwards one message at a time tries whether it is back.
+#: Failures in a row. Afterwards one message tries whether it is back.
 THRESHOLD = 5
 OPEN_S = 60
 

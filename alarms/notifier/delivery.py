@@ -29,6 +29,8 @@ from telemetry_site.roles import ROLES
 log = structlog.get_logger(__name__)
 
 #: Rule N5: messages under way to one receiver, in all notifiers, and a project's share of ours.
+#: The second is the larger: who hangs must not keep a project from its other receivers. A receiver
+#: that failed the last time gets one at a time.
 PER_DESTINATION = 4
 PER_PROJECT = ROLES["notifier"].concurrency // 4
 #: After so long a task hands over to a new one, so that a worker that is to stop does.
@@ -55,7 +57,7 @@ WITH due AS (
              AND busy.destination = waiting.destination
           ) < coalesce((
            SELECT CASE WHEN open_until > now() THEN 0
-                       WHEN failures >= {breaker.THRESHOLD} THEN 1 ELSE {PER_DESTINATION} END
+                       WHEN failures > 0 THEN 1 ELSE {PER_DESTINATION} END
            FROM alarms_destination WHERE key = waiting.destination), {PER_DESTINATION})
       AND coalesce((
            SELECT false FROM alarms_notification AS earlier
