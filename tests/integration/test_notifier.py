@@ -22,6 +22,7 @@ from alarms.choices import Delivery, State
 from alarms.models import Alarm, Destination, Notification, NotificationAttempt
 from alarms.notifier import delivery
 from alarms.notifier.delivery import send_due
+from alarms.notifier.message import Message
 from alarms.notifier.outcome import of_status
 from alarms.notifier.sweep import sweep
 from meters.housekeeping import keep_house
@@ -355,15 +356,28 @@ class TestBulkheads:
     def test_claims_stop_at_four_a_receiver_and_at_the_projects_share(self) -> None:
         for number in range(6):
             transition(alarm_for(f"http://127.0.0.1:9/{number}", project_id="p1"))
-        for number in range(6):
+        for number in range(12):
             transition(alarm_for(f"http://127.0.0.2:{8000 + number}/", project_id="p2"))
-        claimed = []
-        while message := delivery._claim():
-            claimed.append(message)
-        for message in claimed:
-            delivery._finished(message)
-        projects = [message.project_id for message in claimed]
-        assert (projects.count("p1"), projects.count("p2")) == (4, 4)
+        projects = [message.project_id for message in _claimed()]
+        assert (projects.count("p1"), projects.count("p2")) == (4, 8)
+
+    def test_a_receiver_that_failed_gets_one_at_a_time(self) -> None:
+        with receiver(answering(500)) as there:
+            for number in range(3):
+                transition(alarm_for(there.url(f"/{number}")))
+            claimed = _claimed()
+            assert len(claimed) == 3
+            delivery._deliver(claimed[0])
+            pass_time(3600)
+            assert len(_claimed()) == 1
+
+
+def _claimed() -> list[Message]:
+    """All that may be under way at once."""
+    claimed = list(iter(delivery._claim, None))
+    for message in claimed:
+        delivery._finished(message)
+    return claimed
 
 
 def test_a_hanging_receiver_keeps_nobody_waiting_in_a_real_notifier() -> None:
