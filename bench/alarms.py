@@ -10,7 +10,8 @@ PostgreSQL (and whatever else that core does; CPU seconds do not). In one run, s
 (c) 1 000 event alarms of one project over events of that project, which come in batches as the
     collector takes them: how many a second are stored and judged, where none fits and where each
     event fits one alarm that repeats its actions; and without any alarm.
-(d) 1 000 alarms as in (a), nothing happening, by aodh 23.0.0's own evaluation service on gnocchi
+(d) A list of 1 000 alarms by the role `web`.
+(e) 1 000 alarms as in (a), nothing happening, by aodh 23.0.0's own evaluation service on gnocchi
     4.7.1 as shipped, over the same PostgreSQL. It takes an UPDATE and a GET an alarm.
 """
 
@@ -23,8 +24,9 @@ from typing import Any
 
 import psutil
 
+from bench.http_load import Client
 from bench.peers.aodh import aodh_cycles
-from bench.stage import Cost, cost, costs, servers, spread, write
+from bench.stage import Cost, clocked, cost, costs, servers, spread, web, write
 
 ROUNDS = 5
 MANY = 10_000
@@ -32,6 +34,7 @@ COUNTS = (1_000, MANY)
 CROWD = 100_000
 CROWD_ROUNDS = 3
 EVENT_ALARMS = 1_000
+LISTS = 20
 EVENTS, EVENTS_A_BATCH = 10_000, 100
 METERS = 10
 MINUTES = 10
@@ -43,6 +46,8 @@ CORE = 0
 GOAL_S = 0.5
 #: how many times aodh's alarms a second, by CPU, …
 GOAL_RATIO = 300.0
+#: for a list of `PEER_ALARMS`, …
+GOAL_LIST_MS = 40.0
 #: and for events that come while there are `EVENT_ALARMS`.
 GOAL_EVENTS_S = 1_000.0
 
@@ -171,6 +176,19 @@ def peak_rss_mib() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
+def listed_ms() -> dict[str, float]:
+    """A list of `PEER_ALARMS` alarms by HTTP."""
+    empty_tables()
+    make_alarms(PEER_ALARMS)
+    settle()
+    path = "/v2/alarms?q.field=all_projects&q.op=eq&q.value=true"
+    with web() as (root, _):
+        client = Client(root.replace("/metric", "/alarming"))
+        if len(client.ask("GET", path)) != PEER_ALARMS:
+            sys.exit("Not all alarms are listed.")
+        return spread([clocked(lambda: client.send("GET", path)) * 1e3 for _ in range(LISTS)])
+
+
 # --- event alarms ------------------------------------------------------------------------------
 
 
@@ -197,7 +215,8 @@ def event_batches(prefix: str) -> list[Any]:
     from telemetry_site.clock import now_us
 
     found = []
-    for first in range(0, EVENTS, EVENTS_A_BATCH):
+    for first in range(0, LISTS = 20
+EVENTS, EVENTS_A_BATCH):
         builder = BatchBuilder("bench")
         for number in range(first, first + EVENTS_A_BATCH):
             traits = [
@@ -245,6 +264,7 @@ def main() -> None:
             "none_fits": judged_events("network.*", postgres),
             "each_fits": judged_events("compute.*", postgres),
         }
+        result["list_1000_ms"] = listed_ms()
         result["aodh_1000"] = aodh_cycles(PEER_ALARMS, PEER_ROUNDS, postgres)
     result |= summary(result)
     write("alarms", result)
@@ -272,6 +292,8 @@ def missed_goals(result: dict[str, Any]) -> list[str]:
         missed.append(f"a cycle over {MANY} alarms takes more than {GOAL_S} s")
     if result["ratio"] < GOAL_RATIO:
         missed.append(f"less than {GOAL_RATIO} times aodh's alarms a second")
+    if result["list_1000_ms"]["median"] > GOAL_LIST_MS:
+        missed.append(f"a list of {PEER_ALARMS} alarms takes more than {GOAL_LIST_MS} ms")
     slowest = result["events"]["each_fits"]["events_s"]["median"]
     if slowest < GOAL_EVENTS_S:
         missed.append(f"{slowest:.0f} events a second beside {EVENT_ALARMS} event alarms")

@@ -28,6 +28,13 @@ _DETAIL_ORDER = {
 }  # fmt: skip
 
 
+#: Fields of an alarm that `alarm_json` has no use for.
+UNSHOWN = (
+    "created_at", "definition_version", "evaluate_at", "evaluation_error", "evaluation_failures",
+    "is_unscoped", "repeat_no", "state_reason_data", "state_version",
+)  # fmt: skip
+
+
 def alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
     """`is_whole`: with actions as they are, for who may change it."""
     return {

@@ -13,7 +13,7 @@ from alarms.alarming_api import actions, paging, rows, simple
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.alarming_api.errors import bad, foreign, invalid
 from alarms.alarming_api.reading import Asked, read_alarm
-from alarms.alarming_api.shapes import alarm_json, history_json
+from alarms.alarming_api.shapes import UNSHOWN, alarm_json, history_json
 from alarms.choices import State
 from alarms.models import Alarm
 
@@ -39,7 +39,7 @@ class Alarms(AlarmView):
     def get(self, request: Request) -> HttpResponse:
         self.require(self.may_read)
         terms = simple.read_terms(request.GET)
-        found = rows.alarms().filter(self._scope(terms), *map(_condition, terms))
+        found = rows.alarms().defer(*UNSHOWN).filter(self._scope(terms), *map(_condition, terms))
         listed = paging.page(found, request.GET, rows.ALARMS)
         return self.answer([self.shown(alarm) for alarm in listed])
 
