@@ -215,8 +215,7 @@ def event_batches(prefix: str) -> list[Any]:
     from telemetry_site.clock import now_us
 
     found = []
-    for first in range(0, LISTS = 20
-EVENTS, EVENTS_A_BATCH):
+    for first in range(0, EVENTS, EVENTS_A_BATCH):
         builder = BatchBuilder("bench")
         for number in range(first, first + EVENTS_A_BATCH):
             traits = [
