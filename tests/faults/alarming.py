@@ -26,17 +26,36 @@ PERIOD_S = 6.0
 #: So that a short test sees many transitions, and a killed notifier's lease ends soon.
 HASTE = {
     "TELEMETRY_EVALUATION_TICK": "1",
+    "TELEMETRY_EVALUATION_INTERVAL": "1",
     "TELEMETRY_WEBHOOK_ALLOW": "127.0.0.0/8",
     "TELEMETRY_NOTIFIER_LEASE": "5",
 }
+#: One of each type that looks at samples, in turn; each looks at the last two seconds or so.
 MAKE_ALARMS = """
 import json
 from alarms import lifecycle
+over = dict(comparison_operator="gt", threshold=50.0)
+part = dict(over, metric="load", resource_id=None, aggregation_method="last", granularity=1)
+def last(name):
+    return "gnocchi_resources_threshold", part | dict(resource_id=name)
+def group(name):
+    rule = dict(part, query=json.dumps({{"=": {{"original_resource_id": name}}}}))
+    del rule["resource_id"]
+    return "gnocchi_aggregation_by_resources_threshold", rule
+def classic(name):
+    query = [dict(field="resource_id", op="eq", value=name, type="string")]
+    return "threshold", dict(over, meter_name="load", statistic="max", period=1, query=query)
+def promql(name):
+    query = f'last_over_time(load{{{{resource_id="{{name}}"}}}}[2s])'
+    return "prometheus", dict(over, query=query)
+def composite(name):
+    parts = [rule | dict(type=kind) for kind, rule in (last(name), promql(name))]
+    return "composite", {{"or": parts}}
+kinds = (last, group, classic, promql, composite)
 for number, url in enumerate(json.loads({urls!r})):
-    rule = dict(metric="load", resource_id=f"flip-{{number}}", aggregation_method="last",
-                comparison_operator="gt", threshold=50.0, granularity=1)
-    fields = dict(name=f"flip {{number}}", type="gnocchi_resources_threshold", rule=rule,
-                  alarm_actions=[url], ok_actions=[url])
+    kind, rule = kinds[number % len(kinds)](f"flip-{{number}}")
+    fields = dict(name=f"flip {{number}}", type=kind, rule=rule, alarm_actions=[url],
+                  ok_actions=[url])
     lifecycle.create(lifecycle.check(fields), "p1", "")
 """
 
