@@ -22,14 +22,17 @@ SHARD_SIZE = 10_000
 REST_MINUTES = (1, 60)
 
 #: An alarm is due at the multiples of its interval. A granularity that is none (a row written by
-#: hand) must not stop the others, hence the CASE. Event alarms are never due.
+#: hand) must not stop the others, hence the CASE. Event alarms are never due. One that is due later
+#: than it can be by itself was given its time by a clock that has been put back since: it is due.
 _CLAIM = """
 WITH due AS (
-    SELECT id, evaluate_at AS was_due,
+    SELECT id, least(evaluate_at, now()) AS was_due,
            greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(length) = 'number'
                     THEN (length#>>'{}')::numeric ELSE %(interval)s END)) AS every
     FROM alarms_alarm, coalesce(rule->'granularity', rule->'period') AS length
-    WHERE enabled AND evaluate_at <= now() AND type <> 'event'
+    WHERE enabled AND type <> 'event' AND (evaluate_at <= now() OR evaluate_at > now()
+          + greatest(%(tick)s, %(interval)s) * interval '1 second'
+          + CASE WHEN evaluation_failures > 0 THEN %(rest)s ELSE 0 END * interval '1 minute')
     ORDER BY evaluate_at LIMIT %(limit)s
     FOR NO KEY UPDATE OF alarms_alarm SKIP LOCKED)
 UPDATE alarms_alarm AS alarm
@@ -97,6 +100,7 @@ def claim() -> list[Claimed]:
     wanted = {
         "tick": settings.TELEMETRY_EVALUATION_TICK,
         "interval": settings.TELEMETRY_EVALUATION_INTERVAL,
+        "rest": REST_MINUTES[1],
         "limit": SHARD_SIZE,
     }
     with transaction.atomic(), connection.cursor() as cursor:

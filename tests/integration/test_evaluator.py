@@ -239,6 +239,24 @@ class TestSharing:
         assert evaluate_due() == 1
         assert Notification.objects.filter(alarm_id=alarm.pk).count() == 1
 
+    def test_a_clock_that_was_put_back_silences_nobody(self) -> None:
+        alarm = make_alarm(threshold(granularity=20))
+        Alarm.objects.update(evaluate_at=Now() + timedelta(hours=2))
+        assert evaluate_due() == 1
+        alarm.refresh_from_db()
+        assert alarm.evaluate_at - now() <= timedelta(seconds=20)
+
+    @pytest.mark.parametrize(
+        ("failures", "minutes", "due"), [(0, 0.9, 0), (3, 60.5, 0), (3, 62, 1)]
+    )
+    def test_one_that_waits_as_long_as_it_may_is_not_taken_for_that(
+        self, failures: int, minutes: float, due: int
+    ) -> None:
+        make_alarm()
+        later = Now() + timedelta(minutes=minutes)
+        Alarm.objects.update(evaluate_at=later, evaluation_failures=failures)
+        assert evaluate_due() == due
+
     def test_several_evaluators_decide_each_alarm_once(self) -> None:
         store(95.0)
         alarms = [make_alarm(name=f"a{n}", alarm_actions=["log://"]) for n in range(200)]
