@@ -120,17 +120,21 @@ def key(alarm_id: uuid.UUID, state_version: int, action_no: int, repeat_no: int)
 
 
 def destination(url: str) -> str:
-    """What shares a connection limit and a breaker: ``http://host:port``, or just the scheme.
+    """What shares a connection limit and a breaker: ``http://host:port``, ``mailto:domain``, or
+    just the scheme.
 
     Any text gets an answer: what is no URL at all is found out when it is to be sent.
     """
     try:
         parts = urlsplit(url)
-        port = parts.port or PORTS.get(parts.scheme)
+        scheme = parts.scheme.rpartition("+")[2]  # trust+https, slack+https: the same receiver
+        port = parts.port or PORTS.get(scheme)
         host = parts.hostname or ""
     except ValueError:
         return "unreadable"
-    return f"{parts.scheme}://{host}:{port}"[:300] if port else parts.scheme[:300]
+    if scheme == "mailto":
+        return f"mailto:{parts.path.rpartition('@')[2].lower()}"[:300]
+    return f"{scheme}://{host}:{port}"[:300] if port else parts.scheme[:300]
 
 
 def _contents(
@@ -155,4 +159,5 @@ def _contents(
         "url": url,
         "destination": destination(url),
         "body": json.dumps(body, allow_nan=False),
+        "template": (getattr(alarm, "policy", None) or {}).get("template"),
     }

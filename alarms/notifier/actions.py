@@ -7,29 +7,34 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from alarms.errors import ActionError
-from alarms.notifier import http, log, unsent
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome
+from alarms.notifier.schemes import chat, http, log, mail, test, unsent
 
 TRUST = "trust+"
 
 
 class Scheme(NamedTuple):
     """`check(url, project_id, is_admin)` raises `ActionError`; `send` never raises for what the
-    other side does."""
+    other side does; where it is not enabled, it is as if it weren't known."""
 
     check: Callable[[str, str | None, bool], None]
     send: Callable[[Message], Outcome]
     for_admins: bool = False
+    is_enabled: Callable[[], bool] = lambda: True
 
 
 _HTTP = Scheme(http.check, http.send)
+_CHAT = Scheme(chat.check, chat.send, is_enabled=chat.is_enabled)
 _UNSENT = Scheme(unsent.check, unsent.send)
 SCHEMES: dict[str, Scheme] = {
     "http": _HTTP,
     "https": _HTTP,
     "log": Scheme(log.check, log.send, for_admins=True),
-    "test": _UNSENT._replace(for_admins=True),
+    "test": Scheme(test.check, test.send, for_admins=True),
+    "mailto": Scheme(mail.check, mail.send, is_enabled=mail.is_enabled),
+    "slack+https": _CHAT,
+    "chat+https": _CHAT,
     "trust+http": _UNSENT,
     "trust+https": _UNSENT,
     "trust+heat": _UNSENT,
@@ -50,7 +55,7 @@ def check_form(url: str, is_admin: bool) -> None:
         raise ActionError("bad_url", f"is no URL: {error}") from error
     scheme = scheme_of(url)
     if not scheme:
-        known = ", ".join(f"{name}:" for name in SCHEMES)
+        known = ", ".join(f"{name}:" for name, one in SCHEMES.items() if one.is_enabled())
         raise ActionError("scheme", f"must begin with one of {known}")
     if SCHEMES[scheme].for_admins and not is_admin:
         raise ActionError("for_admins", f"begins with {scheme}:, which is for administrators")
@@ -73,9 +78,9 @@ def send(message: Message) -> Outcome:
 
 
 def scheme_of(url: str) -> str:
-    """A key of `SCHEMES`, or empty."""
+    """A key of `SCHEMES` that is enabled, or empty."""
     name = url.partition(":")[0].lower()
-    return name if name in SCHEMES else ""
+    return name if name in SCHEMES and SCHEMES[name].is_enabled() else ""
 
 
 def without_trust(url: str) -> str:
