@@ -76,6 +76,17 @@ def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:
     return rows
 
 
+def job(alarm: Alarm, url: str, body: dict[str, Any]) -> Notification:
+    """An unsaved row of the house's own: what is to be done because of the alarm, as a URL of
+    `alarms.notifier.actions.JOBS`."""
+    return Notification(
+        state_version=None,
+        template=None,
+        **_common(alarm, url, alarm.state, alarm.state),
+        body=json.dumps(body, allow_nan=False),
+    )
+
+
 def announce(rows: int) -> None:
     """After the commit, hint at new rows. A lost hint costs time only: the sweep finds them."""
     transaction.on_commit(lambda: hint(rows), robust=True)
@@ -150,6 +161,14 @@ def _contents(
         "reason_data": data,
     }
     return {
+        **_common(alarm, url, previous, current),
+        "body": json.dumps(body, allow_nan=False),
+        "template": (getattr(alarm, "policy", None) or {}).get("template"),
+    }
+
+
+def _common(alarm: Alarm, url: str, previous: str, current: str) -> dict[str, Any]:
+    return {
         "alarm_id": alarm.pk,
         "alarm_name": alarm.name,
         "project_id": alarm.project_id,
@@ -158,6 +177,4 @@ def _contents(
         "current": current,
         "url": url,
         "destination": destination(url),
-        "body": json.dumps(body, allow_nan=False),
-        "template": (getattr(alarm, "policy", None) or {}).get("template"),
     }

@@ -168,7 +168,7 @@ def _record(message: Message, outcome: Outcome, took_s: float) -> None:
 
 
 def _measure(message: Message, outcome: Outcome, took_s: float) -> None:
-    scheme = actions.scheme_of(message.url) or "unknown"
+    scheme = actions.kind_of(message.url) or "unknown"
     metrics.ATTEMPTS.labels(scheme, outcome.error or "delivered").inc()
     metrics.SENDING.labels(scheme).observe(took_s)
     if not outcome.error:
