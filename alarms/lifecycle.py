@@ -16,14 +16,14 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from alarms import trusting
-from alarms.choices import ACTION_FIELDS, Change, Severity, State
+from alarms import changes, trusting
+from alarms.choices import ACTION_FIELDS, HOUSE_DESTINATIONS, Change, Severity, State
 from alarms.definition import as_stored, parse_rule
 from alarms.definition.constraints import parse_constraints
 from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
 from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification
 from alarms.notifier.actions import check_action
-from alarms.outbox import cancel_pending
+from alarms.outbox import announce, cancel_pending
 from meters.api.names import flaw_of
 from telemetry_site.failpoints import failpoint
 
@@ -183,7 +183,8 @@ def delete(alarm: Alarm, user_id: str, by: Author | None = None) -> None:
             detail = {"state": alarm.state}
             author = by or Author(user_id)
             _record(alarm, Change.DELETION, author, detail, severity=alarm.severity)
-            cancel_pending(Notification.objects.filter(alarm_id=alarm.pk))
+            own = Notification.objects.filter(alarm_id=alarm.pk)
+            cancel_pending(own.exclude(destination__in=HOUSE_DESTINATIONS))
             trusting.let_go(alarm, trusting.urls_of(alarm), [])
 
 
@@ -352,7 +353,7 @@ _CHECKERS: dict[str, Any] = {
 def _record(
     alarm: Alarm, change_type: str, by: Author, detail: dict[str, Any], **more: Any
 ) -> None:
-    AlarmHistory.objects.create(
+    row = AlarmHistory.objects.create(
         alarm_id=alarm.pk,
         type=change_type,
         detail=detail,
@@ -361,3 +362,7 @@ def _record(
         user_project_id=by.project_id,
         **more,
     )
+    told = changes.rows([(alarm, row)])
+    if told:
+        Notification.objects.bulk_create(told)
+        announce(len(told))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from alarms.errors import ActionError
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome
-from alarms.notifier.schemes import chat, http, log, mail, test, trust, unsent
+from alarms.notifier.schemes import bus, chat, http, log, mail, test, trust, unsent
 
 
 class Scheme(NamedTuple):
@@ -20,6 +20,8 @@ class Scheme(NamedTuple):
     send: Callable[[Message], Outcome]
     for_admins: bool = False
     is_enabled: Callable[[], bool] = lambda: True
+    #: URLs that everybody may name though the scheme is for administrators.
+    is_open: Callable[[str], bool] = lambda url: False
 
 
 _HTTP = Scheme(http.check, http.send)
@@ -34,6 +36,7 @@ SCHEMES: dict[str, Scheme] = {
     "mailto": Scheme(mail.check, mail.send, is_enabled=mail.is_enabled),
     "slack+https": _CHAT,
     "chat+https": _CHAT,
+    "queue": Scheme(bus.check, bus.send, True, bus.is_enabled, bus.is_open),
     "trust+http": _TRUST,
     "trust+https": _TRUST,
     "trust+heat": _UNSENT,
@@ -41,7 +44,10 @@ SCHEMES: dict[str, Scheme] = {
     "zaqar": _UNSENT,
 }
 #: What the house itself puts into the outbox; nobody may write it into an alarm.
-JOBS: dict[str, Callable[[Message], Outcome]] = {trust.REMOVAL: trust.remove}
+JOBS: dict[str, Callable[[Message], Outcome]] = {
+    trust.REMOVAL: trust.remove,
+    bus.CHANGES: bus.send_change,
+}
 
 
 def check_form(url: str, is_admin: bool) -> None:
@@ -58,7 +64,7 @@ def check_form(url: str, is_admin: bool) -> None:
     if not scheme:
         known = ", ".join(f"{name}:" for name, one in SCHEMES.items() if one.is_enabled())
         raise ActionError("scheme", f"must begin with one of {known}")
-    if SCHEMES[scheme].for_admins and not is_admin:
+    if SCHEMES[scheme].for_admins and not is_admin and not SCHEMES[scheme].is_open(url):
         raise ActionError("for_admins", f"begins with {scheme}:, which is for administrators")
     if trust.is_trusting(url) and has_user:
         raise ActionError("trust_id", "may not name a trust: the URL's user part must be empty")

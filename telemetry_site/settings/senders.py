@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 #: How a secret begins that is written in base64, as Standard Webhooks has it.
 BASE64_SECRET = "whsec_"
 _MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+_BUS_SCHEMES = ("amqp", "amqps", "pyamqp", "rabbit", "redis", "rediss", "redis+socket")
 _NO_MAIL = {
     "EMAIL_HOST": "", "EMAIL_PORT": 25, "EMAIL_HOST_USER": "", "EMAIL_HOST_PASSWORD": "",
     "EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False,
@@ -99,3 +100,13 @@ def check_certificate(path: str, key_path: str) -> tuple[str, str]:
 def _file(name: str, path: str, error: Exception) -> str:
     why = error.strerror if isinstance(error, FileNotFoundError) else f"{error}"
     return f"{name} is {path}, which can't be used: {why}."
+
+
+def check_bus(url: str) -> str:
+    """Raises `ImproperlyConfigured`, which does not tell the password."""
+    if url and url.partition("://")[0] not in _BUS_SCHEMES:
+        raise ImproperlyConfigured(
+            "TELEMETRY_ALARM_BUS_URL is no bus; it looks like "
+            "amqp://user:password@host:5672/vhost or redis://:password@host:6379/0."
+        )
+    return url

@@ -20,6 +20,7 @@ from telemetry_site.settings.base import (
 )
 from telemetry_site.settings.keystone import KeystoneAccess, check_keystone, refuse_contradiction
 from telemetry_site.settings.senders import (
+    check_bus,
     check_ca_file,
     check_certificate,
     check_secrets,
@@ -93,6 +94,15 @@ TELEMETRY_WEBHOOK_CERT_FILE, TELEMETRY_WEBHOOK_KEY_FILE = check_certificate(
 )
 #: Whether actions may begin with slack+https: or chat+https:.
 TELEMETRY_CHAT_WEBHOOKS = env.bool("TELEMETRY_CHAT_WEBHOOKS", False)
+#: The bus of actions queue://NAME, on which changes of alarms are told too; empty: there is none.
+TELEMETRY_ALARM_BUS_URL = check_bus(secret("TELEMETRY_ALARM_BUS_URL"))
+TELEMETRY_ALARM_BUS_EXCHANGE = env.str("TELEMETRY_ALARM_BUS_EXCHANGE", "aodh")
+#: Changes go to `<topic>.info`; empty: they are not told.
+TELEMETRY_ALARM_BUS_TOPIC = env.str("TELEMETRY_ALARM_BUS_TOPIC", "notifications")
+#: Whether queue://NAME gets oslo's envelope around the message.
+TELEMETRY_ALARM_BUS_OSLO = env.bool("TELEMETRY_ALARM_BUS_OSLO", False)
+#: Queues that everybody may name; others are for administrators.
+TELEMETRY_ALARM_QUEUES = env.list("TELEMETRY_ALARM_QUEUES", default=[])
 #: The mail server of actions that begin with mailto:; without one there are none.
 _MAIL = mail_server(secret("EMAIL_URL"))
 EMAIL_HOST = _MAIL["EMAIL_HOST"]
