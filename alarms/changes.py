@@ -66,7 +66,5 @@ def _body(change: AlarmHistory) -> dict[str, Any]:
 
 
 def _without_trusts(detail: Mapping[str, Any]) -> dict[str, Any]:
-    urls = {
-        name: list(map(without_trust, detail[name])) for name in ACTION_FIELDS if name in detail
-    }
-    return {**detail, **urls}
+    given = [name for name in ACTION_FIELDS if name in detail]
+    return {**detail, **{name: list(map(without_trust, detail[name])) for name in given}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -68,7 +68,7 @@ class Written(NamedTuple):
 class _Sandbox(Engine):
     """Knows no libraries but ours, and finds no files."""
 
-    default_builtins: list[str] = []
+    default_builtins: ClassVar[list[str]] = []
 
 
 @cache

@@ -13,12 +13,13 @@ from kombu import Connection, Exchange, Queue
 from alarms import lifecycle, outbox
 from alarms.choices import Delivery, State
 from alarms.errors import DefinitionError
+from alarms.evaluator.cycle import evaluate_due
 from alarms.models import Alarm, Notification
 from alarms.notifier.delivery import send_due
 from telemetry_site.auth.principal import Principal
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.rabbitmq import RabbitNode
-from tests.support.alarms import make_alarm, threshold
+from tests.support.alarms import make_alarm, store, threshold
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,9 +114,6 @@ def test_each_change_is_told_in_its_order(read: Read) -> None:
 
 @pytest.mark.rabbitmq
 def test_the_evaluators_transitions_are_told_too(rabbit: Read) -> None:
-    from alarms.evaluator.cycle import evaluate_due
-    from tests.support.alarms import store
-
     store(95.0, project_id="p1")
     make_alarm(threshold())
     assert send_due() == 1
@@ -126,6 +124,7 @@ def test_the_evaluators_transitions_are_told_too(rabbit: Read) -> None:
     assert json.loads(told[1]["payload"]["detail"])["state"] == "alarm"
 
 
+@pytest.mark.rabbitmq
 def test_a_bus_that_is_away_loses_nothing(
     broker: EmbeddedValkey, rabbitmq: RabbitNode, settings: Any
 ) -> None:
@@ -176,5 +175,5 @@ def test_tenants_do_not_see_what_the_house_has_to_do(settings: Any, broker: Embe
     make_alarm(project_id="p1")
     row = Notification.objects.get()
     assert row.destination == "bus"
-    tenant = Principal(None, projects={"p1": "writer"})
+    tenant = Principal("u1", "u1", roles={"p1": "member"})
     assert not Notification.objects.scope(tenant).exists()

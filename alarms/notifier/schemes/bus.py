@@ -1,7 +1,7 @@
 """The operator's bus: actions ``queue://NAME``, and the changes of alarms as OpenStack tells them.
 
-Both go to one durable topic exchange, each to the queue of its routing key's name, which is declared
-first: so what nobody has asked for yet waits there. On RabbitMQ the broker confirms each message.
+Both go to one durable topic exchange, each to the queue of its routing key's name, which is
+declared first: so what nobody has asked for yet waits there. RabbitMQ confirms each message.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_enabled() -> bool:
 def is_open(url: str) -> bool:
     """Whether the operator lets everybody name this queue."""
     found = _QUEUE.fullmatch(url)
-    return bool(found) and found[1] in settings.TELEMETRY_ALARM_QUEUES
+    return found is not None and found[1] in settings.TELEMETRY_ALARM_QUEUES
 
 
 def check(url: str, project_id: str | None, is_admin: bool) -> None:

@@ -120,14 +120,13 @@ def _hand_over(mail: EmailMessage) -> dict[str, tuple[int, bytes]]:
     Django's own way to send looks at the answer only where all are refused.
     """
     backend = EmailBackend(timeout=settings.EMAIL_TIMEOUT)
+    text = mail.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
     try:
         backend.open()
-        refused: dict[str, tuple[int, bytes]] = backend.connection.sendmail(
-            parseaddr(mail.from_email)[1], mail.to, mail.message().as_bytes(linesep="\r\n")
-        )
+        assert backend.connection is not None  # it raises where it can't
+        return backend.connection.sendmail(parseaddr(mail.from_email)[1], mail.to, text)
     finally:
         backend.close()
-    return refused
 
 
 def _of_refusals(refused: dict[str, tuple[int, bytes]]) -> Outcome:
