@@ -59,6 +59,9 @@ class Delivery(TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
+#: Destinations of what the house itself has to do because of an alarm: the outbox takes it there,
+#: tenants are not shown it, and no deletion of the alarm cancels it.
+HOUSE_DESTINATIONS = ("remove-trust", "bus")
 #: State → the field with the actions that fire when an alarm gets there.
 ACTIONS_OF_STATE: dict[str, str] = {
     State.OK: "ok_actions",

@@ -48,6 +48,15 @@ class ActionError(AlarmingError):
         self.detail = detail
 
 
+class TemplateError(AlarmingError):
+    """A template that could not be expanded; `line` counts from 1, None: of no line alone."""
+
+    def __init__(self, detail: str, line: int | None = None) -> None:
+        super().__init__(f"line {line}: {detail}" if line else detail)
+        self.detail = detail
+        self.line = line
+
+
 #: What one alarm's rule may make of its evaluation, faults of our own included: it is noted on the
 #: alarm, and the others go on (E6).
 OF_ONE_ALARM = (

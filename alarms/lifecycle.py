@@ -16,13 +16,14 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from alarms.choices import ACTION_FIELDS, Change, Severity, State
+from alarms import changes, trusting
+from alarms.choices import ACTION_FIELDS, HOUSE_DESTINATIONS, Change, Severity, State
 from alarms.definition import as_stored, parse_rule
 from alarms.definition.constraints import parse_constraints
 from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
 from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification
 from alarms.notifier.actions import check_action
-from alarms.outbox import cancel_pending
+from alarms.outbox import announce, cancel_pending
 from meters.api.names import flaw_of
 from telemetry_site.failpoints import failpoint
 
@@ -126,9 +127,12 @@ def change(
                 f"Somebody has changed the alarm meanwhile: its definition_version is "
                 f"{current.definition_version}, not {version}. Read it again, then change it."
             )
+        fields = trusting.reattached(current, fields)
         changed = {name: value for name, value in fields.items() if getattr(current, name) != value}
         if changed:
+            before = trusting.urls_of(current)
             _write_definition(current, changed, author)
+            trusting.let_go(current, before, trusting.urls_of(current))
     return current
 
 
@@ -179,7 +183,9 @@ def delete(alarm: Alarm, user_id: str, by: Author | None = None) -> None:
             detail = {"state": alarm.state}
             author = by or Author(user_id)
             _record(alarm, Change.DELETION, author, detail, severity=alarm.severity)
-            cancel_pending(Notification.objects.filter(alarm_id=alarm.pk))
+            own = Notification.objects.filter(alarm_id=alarm.pk)
+            cancel_pending(own.exclude(destination__in=HOUSE_DESTINATIONS))
+            trusting.let_go(alarm, trusting.urls_of(alarm), [])
 
 
 def set_state(
@@ -230,27 +236,33 @@ def check(fields: Mapping[str, Any]) -> dict[str, Any]:
     return known | {"rule": as_stored(rule)}
 
 
-def check_actions(fields: Mapping[str, Any], project_id: str | None, is_admin: bool) -> None:
+def check_actions(
+    fields: Mapping[str, Any], project_id: str | None, is_admin: bool, alarm: Alarm | None = None
+) -> None:
     """Raises `DefinitionError` for the first of `action_faults`."""
-    for name, place, words in action_faults(fields, project_id, is_admin):
+    for name, place, words in action_faults(fields, project_id, is_admin, alarm):
         raise DefinitionError(f"{name}[{place}]", words)
 
 
 def action_faults(
-    fields: Mapping[str, Any], project_id: str | None, is_admin: bool
+    fields: Mapping[str, Any], project_id: str | None, is_admin: bool, alarm: Alarm | None = None
 ) -> Iterator[tuple[str, int, str]]:
     """(field, position, sentence) of actions among `fields` to which messages for an alarm of this
     project may not be sent.
 
     Asked whenever somebody writes an alarm by hand. Names are looked up for it, for a while all
-    together, so that nobody's slow name server holds a thread for long; then it ends.
+    together, so that nobody's slow name server holds a thread for long; then it ends. What `alarm`
+    has a trust for stays as it is.
     """
+    trusted = trusting.stored_urls(alarm)
     deadline = time.monotonic() + LOOK_UP_S
     for name in ACTION_FIELDS:
         for place, url in enumerate(fields.get(name, ())):
             if time.monotonic() >= deadline:
                 yield name, place, "could not be looked up in time"
                 return
+            if url in trusted:
+                continue
             try:
                 check_action(url, project_id, is_admin)
             except ActionError as error:
@@ -341,7 +353,7 @@ _CHECKERS: dict[str, Any] = {
 def _record(
     alarm: Alarm, change_type: str, by: Author, detail: dict[str, Any], **more: Any
 ) -> None:
-    AlarmHistory.objects.create(
+    row = AlarmHistory.objects.create(
         alarm_id=alarm.pk,
         type=change_type,
         detail=detail,
@@ -350,3 +362,7 @@ def _record(
         user_project_id=by.project_id,
         **more,
     )
+    told = changes.rows([(alarm, row)])
+    if told:
+        Notification.objects.bulk_create(told)
+        announce(len(told))

@@ -76,6 +76,17 @@ def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:
     return rows
 
 
+def job(alarm: Alarm, url: str, body: dict[str, Any]) -> Notification:
+    """An unsaved row of the house's own: what is to be done because of the alarm, as a URL of
+    `alarms.notifier.actions.JOBS`."""
+    return Notification(
+        state_version=None,
+        template=None,
+        **_common(alarm, url, alarm.state, alarm.state),
+        body=json.dumps(body, allow_nan=False),
+    )
+
+
 def announce(rows: int) -> None:
     """After the commit, hint at new rows. A lost hint costs time only: the sweep finds them."""
     transaction.on_commit(lambda: hint(rows), robust=True)
@@ -120,17 +131,21 @@ def key(alarm_id: uuid.UUID, state_version: int, action_no: int, repeat_no: int)
 
 
 def destination(url: str) -> str:
-    """What shares a connection limit and a breaker: ``http://host:port``, or just the scheme.
+    """What shares a connection limit and a breaker: ``http://host:port``, ``mailto:domain``, or
+    just the scheme.
 
     Any text gets an answer: what is no URL at all is found out when it is to be sent.
     """
     try:
         parts = urlsplit(url)
-        port = parts.port or PORTS.get(parts.scheme)
+        scheme = parts.scheme.rpartition("+")[2]  # trust+https, slack+https: the same receiver
+        port = parts.port or PORTS.get(scheme)
         host = parts.hostname or ""
     except ValueError:
         return "unreadable"
-    return f"{parts.scheme}://{host}:{port}"[:300] if port else parts.scheme[:300]
+    if scheme == "mailto":
+        return f"mailto:{parts.path.rpartition('@')[2].lower()}"[:300]
+    return f"{scheme}://{host}:{port}"[:300] if port else parts.scheme[:300]
 
 
 def _contents(
@@ -146,6 +161,14 @@ def _contents(
         "reason_data": data,
     }
     return {
+        **_common(alarm, url, previous, current),
+        "body": json.dumps(body, allow_nan=False),
+        "template": (getattr(alarm, "policy", None) or {}).get("template"),
+    }
+
+
+def _common(alarm: Alarm, url: str, previous: str, current: str) -> dict[str, Any]:
+    return {
         "alarm_id": alarm.pk,
         "alarm_name": alarm.name,
         "project_id": alarm.project_id,
@@ -154,5 +177,4 @@ def _contents(
         "current": current,
         "url": url,
         "destination": destination(url),
-        "body": json.dumps(body, allow_nan=False),
     }

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
+from alarms.choices import HOUSE_DESTINATIONS
+
 if TYPE_CHECKING:
     from alarms.models import Notification  # noqa: F401 - named in a string
     from telemetry_site.auth.principal import Principal
@@ -20,5 +22,8 @@ class ProjectQuerySet(models.QuerySet):  # type: ignore[type-arg]
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def scope(self, principal: Principal) -> Self:
-        """Those of the principal's projects' alarms."""
-        return self if principal.is_admin else self.filter(project_id__in=principal.projects)
+        """Those of the principal's projects' alarms, without what the house has to do for them."""
+        if principal.is_admin:
+            return self
+        own = self.filter(project_id__in=principal.projects)
+        return own.exclude(destination__in=HOUSE_DESTINATIONS)

@@ -43,11 +43,12 @@ def broker_errors() -> tuple[type[Exception], ...]:
     kombu makes one error of most of them, but lets the transport's own through where a message is
     sent or settled on a connection that is already open.
     """
-    return _errors_of(settings.BROKER_URL)
+    return errors_of(settings.BROKER_URL)
 
 
 @cache
-def _errors_of(url: str) -> tuple[type[Exception], ...]:
+def errors_of(url: str) -> tuple[type[Exception], ...]:
+    """The same of any broker."""
     connection = Connection(url)  # opens nothing
     return (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
 

@@ -27,6 +27,7 @@ from meters.api.bodies import check_depth
 from meters.api.params import is_uuid
 from meters.metric_api import accept, addresses
 from meters.metric_api.base import MetricView, Negotiation
+from telemetry_site.auth import tokens
 from telemetry_site.auth.principal import Scope
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -73,6 +74,12 @@ class AlarmingView(MetricView):
     @property
     def author(self) -> Author:
         return Author(self.caller.user_id, self.caller.project_id)
+
+    @property
+    def keystone_token(self) -> str:
+        """The caller's own, or an empty text where none of Keystone's was brought."""
+        given = self.request.META.get("HTTP_X_AUTH_TOKEN", "").strip()
+        return "" if given.startswith(tokens.PREFIX) else given
 
     @property
     def own_project(self) -> str | None:

@@ -16,6 +16,8 @@ from django.http import JsonResponse
 from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
 from alarms.models import Alarm
 from meters.metric_api import errors as shared
+from telemetry_site.auth.keystone import KeystoneError
+from telemetry_site.auth.trusts import TrustRefusedError
 
 UNAUTHORIZED = "RBAC Authorization Failed"
 NO_ALARM = "Alarm ID not found"
@@ -93,6 +95,10 @@ def translate(exc: Exception) -> Fault | None:
             return Fault(409, str(exc))
         case ActionError():
             return bad(str(exc))
+        case TrustRefusedError():
+            return bad(str(exc))
+        case KeystoneError():
+            return Fault(503, str(exc))
         case Alarm.DoesNotExist():
             return not_found()
     known = shared.translate(exc)

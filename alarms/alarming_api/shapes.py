@@ -11,7 +11,7 @@ from alarms.choices import ACTION_FIELDS, Type
 from alarms.definition import PARTS, RULES
 from alarms.definition.constraints import TimeConstraint
 from alarms.models import Alarm, AlarmHistory
-from alarms.notifier.actions import without_trust
+from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
 
 _COMMON = (

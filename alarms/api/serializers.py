@@ -7,6 +7,7 @@ serializers of a definition describe it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from alarms.definition import RULES, parse_rule
 from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
 from alarms.models import Alarm, AlarmHistory, Notification, NotificationAttempt
+from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
 from meters.api.params import moment
 from meters.api.serializers import NameField, StrictSerializer
@@ -124,13 +126,14 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
     def to_representation(self, instance: Alarm) -> dict[str, Any]:
         alarm = super().to_representation(instance)
         whole = may_edit(self.context["view"].principal, instance.project_id)
-        return alarm if whole else veil(alarm)
+        return with_urls(alarm, without_trust if whole else shown)
 
 
-def veil(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with the actions among them as they are shown to people who may not edit."""
+def with_urls(fields: dict[str, Any], as_shown: Callable[[str], str]) -> dict[str, Any]:
+    """The fields with the actions among them as they are shown: without trusts to people who may
+    edit, and to others only where they lead."""
     actions = {
-        name: [shown(url) for url in fields[name]] for name in ACTION_FIELDS if name in fields
+        name: [as_shown(url) for url in fields[name]] for name in ACTION_FIELDS if name in fields
     }
     return fields | actions
 
@@ -150,9 +153,8 @@ class HistorySerializer(serializers.ModelSerializer[AlarmHistory]):
 
     def to_representation(self, instance: AlarmHistory) -> dict[str, Any]:
         row = super().to_representation(instance)
-        if not may_edit(self.context["view"].principal, instance.project_id):
-            row["detail"] = veil(row["detail"])
-        return row
+        whole = may_edit(self.context["view"].principal, instance.project_id)
+        return row | {"detail": with_urls(row["detail"], without_trust if whole else shown)}
 
 
 class StateSerializer(serializers.ModelSerializer[Alarm]):

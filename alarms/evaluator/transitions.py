@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from alarms import outbox
+from alarms import changes, outbox
 from alarms.choices import Change
 from alarms.evaluator import metrics
 from alarms.evaluator.claims import Claimed
@@ -95,7 +95,9 @@ def _record(fired: Sequence[Decision], alarms: dict[UUID, Alarm]) -> None:
         assert verdict is not None
         alarm = alarms[claimed.id]
         if verdict.changed:
-            history.append(history_row(alarm, claimed.state, verdict))
+            row = history_row(alarm, claimed.state, verdict)
+            history.append(row)
+            messages += changes.rows([(alarm, row)])
         messages += outbox.messages(alarm, claimed.state, verdict.reason, verdict.reason_data)
     copy_in(history)
     copy_in(messages)

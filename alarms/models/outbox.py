@@ -36,6 +36,8 @@ class Notification(models.Model):
     destination = models.CharField(max_length=300)
     #: The bytes that are sent, as text: aodh's body (alarms.md 4.3).
     body = models.TextField()
+    #: The alarm's own {subject, body} for people, where it has one (`alarms.notifier.templates`).
+    template = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     status = models.CharField(max_length=16, choices=Delivery.choices, default=Delivery.PENDING)

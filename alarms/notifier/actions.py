@@ -7,34 +7,46 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from alarms.errors import ActionError
-from alarms.notifier import http, log, unsent
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome
-
-TRUST = "trust+"
+from alarms.notifier.schemes import bus, chat, http, log, mail, test, trust, unsent
 
 
 class Scheme(NamedTuple):
     """`check(url, project_id, is_admin)` raises `ActionError`; `send` never raises for what the
-    other side does."""
+    other side does; where it is not enabled, it is as if it weren't known."""
 
     check: Callable[[str, str | None, bool], None]
     send: Callable[[Message], Outcome]
     for_admins: bool = False
+    is_enabled: Callable[[], bool] = lambda: True
+    #: URLs that everybody may name though the scheme is for administrators.
+    is_open: Callable[[str], bool] = lambda url: False
 
 
 _HTTP = Scheme(http.check, http.send)
+_CHAT = Scheme(chat.check, chat.send, is_enabled=chat.is_enabled)
+_TRUST = Scheme(trust.check, trust.send)
 _UNSENT = Scheme(unsent.check, unsent.send)
 SCHEMES: dict[str, Scheme] = {
     "http": _HTTP,
     "https": _HTTP,
     "log": Scheme(log.check, log.send, for_admins=True),
-    "test": _UNSENT._replace(for_admins=True),
-    "trust+http": _UNSENT,
-    "trust+https": _UNSENT,
+    "test": Scheme(test.check, test.send, for_admins=True),
+    "mailto": Scheme(mail.check, mail.send, is_enabled=mail.is_enabled),
+    "slack+https": _CHAT,
+    "chat+https": _CHAT,
+    "queue": Scheme(bus.check, bus.send, True, bus.is_enabled, bus.is_open),
+    "trust+http": _TRUST,
+    "trust+https": _TRUST,
     "trust+heat": _UNSENT,
     "trust+zaqar": _UNSENT,
     "zaqar": _UNSENT,
+}
+#: What the house itself puts into the outbox; nobody may write it into an alarm.
+JOBS: dict[str, Callable[[Message], Outcome]] = {
+    trust.REMOVAL: trust.remove,
+    bus.CHANGES: bus.send_change,
 }
 
 
@@ -50,11 +62,11 @@ def check_form(url: str, is_admin: bool) -> None:
         raise ActionError("bad_url", f"is no URL: {error}") from error
     scheme = scheme_of(url)
     if not scheme:
-        known = ", ".join(f"{name}:" for name in SCHEMES)
+        known = ", ".join(f"{name}:" for name, one in SCHEMES.items() if one.is_enabled())
         raise ActionError("scheme", f"must begin with one of {known}")
-    if SCHEMES[scheme].for_admins and not is_admin:
+    if SCHEMES[scheme].for_admins and not is_admin and not SCHEMES[scheme].is_open(url):
         raise ActionError("for_admins", f"begins with {scheme}:, which is for administrators")
-    if scheme.startswith(TRUST) and has_user:
+    if trust.is_trusting(url) and has_user:
         raise ActionError("trust_id", "may not name a trust: the URL's user part must be empty")
 
 
@@ -68,20 +80,19 @@ def check_action(url: str, project_id: str | None, is_admin: bool) -> None:
 
 
 def send(message: Message) -> Outcome:
-    scheme = scheme_of(message.url)
-    return SCHEMES[scheme].send(message) if scheme else Outcome("scheme", is_final=True)
+    name = kind_of(message.url)
+    if name in JOBS:
+        return JOBS[name](message)
+    return SCHEMES[name].send(message) if name else Outcome("scheme", is_final=True)
+
+
+def kind_of(url: str) -> str:
+    """The key of `JOBS` or that of `SCHEMES`, or empty."""
+    name = url.partition(":")[0]
+    return name if name in JOBS else scheme_of(url)
 
 
 def scheme_of(url: str) -> str:
-    """A key of `SCHEMES`, or empty."""
+    """A key of `SCHEMES` that is enabled, or empty."""
     name = url.partition(":")[0].lower()
-    return name if name in SCHEMES else ""
-
-
-def without_trust(url: str) -> str:
-    """The URL without the trust that we keep in it for our own use."""
-    if not url.lower().startswith(TRUST) or "@" not in url:
-        return url
-    scheme, _, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+    return name if name in SCHEMES and SCHEMES[name].is_enabled() else ""

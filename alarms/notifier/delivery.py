@@ -79,7 +79,7 @@ begun AS (
     INSERT INTO alarms_notificationattempt (notification_id, number, started_at, error, answer)
     SELECT id, attempts, now(), '', '' FROM claimed)
 SELECT id, alarm_id, alarm_name, project_id, severity, previous, current, url, destination, body,
-       is_test, attempts, failures, lease_token, created_at, retrying_since, now()
+       is_test, attempts, failures, lease_token, created_at, retrying_since, now(), template
 FROM claimed
 """
 
@@ -170,7 +170,7 @@ def _record(message: Message, outcome: Outcome, took_s: float) -> None:
 
 
 def _measure(message: Message, outcome: Outcome, took_s: float) -> None:
-    scheme = actions.scheme_of(message.url) or "unknown"
+    scheme = actions.kind_of(message.url) or "unknown"
     metrics.ATTEMPTS.labels(scheme, outcome.error or "delivered").inc()
     metrics.SENDING.labels(scheme).observe(took_s)
     if not outcome.error:

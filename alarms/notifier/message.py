@@ -7,7 +7,7 @@ from uuid import UUID
 
 class Message(NamedTuple):
     """A claimed row of the outbox, as a scheme sends it. `attempt` counts from 1; `token` is the
-    lease's; `now` is the database's clock at the claim."""
+    lease's; `now` is the database's clock at the claim; `template` is the alarm's own, as JSON."""
 
     id: UUID
     alarm_id: UUID
@@ -26,3 +26,4 @@ class Message(NamedTuple):
     created_at: datetime
     retrying_since: datetime
     now: datetime
+    template: str | None = None

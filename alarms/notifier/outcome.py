@@ -13,6 +13,8 @@ WAITS = (5, 15, 60, 300, 900, 3600)
 #: After so long it is given up.
 PATIENCE = timedelta(hours=24)
 LONGEST_RETRY_AFTER_S = 3600.0
+#: Characters of an answer that are kept.
+SHOWN_ANSWER = 1000
 _COME_BACK = frozenset({408, 425, 429})
 
 

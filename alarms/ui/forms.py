@@ -20,6 +20,7 @@ from alarms.definition import parse_rule
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import is_uuid
 from alarms.models import Alarm
+from alarms.notifier.schemes.trust import without_trust
 from alarms.ui.filters import to_lines, to_search
 from meters.models import Metric, Resource
 from telemetry_site.auth.principal import Principal
@@ -119,8 +120,11 @@ class AlarmForm:
             self._add("project", "You may make no alarms in this project.")
         return asked or None
 
-    def check_actions(self, project_id: str | None, is_admin: bool) -> None:
-        for name, place, words in lifecycle.action_faults(self._actions(), project_id, is_admin):
+    def check_actions(
+        self, project_id: str | None, is_admin: bool, alarm: Alarm | None = None
+    ) -> None:
+        faults = lifecycle.action_faults(self._actions(), project_id, is_admin, alarm)
+        for name, place, words in faults:
             self._add(name, f"Line {place + 1}: {words}.")
 
     def fail(self, error: DefinitionError) -> None:
@@ -183,7 +187,7 @@ def of_alarm(alarm: Alarm) -> AlarmForm:
     values = BLANK | {name: _typed(value) for name, value in rule.items()}
     values |= {name: str(getattr(alarm, name)) for name in ("name", "description", "severity")}
     values |= {name: "on" if getattr(alarm, name) else "" for name in FLAGS}
-    values |= {name: "\n".join(getattr(alarm, name)) for name in ACTION_FIELDS}
+    values |= {name: "\n".join(map(without_trust, getattr(alarm, name))) for name in ACTION_FIELDS}
     values |= {"type": alarm.type, "project": alarm.project_id or ""}
     values |= {"version": str(alarm.definition_version)}
     return AlarmForm(values | {"query": to_lines(values["query"])})

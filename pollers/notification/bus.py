@@ -119,7 +119,7 @@ def _whole_urls(pieces: list[str]) -> list[str]:
     return urls
 
 
-class _Declarer:
+class Declarer:
     """Tries one thing after the other; a refusal closes the channel, so the next gets a new one."""
 
     def __init__(self, connection: Connection) -> None:
@@ -153,7 +153,7 @@ class _Declarer:
 def declare(connection: Connection, layout: Layout) -> tuple[list[Queue], list[str]]:
     """Declare everything; ([queues to consume], [what is not as configured, in words])."""
     said: list[str] = []
-    declarer = _Declarer(connection)
+    declarer = Declarer(connection)
     exchanges = [
         name
         for name in layout.exchanges
@@ -166,12 +166,13 @@ def declare(connection: Connection, layout: Layout) -> tuple[list[Queue], list[s
     ]
     for queue in queues:
         for name in exchanges:
-            refusal = declarer.refusal(partial(_bind, queue, name))
+            refusal = declarer.refusal(partial(bind, queue, name))
             if refusal:
                 said.append(f"queue {queue.name} is not bound to {name}: {refusal}")
     declarer.close()
     return queues, said
 
 
-def _bind(queue: Queue, exchange: str, channel: Any) -> None:
+def bind(queue: Queue, exchange: str, channel: Any) -> None:
+    """By the queue's own name."""
     queue.bind_to(exchange=exchange, routing_key=queue.name, channel=channel)

@@ -128,6 +128,7 @@ class Keystone:
 
     def __init__(self, access: KeystoneAccess) -> None:
         self._gate = Gate()
+        self._access, self._base = access, access.auth_url
         self._url = f"{access.auth_url}/auth/tokens?nocatalog"
         service_user = _ServiceUser(
             self._gate, auth_url=access.auth_url, username=access.username,
@@ -168,6 +169,43 @@ class Keystone:
         """The service user's, for another service of the same cloud. Raises `KeystoneError`."""
         try:
             return str(self._session.get_token())
+        except ClientException as error:
+            raise KeystoneError(_trouble_of(error)[0]) from None
+
+    def request(self, method: str, path: str, token: str = "", body: Any = None) -> Response:
+        """Ask for something else, as the service user or the owner of the token; `path` follows
+        /v3. Of `/auth/tokens` that is the token itself.
+
+        Raises `KeystoneError` where there is no answer, or one of status 500 and above.
+        """
+        headers = {"X-Auth-Token": token, "X-Subject-Token": token} if token else {}
+        try:
+            answer: Response = self._session.request(
+                f"{self._base}{path}", method, json=body, authenticated=not token,
+                headers={"Accept": "application/json", **headers}, raise_exc=False, log=False,
+            )  # fmt: skip
+        except ClientException as error:
+            raise KeystoneError(_trouble_of(error)[0]) from None
+        if answer.status_code >= 500:
+            raise KeystoneError(NO_ANSWER)
+        return answer
+
+    def own_id(self) -> str:
+        """The service user's. Raises `KeystoneError`."""
+        try:
+            return str(self._session.get_user_id())
+        except ClientException as error:
+            raise KeystoneError(_trouble_of(error)[0]) from None
+
+    def token_of_trust(self, trust_id: str) -> str:
+        """One by which the service user is the trustor. Raises `KeystoneError`."""
+        access = self._access
+        login = Password(
+            auth_url=access.auth_url, username=access.username, password=access.password,
+            user_domain_name=access.user_domain_name, trust_id=trust_id, include_catalog=False,
+        )  # fmt: skip
+        try:
+            return str(self._session.get_token(login))
         except ClientException as error:
             raise KeystoneError(_trouble_of(error)[0]) from None
 

@@ -13,6 +13,8 @@ from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import NamedTuple
 
+from django.conf import settings
+
 from telemetry_site.outbound.errors import OutboundError
 from telemetry_site.outbound.guard import Address, judged
 from telemetry_site.outbound.parsing import Target, parse
@@ -97,7 +99,13 @@ def _secured(connected: socket.socket, target: Target, verify: bool) -> socket.s
 
 @cache
 def _context(verify: bool) -> ssl.SSLContext:
+    """With the operator's authorities beside the system's, and a certificate of our own."""
     context = ssl.create_default_context()
+    if settings.TELEMETRY_WEBHOOK_CA_FILE:
+        context.load_verify_locations(settings.TELEMETRY_WEBHOOK_CA_FILE)
+    if settings.TELEMETRY_WEBHOOK_CERT_FILE:
+        key = settings.TELEMETRY_WEBHOOK_KEY_FILE or None
+        context.load_cert_chain(settings.TELEMETRY_WEBHOOK_CERT_FILE, key)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

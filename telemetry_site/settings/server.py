@@ -20,6 +20,14 @@ from telemetry_site.settings.base import (
     secret,
 )
 from telemetry_site.settings.keystone import KeystoneAccess, check_keystone, refuse_contradiction
+from telemetry_site.settings.senders import (
+    check_bus,
+    check_ca_file,
+    check_certificate,
+    check_secrets,
+    check_sender,
+    mail_server,
+)
 
 # --- keys ----------------------------------------------------------------------------------
 NO_SECRET_KEY = "not-yet-made-by-manage.py-up"
@@ -74,9 +82,43 @@ TELEMETRY_INGESTION_LAG = env.int("TELEMETRY_INGESTION_LAG", 0)
 #: Seconds that a notifier has for one message; then another one may send it again (N1).
 TELEMETRY_NOTIFIER_LEASE = env.int("TELEMETRY_NOTIFIER_LEASE", 60)
 #: Each signs every message (N3); several while a receiver changes over.
-TELEMETRY_WEBHOOK_SECRETS = list(filter(None, secret("TELEMETRY_WEBHOOK_SECRETS").split(",")))
+TELEMETRY_WEBHOOK_SECRETS = check_secrets(
+    list(filter(None, secret("TELEMETRY_WEBHOOK_SECRETS").split(",")))
+)
 #: Whether an action may switch TLS verification off (``?aodh-alarm-ssl-verify=0``).
 TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED = env.bool("TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED", False)
+#: Files for TLS with receivers: further authorities; our own certificate with its key, for those
+#: that ask who we are (the key may stand in the certificate's file).
+TELEMETRY_WEBHOOK_CA_FILE = check_ca_file(env.str("TELEMETRY_WEBHOOK_CA_FILE", ""))
+TELEMETRY_WEBHOOK_CERT_FILE, TELEMETRY_WEBHOOK_KEY_FILE = check_certificate(
+    env.str("TELEMETRY_WEBHOOK_CERT_FILE", ""), env.str("TELEMETRY_WEBHOOK_KEY_FILE", "")
+)
+#: Whether actions may begin with slack+https: or chat+https:.
+TELEMETRY_CHAT_WEBHOOKS = env.bool("TELEMETRY_CHAT_WEBHOOKS", False)
+#: The bus of actions queue://NAME, on which changes of alarms are told too; empty: there is none.
+TELEMETRY_ALARM_BUS_URL = check_bus(secret("TELEMETRY_ALARM_BUS_URL"))
+TELEMETRY_ALARM_BUS_EXCHANGE = env.str("TELEMETRY_ALARM_BUS_EXCHANGE", "aodh")
+#: Changes go to `<topic>.info`; empty: they are not told.
+TELEMETRY_ALARM_BUS_TOPIC = env.str("TELEMETRY_ALARM_BUS_TOPIC", "notifications")
+#: Whether queue://NAME gets oslo's envelope around the message.
+TELEMETRY_ALARM_BUS_OSLO = env.bool("TELEMETRY_ALARM_BUS_OSLO", False)
+#: Queues that everybody may name; others are for administrators.
+TELEMETRY_ALARM_QUEUES = env.list("TELEMETRY_ALARM_QUEUES", default=[])
+#: The mail server of actions that begin with mailto:; without one there are none.
+_MAIL = mail_server(secret("EMAIL_URL"))
+EMAIL_HOST = _MAIL["EMAIL_HOST"]
+EMAIL_PORT = _MAIL["EMAIL_PORT"]
+EMAIL_HOST_USER = _MAIL["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = _MAIL["EMAIL_USE_TLS"]
+EMAIL_USE_SSL = _MAIL["EMAIL_USE_SSL"]
+#: Seconds that the mail server has for each of its answers.
+EMAIL_TIMEOUT = env.float("TELEMETRY_MAIL_TIMEOUT", 10.0)
+TELEMETRY_MAIL_FROM = DEFAULT_FROM_EMAIL = check_sender(
+    env.str("TELEMETRY_MAIL_FROM", "Telemetry <telemetry@localhost>")
+)
+#: Domains that mail may go to; empty: any.
+TELEMETRY_MAIL_DOMAINS = [one.lower() for one in env.list("TELEMETRY_MAIL_DOMAINS", default=[])]
 
 
 def _every(task: str, seconds: float) -> dict[str, Any]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,8 @@ import pytest
 
 from telemetry_site.outbound import Answer, OutboundError, post, sending
 from telemetry_site.settings.allowances import parse_allowance
-from tests.support.tls import make_certificates
-from tests.support.webhooks import Receiver, Request, answering, read_request, receiver
+from tests.support.tls import make_certificates, tls_receiver
+from tests.support.webhooks import Receiver, Request, answering, receiver
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -190,26 +188,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
-@contextmanager
-def tls(home: Path, name: str, wants_certificate: bool = False) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(home / f"{name}.pem", home / f"{name}.key")
-    if wants_certificate:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(home / "ca.pem")
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        plain, _ = listener.accept()
-        with context.wrap_socket(plain, server_side=True) as connection:
-            read_request(connection)
-            connection.sendall(ANSWER)
-
-    threading.Thread(target=_quietly(serve), daemon=True).start()
-    yield f"https://localhost:{listener.getsockname()[1]}/"
-    listener.close()
-
-
 def _quietly(work: Callable[[], None]) -> Callable[[], None]:
     """The other side goes away in the middle, as it should."""
 
@@ -231,24 +209,43 @@ class TestTls:
         sending._context.cache_clear()
 
     def test_the_name_is_verified_on_the_judged_address(self, certificates: Path) -> None:
-        with tls(certificates, "good") as url:
+        with tls_receiver(certificates, "good") as (url, _):
             assert send(url).status == 200
 
     @pytest.mark.parametrize("name", ["other", "self"])
     def test_43_another_name_or_authority(self, certificates: Path, name: str) -> None:
-        with tls(certificates, name) as url:
+        with tls_receiver(certificates, name) as (url, _):
             assert kind_of(url) == "tls"
 
     def test_43_a_server_that_wants_a_certificate(self, certificates: Path) -> None:
-        with tls(certificates, "good", wants_certificate=True) as url:
+        with tls_receiver(certificates, "good", wants_certificate=True) as (url, _):
             assert kind_of(url) == "tls"
+
+    def test_our_own_certificate_is_shown_to_who_asks_for_one(
+        self, certificates: Path, settings: Any
+    ) -> None:
+        settings.TELEMETRY_WEBHOOK_CERT_FILE = str(certificates / "other.pem")
+        settings.TELEMETRY_WEBHOOK_KEY_FILE = str(certificates / "other.key")
+        with tls_receiver(certificates, "good", wants_certificate=True) as (url, got):
+            assert send(url).status == 200
+        assert len(got) == 1
+
+    def test_an_authority_of_the_operators_own(
+        self, certificates: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with tls_receiver(certificates, "good") as (url, _):
+            assert kind_of(url) == "tls"
+            settings.TELEMETRY_WEBHOOK_CA_FILE = str(certificates / "ca.pem")
+            sending._context.cache_clear()
+            assert send(url).status == 200
 
     def test_plain_text_where_tls_was_meant(self) -> None:
         with receiver(answering(200)) as there:
             assert kind_of(f"https://localhost:{there.port}/") in ("tls", "broken", "timeout")
 
     def test_verification_can_be_left_out(self, certificates: Path) -> None:
-        with tls(certificates, "self") as url:
+        with tls_receiver(certificates, "self") as (url, _):
             assert send(url, verify=False).status == 200
 
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from alarms import lifecycle
+from alarms import lifecycle, trusting
 from alarms.alarming_api import actions, paging, rows, simple
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.alarming_api.errors import bad, foreign, invalid
@@ -68,10 +68,11 @@ class Alarms(AlarmView):
         asked = read_alarm(self.object_body("data"))
         project, user = self._owner(asked)
         actions.check(asked.definition, self.caller.is_admin)
-        alarm = lifecycle.create(
-            asked.definition, project, user, by=self.author, state=asked.state,
-            is_unscoped=self.caller.is_admin and project == self.own_project,
-        )  # fmt: skip
+        with trusting.trusted(asked.definition, self.keystone_token) as definition:
+            alarm = lifecycle.create(
+                definition, project, user, by=self.author, state=asked.state,
+                is_unscoped=self.caller.is_admin and project == self.own_project,
+            )  # fmt: skip
         return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
 
     def _owner(self, asked: Asked) -> tuple[str | None, str]:
@@ -109,8 +110,9 @@ class OneAlarm(AlarmView):
         self.require(self.may_write)
         asked = read_alarm(self.object_body("data"))
         actions.check(asked.definition, self.caller.is_admin)
-        fields = {**asked.definition, **self._ownership(alarm, asked), "state": asked.state}
-        changed = lifecycle.change(alarm, fields, self.caller.user_id, by=self.author)
+        with trusting.trusted(asked.definition, self.keystone_token, alarm) as definition:
+            fields = {**definition, **self._ownership(alarm, asked), "state": asked.state}
+            changed = lifecycle.change(alarm, fields, self.caller.user_id, by=self.author)
         if changed.definition_version == alarm.definition_version:
             lifecycle.touch(changed)
         return self.answer(self.shown(changed))

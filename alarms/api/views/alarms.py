@@ -90,7 +90,7 @@ class AlarmDetail(AlarmView, DetailView):
         return self._change(alarm, {name: checked[name] for name in given}, version)
 
     def _change(self, alarm: Alarm, fields: dict[str, Any], version: int | None) -> Response:
-        lifecycle.check_actions(fields, alarm.project_id, self.principal.is_admin)
+        lifecycle.check_actions(fields, alarm.project_id, self.principal.is_admin, alarm)
         return self.answer(lifecycle.change(alarm, fields, self.principal.user_id, version))
 
     @extend_schema(operation_id="alarms_delete", responses={204: None})

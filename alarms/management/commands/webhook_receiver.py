@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.syntax import Syntax
 
 from alarms.choices import State
-from alarms.notifier.http import signature
+from alarms.notifier.schemes.http import signature
 from telemetry_site import clock
 from telemetry_site.console import console
 

@@ -72,7 +72,7 @@ def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
     form.values["project"] = alarm.project_id or ""
     if request.POST.get("do") == "preview":
         return _form(request, form, alarm)
-    definition = _definition(request, form, alarm.project_id)
+    definition = _definition(request, form, alarm.project_id, alarm)
     if form.errors:
         return _form(request, form, alarm)
     try:
@@ -91,9 +91,11 @@ new = require_http_methods(["GET", "HEAD", "POST"])(new)
 edit = require_http_methods(["GET", "HEAD", "POST"])(edit)
 
 
-def _definition(request: PageRequest, form: AlarmForm, project_id: str | None) -> dict[str, Any]:
+def _definition(
+    request: PageRequest, form: AlarmForm, project_id: str | None, alarm: Alarm | None = None
+) -> dict[str, Any]:
     definition = form.definition()
-    form.check_actions(project_id, request.principal.is_admin)
+    form.check_actions(project_id, request.principal.is_admin, alarm)
     return definition
 
 

@@ -94,7 +94,9 @@ def test_a_tenants_alarm_does_not_see_anothers_samples(
     assert admin.fetch(f"/alarms/{everything['alarm_id']}/state") == "alarm"
 
 
-@pytest.mark.parametrize("url", ["zaqar://?topic=t", "trust+http://host/x", "trust+heat://"])
+@pytest.mark.parametrize(
+    "url", ["zaqar://?topic=t", "trust+zaqar://?queue_name=q", "trust+heat://"]
+)
 def test_a_delivery_says_that_nothing_sends_there_yet(member: AlarmingClient, url: str) -> None:
     member.make(**HOT, alarm_actions=[url])
     store(95.0, project_id="p1")
@@ -104,6 +106,18 @@ def test_a_delivery_says_that_nothing_sends_there_yet(member: AlarmingClient, ur
     assert (row.status, row.last_error) == ("failed", "no_sender")
     scheme = url.partition(":")[0]
     assert row.tries.get().answer == f"Nothing here can send to {scheme}: yet."
+
+
+def test_without_a_keystone_there_is_no_trust_and_the_delivery_says_so(
+    member: AlarmingClient,
+) -> None:
+    member.make(**HOT, alarm_actions=["trust+http://host/x"])
+    store(95.0, project_id="p1")
+    evaluate_due()
+    assert send_due() == 1
+    row = Notification.objects.get()
+    assert (row.status, row.last_error) == ("failed", "no_trust")
+    assert "none was made with the alarm" in row.tries.get().answer
 
 
 def test_evaluations_are_counted_where_that_is_wanted(

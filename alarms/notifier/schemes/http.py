@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs
@@ -14,11 +16,10 @@ from django.conf import settings
 from alarms.errors import ActionError
 from alarms.notifier import metrics
 from alarms.notifier.message import Message
-from alarms.notifier.outcome import Outcome, of_status
+from alarms.notifier.outcome import SHOWN_ANSWER, Outcome, of_status
 from telemetry_site import __version__, clock, outbound
+from telemetry_site.settings.senders import BASE64_SECRET
 
-#: So much of an answer is kept.
-SHOWN_ANSWER = 1000
 VERIFY = "aodh-alarm-ssl-verify"
 
 
@@ -30,11 +31,14 @@ def check(url: str, project_id: str | None, is_admin: bool) -> None:
 
 
 def send(message: Message) -> Outcome:
-    body = message.body.encode()
+    return post(message, message.url, message.body.encode())
+
+
+def post(message: Message, url: str, body: bytes, more: Mapping[str, str] | None = None) -> Outcome:
+    """Send a JSON body to an http or https URL, with the headers that every message has."""
+    headers = _headers(message, body) | dict(more or {})
     try:
-        answer = outbound.post(
-            message.url, body, _headers(message, body), message.project_id, _verifies(message.url)
-        )
+        answer = outbound.post(url, body, headers, message.project_id, _verifies(url))
     except outbound.OutboundError as error:
         if error.is_final:
             metrics.REFUSED.labels(error.kind).inc()
@@ -54,12 +58,37 @@ def _headers(message: Message, body: bytes) -> dict[str, str]:
         "X-Telemetry-Attempt": str(message.attempt),
     }
     if settings.TELEMETRY_WEBHOOK_SECRETS:
-        headers["X-Telemetry-Signature"] = signature(
-            settings.TELEMETRY_WEBHOOK_SECRETS, int(time.time()), body
-        )
+        headers |= signed(settings.TELEMETRY_WEBHOOK_SECRETS, str(message.id), body)
     if message.is_test:
         headers["X-Alarm-Test"] = "true"
     return headers
+
+
+def signed(secrets: list[str], key: str, body: bytes) -> dict[str, str]:
+    """Both signatures: ours, and that of Standard Webhooks (webhook-id, -timestamp, -signature)."""
+    at = int(time.time())
+    return {
+        "X-Telemetry-Signature": signature(secrets, at, body),
+        "webhook-id": key,
+        "webhook-timestamp": str(at),
+        "webhook-signature": standard_signature(secrets, key, at, body),
+    }
+
+
+def standard_signature(secrets: list[str], key: str, at: int, body: bytes) -> str:
+    """``v1,<base64 HMAC-SHA256(secret, "<key>.<t>." + body)>``, one for each secret.
+
+    A secret that begins with ``whsec_`` is the base64 of its bytes, as that standard writes them.
+    """
+    text = f"{key}.{at}.".encode() + body
+    made = (hmac.new(_bytes_of(secret), text, hashlib.sha256).digest() for secret in secrets)
+    return " ".join(f"v1,{base64.b64encode(one).decode()}" for one in made)
+
+
+def _bytes_of(secret: str) -> bytes:
+    if secret.startswith(BASE64_SECRET):
+        return base64.b64decode(secret.removeprefix(BASE64_SECRET))
+    return secret.encode()
 
 
 def signature(secrets: list[str], at: int, body: bytes) -> str:

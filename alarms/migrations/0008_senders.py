@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('alarms', '0005_composite_memory'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='notification',
+            name='template',
+            field=models.JSONField(blank=True, null=True),
+        ),
+    ]
