@@ -17,10 +17,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from alarms.choices import ACTION_FIELDS, Change, Severity, State
-from alarms.definition import as_stored, parse_rule
+from alarms.definition import Rule, as_stored, parse_rule
 from alarms.definition.constraints import parse_constraints
+from alarms.definition.policy import parse_policy, policy_as_stored
 from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
-from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification
+from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification, PolicyMemory
 from alarms.notifier.actions import check_action
 from alarms.outbox import cancel_pending
 from meters.api.names import flaw_of
@@ -30,7 +31,7 @@ MANUALLY = "Manually set via API"
 #: The fields of a definition, in aodh's order. What is not among them nobody can write.
 FIELDS = (
     "enabled", "name", "description", "type", "rule", "severity", "repeat_actions",
-    "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints",
+    "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints", "policy",
 )  # fmt: skip
 _REQUIRED = ("name", "type", "rule")
 MAX_NAME = 255
@@ -159,6 +160,8 @@ def _write_definition(alarm: Alarm, changed: dict[str, Any], author: Author) -> 
         evaluation_failures=0,
     )
     alarm.refresh_from_db()
+    if alarm.policy is None and "policy" in changed:
+        PolicyMemory.objects.filter(pk=alarm.pk).delete()
     states = {
         "state_version": alarm.state_version, "from_state": before, "to_state": alarm.state,
     }  # fmt: skip
@@ -211,10 +214,10 @@ def set_state(
     return current
 
 
-def check(fields: Mapping[str, Any]) -> dict[str, Any]:
+def check(fields: Mapping[str, Any], policy: dict[str, Any] | None = None) -> dict[str, Any]:
     """The fields of a whole definition, checked and filled up with defaults.
 
-    Actions are only looked at as a list of texts; whether somebody may send there is
+    `policy` is the one that the alarm has: without a word about it, it stays. Actions are only looked at as a list of texts; whether somebody may send there is
     `check_actions`' to say. Raises `DefinitionError`.
     """
     unknown = sorted(fields.keys() - set(FIELDS))
@@ -223,11 +226,17 @@ def check(fields: Mapping[str, Any]) -> dict[str, Any]:
     for name in _REQUIRED:
         if name not in fields:
             raise DefinitionError(name, "is required")
-    known = _defaults() | dict(fields)
+    known = _defaults() | {"policy": policy} | dict(fields)
     for name, checker in _CHECKERS.items():
         known[name] = checker(name, known.get(name))
     rule = parse_rule(str(known.get("type")), known.get("rule"))
-    return known | {"rule": as_stored(rule)}
+    return known | {"rule": as_stored(rule), "policy": _policy(known, rule)}
+
+
+def _policy(fields: Mapping[str, Any], rule: Rule) -> dict[str, Any] | None:
+    if fields["policy"] is None:
+        return None
+    return policy_as_stored(parse_policy(fields["policy"], str(fields["type"]), rule))
 
 
 def check_actions(fields: Mapping[str, Any], project_id: str | None, is_admin: bool) -> None:
@@ -259,9 +268,12 @@ def action_faults(
 
 def described(alarm: Alarm) -> dict[str, Any]:
     """The whole definition with the state, for the history row of a creation."""
+    fields = {name: getattr(alarm, name) for name in FIELDS}
+    if alarm.policy is None:
+        del fields["policy"]
     return {
         "alarm_id": str(alarm.pk),
-        **{name: getattr(alarm, name) for name in FIELDS},
+        **fields,
         "project_id": alarm.project_id,
         "user_id": alarm.user_id,
         "state": alarm.state,

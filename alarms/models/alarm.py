@@ -48,6 +48,8 @@ class Alarm(models.Model):
     repeat_actions = models.BooleanField(default=False)
     #: As `alarms.definition.constraints` takes them: evaluated only while one of them is open.
     time_constraints = models.JSONField(default=list, blank=True)
+    #: As `alarms.definition.policy` takes it; null: none.
+    policy = models.JSONField(null=True, blank=True)
     #: Made by an administrator for the own project: its rule looks at everything all the same.
     is_unscoped = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())

@@ -134,7 +134,7 @@ class AlarmForm:
 
     def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
         try:
-            return lifecycle.check(fields)
+            return lifecycle.check(fields, self.policy)
         except DefinitionError as error:
             self.fail(error)
             return {}

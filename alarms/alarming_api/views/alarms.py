@@ -107,7 +107,7 @@ class OneAlarm(AlarmView):
         """Replace it: what is not given gets its default, the state too."""
         alarm = self.visible_alarm(alarm_id)
         self.require(self.may_write)
-        asked = read_alarm(self.object_body("data"))
+        asked = read_alarm(self.object_body("data"), alarm.policy)
         actions.check(asked.definition, self.caller.is_admin)
         fields = {**asked.definition, **self._ownership(alarm, asked), "state": asked.state}
         changed = lifecycle.change(alarm, fields, self.caller.user_id, by=self.author)
