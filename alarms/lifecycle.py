@@ -217,8 +217,9 @@ def set_state(
 def check(fields: Mapping[str, Any], policy: dict[str, Any] | None = None) -> dict[str, Any]:
     """The fields of a whole definition, checked and filled up with defaults.
 
-    `policy` is the one that the alarm has: without a word about it, it stays. Actions are only looked at as a list of texts; whether somebody may send there is
-    `check_actions`' to say. Raises `DefinitionError`.
+    `policy` is the one that the alarm has: without a word about it, it stays. Actions are only
+    looked at as a list of texts; whether somebody may send there is `check_actions`' to say.
+    Raises `DefinitionError`.
     """
     unknown = sorted(fields.keys() - set(FIELDS))
     if unknown:
