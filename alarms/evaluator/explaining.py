@@ -13,7 +13,8 @@ from alarms.definition.constraints import parse_constraints
 from alarms.errors import DefinitionError
 from alarms.evaluator.claims import as_claimed
 from alarms.evaluator.judging import Case
-from alarms.evaluator.looking import View, look_at, raw_points, window_of
+from alarms.evaluator.looking import View, look_at
+from alarms.evaluator.reading import raw_points, window_of
 from alarms.evaluator.selection import find
 from alarms.evaluator.subjects import Found, Subject
 from alarms.evaluator.types import TYPES, is_evaluated

@@ -10,7 +10,7 @@ import numpy as np
 
 from alarms.choices import State
 from alarms.definition import SeriesRule, parse_series_rule
-from alarms.evaluator.looking import Buckets
+from alarms.evaluator.reading import Buckets
 from alarms.preview import MAX_STEPS, Preview, Step, interval, preview
 from alarms.ui.forms import AlarmForm
 from alarms.ui.plotting import plot_data, unit
