@@ -34,6 +34,8 @@ FIELDS = (
     "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints", "policy",
 )  # fmt: skip
 _REQUIRED = ("name", "type", "rule")
+#: Columns beside the definition of which history does not tell.
+_UNTOLD = ("is_unscoped", "managed_by")
 MAX_NAME = 255
 MAX_TEXT = 4096
 #: Time for the names in all actions of one alarm.
@@ -165,7 +167,7 @@ def _write_definition(alarm: Alarm, changed: dict[str, Any], author: Author) -> 
     states = {
         "state_version": alarm.state_version, "from_state": before, "to_state": alarm.state,
     }  # fmt: skip
-    detail = {name: value for name, value in changed.items() if name != "is_unscoped"}
+    detail = {name: value for name, value in changed.items() if name not in _UNTOLD}
     if detail:
         _record(
             alarm, Change.RULE_CHANGE, author, detail,

@@ -278,6 +278,40 @@ class PreviewRequestSerializer(StrictSerializer):
     project_id = NameField(required=False)
 
 
+class TriedAlarmSerializer(DefinitionSerializer):
+    name = serializers.CharField(required=False)
+
+
+class DryRunRequestSerializer(StrictSerializer):
+    """`alarm` is a definition as an alarm is made of it. [start, stop) is the last week unless
+    told, or less where that would be too many evaluations."""
+
+    alarm = extend_schema_field(TriedAlarmSerializer)(serializers.DictField)()
+    start = MomentField(required=False)
+    stop = MomentField(required=False)
+    project_id = NameField(required=False)
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """An evaluation. `values` has a list for each part of the rule, oldest first."""
+
+    timestamp = serializers.DateTimeField()
+    state = serializers.ChoiceField(State.choices)
+    phase = serializers.CharField()
+    reason = serializers.CharField()
+    values = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    """`fired` is how often it would have gone to alarm; `note` says what can't be told."""
+
+    start = serializers.DateTimeField()
+    stop = serializers.DateTimeField()
+    fired = serializers.IntegerField()
+    note = serializers.CharField()
+    steps = StepSerializer(many=True)
+
+
 class PointSerializer(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField()
     value = serializers.FloatField()

@@ -17,6 +17,7 @@ from alarms import lifecycle
 from alarms.api.base import may_edit
 from alarms.choices import ACTION_FIELDS, Severity, Type
 from alarms.definition import parse_rule
+from alarms.definition.policy import Policy, parse_policy
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import is_uuid
 from alarms.models import Alarm
@@ -111,7 +112,7 @@ class AlarmForm:
             "query": self._query(),
         }
 
-    def policy(self) -> dict[str, Any] | None:
+    def policy(self) -> dict[str, Any]:
         """As far as it can be read; a field that is empty asks for nothing."""
         policy: dict[str, Any] = {
             name: self._number(name, int, "a whole number of seconds")
@@ -133,6 +134,18 @@ class AlarmForm:
             except DefinitionError as error:
                 self.fail(error)
         return rule
+
+    def check_policy(self, rule: dict[str, Any]) -> Policy | None:
+        """The policy alone, of a checked rule; None where it has errors."""
+        fields = self.policy()
+        if self.errors:
+            return None
+        kind = self.values["type"]
+        try:
+            return parse_policy(fields, kind, parse_rule(kind, rule))
+        except DefinitionError as error:
+            self.fail(error)
+            return None
 
     def check_project(self, principal: Principal) -> str | None:
         """The project that the alarm shall be in."""

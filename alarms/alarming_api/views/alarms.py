@@ -66,7 +66,7 @@ class Alarms(AlarmView):
     def post(self, request: Request) -> HttpResponse:
         self.require(self.may_write)
         asked = read_alarm(self.object_body("data"))
-        project, user = self._owner(asked)
+        project, user = owner_of(self, asked)
         actions.check(asked.definition, self.caller.is_admin)
         alarm = lifecycle.create(
             asked.definition, project, user, by=self.author, state=asked.state,
@@ -74,15 +74,17 @@ class Alarms(AlarmView):
         )  # fmt: skip
         return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
 
-    def _owner(self, asked: Asked) -> tuple[str | None, str]:
-        """Only an administrator may make an alarm for somebody else."""
-        if not self.caller.is_admin:
-            if asked.user_id not in (None, self.caller.user_id):
-                raise foreign("user", str(asked.user_id))
-            if asked.project_id not in (None, self.own_project):
-                raise foreign("project", str(asked.project_id))
-        user = self.caller.user_id if asked.user_id is None else asked.user_id
-        return asked.project_id or self.own_project, user
+
+def owner_of(view: AlarmingView, asked: Asked) -> tuple[str | None, str]:
+    """Project and user of a new alarm. Only an administrator may make one for somebody else."""
+    caller = view.caller
+    if not caller.is_admin:
+        if asked.user_id not in (None, caller.user_id):
+            raise foreign("user", str(asked.user_id))
+        if asked.project_id not in (None, view.own_project):
+            raise foreign("project", str(asked.project_id))
+    user = caller.user_id if asked.user_id is None else asked.user_id
+    return asked.project_id or view.own_project, user
 
 
 def _condition(term: simple.Term) -> Q:
