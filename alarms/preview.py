@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 from django.conf import settings
@@ -90,10 +89,9 @@ def span(plan: Plan) -> timedelta:
     return min(WEEK, timedelta(seconds=plan.every_s * MAX_STEPS))
 
 
-def fired(steps: Sequence[Tried]) -> int:
-    """How often it would have gone to alarm."""
-    states = [State.INSUFFICIENT_DATA.value, *(one.step.state for one in steps)]
-    return sum(after == State.ALARM != before for before, after in pairwise(states))
+def fired(tried: Sequence[Tried]) -> int:
+    """How often an alarm without a past would have gone to alarm."""
+    return walking.times_fired(State.INSUFFICIENT_DATA.value, (one.step for one in tried))
 
 
 def dry_run(

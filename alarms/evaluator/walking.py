@@ -5,8 +5,9 @@ What it decides with is what the evaluator decides with; only the looks come fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +58,12 @@ class Step(NamedTuple):
     reason: str
     phase: str
     fires: bool
+
+
+def times_fired(state: str, steps: Iterable[Step]) -> int:
+    """How often an alarm that began in `state` went to alarm."""
+    states = [state, *(one.state for one in steps)]
+    return sum(after == State.ALARM != before for before, after in pairwise(states))
 
 
 def plan_of(definition: dict[str, Any]) -> Plan:
