@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alarms.choices import Type
-from alarms.definition import PARTS, Rule
+from alarms.definition import Part, Rule
 from alarms.definition.constraints import TimeConstraint, parse_constraints
 from alarms.definition.fields import definition_error
 from alarms.errors import DefinitionError
@@ -91,7 +91,7 @@ def policy_as_stored(policy: Policy) -> dict[str, Any] | None:
 
 def _check_recovery(limit: float, rule: Rule) -> None:
     name = "policy.recovery_threshold"
-    if not isinstance(rule, tuple(PARTS.values())):
+    if not isinstance(rule, Part):
         raise DefinitionError(name, "needs a rule with one threshold")
     if not abs(limit) < float("inf"):
         raise DefinitionError(name, "must be a finite number")

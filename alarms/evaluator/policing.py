@@ -14,7 +14,7 @@ import msgspec
 
 from alarms import policies
 from alarms.choices import State
-from alarms.definition import PARTS, Rule
+from alarms.definition import Part, Rule
 from alarms.definition.policy import Policy, read_policy
 from alarms.evaluator.claims import Claimed
 from alarms.models import PolicyMemory
@@ -84,7 +84,7 @@ def save(changed: Sequence[tuple[Claimed, Memory]]) -> None:
 def rule_for(rule: Rule, policy: Policy, state: str) -> Rule:
     """The rule with the limit that counts: while the alarm fires that may be another."""
     limit = policy.recovery_threshold
-    if limit is None or state != State.ALARM or not isinstance(rule, tuple(PARTS.values())):
+    if limit is None or state != State.ALARM or not isinstance(rule, Part):
         return rule
     return msgspec.structs.replace(rule, threshold=limit)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alarms import rules
-from alarms.definition import ClassicThreshold, Part, PromqlThreshold
+from alarms.definition import Part, PromqlThreshold
 from alarms.evaluator import classic, vectors
 from alarms.evaluator.looking import lacking
 from alarms.evaluator.reading import NO_POINTS, Buckets, Reader, bucketed, restricted, window_of
@@ -47,8 +47,7 @@ class Track:
     def look(self, rule: Part, now_us: int) -> rules.Look:
         """At an instant, by the limits of `rule`, which looks where the subject's does."""
         values = self.values(now_us)
-        is_vector = isinstance(rule, PromqlThreshold)
-        periods = len(values) if is_vector else rule.evaluation_periods
+        periods = len(values) if isinstance(rule, PromqlThreshold) else rule.evaluation_periods
         if not values:
             problem = self.found.problem or lacking(rule, 0)
             return rules.Look(periods, problem=problem)
@@ -60,9 +59,12 @@ class Track:
         window = window_of(self.subject, now_us)
         if isinstance(rule, Bucketed):
             low, high = np.searchsorted(self.buckets.timestamps, window)
-            values: list[float] = self.buckets.values[low:high][-rule.evaluation_periods :].tolist()
-            return values
+            last: list[float] = self.buckets.values[low:high][-rule.evaluation_periods :].tolist()
+            return last
         points = between(self._points, *window)
-        if isinstance(rule, ClassicThreshold):
-            return classic.values(rule, points, window).values.tolist() if len(points.index) else []
-        return vectors.values(rule, self.found, points, now_us).values.tolist()
+        values: list[float]
+        if isinstance(rule, PromqlThreshold):
+            values = vectors.values(rule, self.found, points, now_us).values.tolist()
+        else:
+            values = classic.values(rule, points, window).values.tolist()
+        return values

@@ -46,8 +46,9 @@ class Plan(NamedTuple):
     def every_s(self) -> int:
         """How often the alarm is evaluated (see the claim in `evaluator.claims`)."""
         usual: int = settings.TELEMETRY_EVALUATION_INTERVAL
-        own = getattr(self.rule, "granularity", getattr(self.rule, "period", usual))
-        return max(settings.TELEMETRY_EVALUATION_TICK, min(usual, own))
+        own: int = getattr(self.rule, "granularity", getattr(self.rule, "period", usual))
+        tick: int = settings.TELEMETRY_EVALUATION_TICK
+        return max(tick, min(usual, own))
 
 
 class Step(NamedTuple):

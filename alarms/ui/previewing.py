@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from alarms.cautions import of_granularity
 from alarms.choices import State
 from alarms.definition import SeriesRule, parse_series_rule
 from alarms.definition.policy import Policy
@@ -40,6 +41,8 @@ class Shown:
     data: str
     #: How often the alarm would have fired in the last week; None where that is too much to say.
     week: int | None = None
+    #: What should be known, though it is no fault.
+    caution: str = ""
 
     @property
     def fired(self) -> int:
@@ -97,6 +100,7 @@ def _shown(
         problem=past.problem,
         span_s=(now - start).total_seconds(),
         data=json.dumps(data | {"refresh": 0}, allow_nan=False),
+        caution=of_granularity(rule, past.found),
     )
 
 

@@ -8,13 +8,15 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from alarms import lifecycle
+from alarms import cautions, lifecycle
 from alarms.alarming_api import actions, paging, rows, simple
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.alarming_api.errors import bad, foreign, invalid
 from alarms.alarming_api.reading import Asked, read_alarm
 from alarms.alarming_api.shapes import alarm_json, history_json
 from alarms.choices import State
+from alarms.definition import parse_rule
+from alarms.evaluator.types import TYPES
 from alarms.models import Alarm
 
 _QUERY = (*simple.NAMES, *paging.NAMES)
@@ -72,7 +74,17 @@ class Alarms(AlarmView):
             asked.definition, project, user, by=self.author, state=asked.state,
             is_unscoped=self.caller.is_admin and project == self.own_project,
         )  # fmt: skip
-        return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
+        made = self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
+        if caution := _caution(alarm):
+            made["Warning"] = cautions.as_header(caution)
+        return made
+
+
+def _caution(alarm: Alarm) -> str:
+    if alarm.type not in TYPES:
+        return ""
+    parts = TYPES[alarm.type].parts(parse_rule(alarm.type, alarm.rule))
+    return cautions.of_parts(parts, alarm.seen_project)
 
 
 def owner_of(view: AlarmingView, asked: Asked) -> tuple[str | None, str]:

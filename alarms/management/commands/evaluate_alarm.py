@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,9 @@ from alarms.errors import AlarmingError
 from alarms.evaluator.explaining import Explanation, Seen, explain
 from alarms.management.arguments import alarm_of, iso, moment_of
 from alarms.models import Alarm
+from alarms.policies import Memory, Phase
 from telemetry_site import clock
+from telemetry_site.clock import from_us
 
 #: More points than this of one rule are only counted.
 MAX_POINTS = 1000
@@ -54,6 +57,16 @@ def _lines(alarm: Alarm, found: Explanation, everything: bool) -> Iterator[str]:
         how = "goes to" if found.verdict.changed else "remains in"
         yield f"verdict: {how} {found.verdict.state}"
         yield f"reason: {found.verdict.reason}"
+    if everything and found.phase and found.memory:
+        yield from _policy_lines(alarm, found.phase, found.memory)
+
+
+def _policy_lines(alarm: Alarm, phase: Phase, memory: Memory) -> Iterator[str]:
+    yield f"policy: {json.dumps(alarm.policy)}"
+    yield f"phase: {phase.name}"
+    for name, moment in memory._asdict().items():
+        if moment is not None:
+            yield f"  {name.replace('_', ' ')} {iso(from_us(moment))}"
 
 
 def _seen_lines(seen: Seen) -> Iterator[str]:
