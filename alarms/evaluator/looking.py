@@ -32,7 +32,6 @@ from alarms.evaluator.selection import find, had_other_owners
 from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
 from meters.aggregation import RATE_PREFIX, between
 from meters.store.points import Points
-from meters.store.read import read_points
 
 #: One read for windows of up to so many times the shortest of them.
 BAND = 4
@@ -149,10 +148,10 @@ def look_at(
     subjects: Sequence[Subject],
     now_us: int,
     found: Sequence[Found] | None = None,
-    source: Source = read_points,
+    source: Source | None = None,
 ) -> View:
     """What each of the subjects sees at an instant; `found` is what `find` said of them already,
-    `source` where their points are."""
+    `source` where their points are, if not in the store."""
     view = View(subjects)
     found = find(subjects) if found is None else found
     for place, one in enumerate(found):
@@ -184,7 +183,7 @@ def _length(rule: Part) -> int:
 
 def _look_at_band(
     view: View, found: Sequence[Found], band: list[int], moved: set[int], now_us: int,
-    source: Source,
+    source: Source | None,
 ) -> None:  # fmt: skip
     """One read for all, then a shape at a time."""
     shapes: dict[Shape, list[int]] = defaultdict(list)

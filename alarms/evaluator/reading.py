@@ -59,11 +59,12 @@ class Reader:
     """The points of many series, read once; `of` hands out those of some."""
 
     def __init__(
-        self, found: Sequence[Found], start_us: int, stop_us: int, source: Source = read_points
+        self, found: Sequence[Found], start_us: int, stop_us: int, source: Source | None = None
     ) -> None:
         ids = {one.pk for each in found for one in each.series}
         self._place = {pk: place for place, pk in enumerate(sorted(ids))}
-        self._points = source(list(self._place), from_us(start_us), from_us(stop_us))
+        read = source or read_points
+        self._points = read(list(self._place), from_us(start_us), from_us(stop_us))
         self._edges = np.searchsorted(self._points.index, np.arange(len(ids) + 1))
 
     def of(self, series: Sequence[Series]) -> Points:
