@@ -136,16 +136,24 @@ def verdict(
     previous: str, repeat: bool, rule: CompositeRule, settled: Settled, row: int
 ) -> Verdict | None:
     """What becomes of one of the alarms; None where nothing happens."""
-    code = int(settled.states[row])
-    state = STATES[code]
-    changed = state != previous
-    if not changed and (not repeat or code == UNKNOWN):
+    state = STATES[int(settled.states[row])]
+    if state != previous:
+        return tell(rule, settled, row, state, True)
+    return tell(rule, settled, row, state, False) if repeat else None
+
+
+def tell(
+    rule: CompositeRule, settled: Settled, row: int, state: str, changed: bool
+) -> Verdict | None:
+    """That an alarm goes to `state`, or remains there, with the parts that say what it sees; one
+    without data never says that it remains so."""
+    if not changed and state == State.INSUFFICIENT_DATA:
         return None
     causes = {one.name: as_document(one) for one in _causes(rule, settled, row)}
     how = "transition to" if changed else "remaining as"
     reason = (
         f"Composite rule alarm with composition form: {rule.form} {how} {state}, "
-        f"due to rules: {', '.join(sorted(causes))} {_BECAUSE[code]}"
+        f"due to rules: {', '.join(sorted(causes))} {_BECAUSE[int(settled.states[row])]}"
     )
     data: dict[str, Any] = {
         "type": "composite",

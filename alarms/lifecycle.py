@@ -18,11 +18,13 @@ from django.db.models.functions import Now
 
 from alarms import changes, trusting
 from alarms.choices import ACTION_FIELDS, HOUSE_DESTINATIONS, Change, Severity, State
-from alarms.definition import as_stored, parse_rule
+from alarms.definition import Rule, as_stored, parse_rule
 from alarms.definition.constraints import parse_constraints
-from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
-from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification
+from alarms.definition.policy import Template, parse_policy, policy_as_stored
+from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError, TemplateError
+from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification, PolicyMemory
 from alarms.notifier.actions import check_action
+from alarms.notifier.templates import PARTS, check_template
 from alarms.outbox import announce, cancel_pending
 from meters.api.names import flaw_of
 from telemetry_site.failpoints import failpoint
@@ -31,9 +33,11 @@ MANUALLY = "Manually set via API"
 #: The fields of a definition, in aodh's order. What is not among them nobody can write.
 FIELDS = (
     "enabled", "name", "description", "type", "rule", "severity", "repeat_actions",
-    "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints",
+    "ok_actions", "alarm_actions", "insufficient_data_actions", "time_constraints", "policy",
 )  # fmt: skip
 _REQUIRED = ("name", "type", "rule")
+#: Columns beside the definition of which history does not tell.
+_UNTOLD = ("is_unscoped", "managed_by")
 MAX_NAME = 255
 MAX_TEXT = 4096
 #: Time for the names in all actions of one alarm.
@@ -163,10 +167,12 @@ def _write_definition(alarm: Alarm, changed: dict[str, Any], author: Author) -> 
         evaluation_failures=0,
     )
     alarm.refresh_from_db()
+    if alarm.policy is None and "policy" in changed:
+        PolicyMemory.objects.filter(pk=alarm.pk).delete()
     states = {
         "state_version": alarm.state_version, "from_state": before, "to_state": alarm.state,
     }  # fmt: skip
-    detail = {name: value for name, value in changed.items() if name != "is_unscoped"}
+    detail = {name: value for name, value in changed.items() if name not in _UNTOLD}
     if detail:
         _record(
             alarm, Change.RULE_CHANGE, author, detail,
@@ -217,11 +223,12 @@ def set_state(
     return current
 
 
-def check(fields: Mapping[str, Any]) -> dict[str, Any]:
+def check(fields: Mapping[str, Any], policy: dict[str, Any] | None = None) -> dict[str, Any]:
     """The fields of a whole definition, checked and filled up with defaults.
 
-    Actions are only looked at as a list of texts; whether somebody may send there is
-    `check_actions`' to say. Raises `DefinitionError`.
+    `policy` is the one that the alarm has: without a word about it, it stays. Actions are only
+    looked at as a list of texts; whether somebody may send there is `check_actions`' to say.
+    Raises `DefinitionError`.
     """
     unknown = sorted(fields.keys() - set(FIELDS))
     if unknown:
@@ -229,11 +236,28 @@ def check(fields: Mapping[str, Any]) -> dict[str, Any]:
     for name in _REQUIRED:
         if name not in fields:
             raise DefinitionError(name, "is required")
-    known = _defaults() | dict(fields)
+    known = _defaults() | {"policy": policy} | dict(fields)
     for name, checker in _CHECKERS.items():
         known[name] = checker(name, known.get(name))
     rule = parse_rule(str(known.get("type")), known.get("rule"))
-    return known | {"rule": as_stored(rule)}
+    return known | {"rule": as_stored(rule), "policy": _policy(known, rule)}
+
+
+def _policy(fields: Mapping[str, Any], rule: Rule) -> dict[str, Any] | None:
+    if fields["policy"] is None:
+        return None
+    policy = parse_policy(fields["policy"], str(fields["type"]), rule)
+    if policy.template:
+        _check_template(policy.template)
+    return policy_as_stored(policy)
+
+
+def _check_template(template: Template) -> None:
+    for name in PARTS:
+        try:
+            check_template(getattr(template, name))
+        except TemplateError as error:
+            raise DefinitionError(f"policy.template.{name}", str(error)) from error
 
 
 def check_actions(
@@ -271,9 +295,12 @@ def action_faults(
 
 def described(alarm: Alarm) -> dict[str, Any]:
     """The whole definition with the state, for the history row of a creation."""
+    fields = {name: getattr(alarm, name) for name in FIELDS}
+    if alarm.policy is None:
+        del fields["policy"]
     return {
         "alarm_id": str(alarm.pk),
-        **{name: getattr(alarm, name) for name in FIELDS},
+        **fields,
         "project_id": alarm.project_id,
         "user_id": alarm.user_id,
         "state": alarm.state,

@@ -16,8 +16,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from alarms.choices import Delivery
+from alarms.definition.constraints import parse_constraints
 from alarms.models import Alarm, Notification
+from alarms.opening import is_open
 from meters.housekeeping import Rule
+from telemetry_site import clock
 from telemetry_site.celery import app
 from telemetry_site.outbound.parsing import PORTS
 from telemetry_site.queues import broker_errors
@@ -27,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 #: Idempotency keys are uuid5 of this namespace and alarm/state_version/action_no/repeat_no (N3).
 KEY_NAMESPACE = uuid.UUID("f1f2a7a4-5a47-4d0c-9a55-0b8b0ad6d2c5")
+#: `last_error` of what was not sent because its alarm's policy muted it.
+MUTED = "muted"
 #: What was sent, refused or given up is shown for 30 days; what still waits stays. An attempt goes
 #: before its notification, which nobody else may refer to.
 OLD_ROWS = (
@@ -45,8 +50,10 @@ def messages(
 ) -> list[Notification]:
     """The unsaved rows of an alarm that has just come to (or remains in) `alarm.state`.
 
-    `alarm` has its new `state`, `state_version` and `repeat_no`.
+    `alarm` has its new `state`, `state_version` and `repeat_no`. While its policy mutes it the rows
+    tell what would have been sent, and nothing is.
     """
+    muted = {"status": Delivery.CANCELLED, "last_error": MUTED} if _is_muted(alarm) else {}
     return [
         Notification(
             id=key(alarm.pk, alarm.state_version, number, alarm.repeat_no),
@@ -54,9 +61,15 @@ def messages(
             action_no=number,
             repeat_no=alarm.repeat_no,
             **_contents(alarm, url, previous, alarm.state, reason, reason_data),
+            **muted,
         )
         for number, url in enumerate(alarm.actions(alarm.state))
     ]
+
+
+def _is_muted(alarm: Alarm) -> bool:
+    mute = (alarm.policy or {}).get("mute")
+    return bool(mute) and is_open(parse_constraints(mute, "policy.mute"), clock.now())
 
 
 def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:

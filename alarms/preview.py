@@ -1,24 +1,30 @@
-"""What a rule would have done over a stretch of the past: nothing is stored (alarms.md 8.2, 17).
+"""What an alarm would have done over a stretch of the past: nothing is stored (alarms.md 8.2, 17).
 
-The same pure decision as the evaluator's, at each instant at which it would have looked. Buckets
+The same pure decisions as the evaluator's, at each instant at which it would have looked. Buckets
 are what they are *now*: at the time, the newest one may have held fewer samples.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import numpy as np
 from django.conf import settings
 
 from alarms import rules
 from alarms.choices import State
-from alarms.definition import SeriesRule
+from alarms.definition import RULES, Part, SeriesRule
+from alarms.definition.policy import Policy
 from alarms.errors import DefinitionError
-from alarms.evaluator.looking import Buckets, look_at, over_range
+from alarms.evaluator import walking
+from alarms.evaluator.looking import look_at
+from alarms.evaluator.ranging import Track
+from alarms.evaluator.reading import Buckets, window_of
 from alarms.evaluator.selection import Found, Subject, find
+from alarms.evaluator.subjects import Bucketed
+from alarms.evaluator.walking import Plan, Walk
 from meters.api.pages import USUAL_INTERVAL_US
 from meters.retention import earliest
 from telemetry_site.clock import from_us, to_us
@@ -28,6 +34,13 @@ MAX_STEPS = 10_000
 MAX_BUCKETS = 100_000
 #: Samples in memory at once, by `USUAL_INTERVAL_US` a series.
 MAX_SAMPLES = 10_000_000
+#: The same, of what is aggregated anew at each step.
+MAX_LOOKED_AT = 50_000_000
+WEEK = timedelta(days=7)
+NOTE = (
+    "Periods are seen as they are now, whole: at the time, the newest one may have held fewer "
+    "samples, and late ones may have been missing."
+)
 
 
 class Step(NamedTuple):
@@ -59,92 +72,150 @@ class Preview:
         return self.found.problem
 
 
+class Tried(NamedTuple):
+    """An evaluation; `values` are the newest that each part of the rule compared, oldest first."""
+
+    step: walking.Step
+    values: list[list[float]]
+
+
 def interval(rule: SeriesRule) -> timedelta:
-    """How often an alarm with this rule is evaluated (see the claim in `evaluator.cycle`)."""
-    longest = min(settings.TELEMETRY_EVALUATION_INTERVAL, rule.granularity)
-    return timedelta(seconds=max(settings.TELEMETRY_EVALUATION_TICK, longest))
+    """How often an alarm with this rule is evaluated."""
+    return timedelta(seconds=Plan("", rule).every_s)
+
+
+def span(plan: Plan) -> timedelta:
+    """A week, or as much as may be tried out at once."""
+    return min(WEEK, timedelta(seconds=plan.every_s * MAX_STEPS))
+
+
+def fired(tried: Sequence[Tried]) -> int:
+    """How often an alarm without a past would have gone to alarm."""
+    return walking.times_fired(State.INSUFFICIENT_DATA.value, (one.step for one in tried))
+
+
+def dry_run(
+    plan: Plan,
+    project_id: str | None,
+    start: datetime,
+    stop: datetime,
+    now: datetime,
+    state: str = State.INSUFFICIENT_DATA,
+) -> list[Tried]:
+    """Each evaluation in [start, stop), of an alarm that begins in `state`, through the eyes of a
+    project (None: of the installation). Raises `DefinitionError` where that is too much."""
+    _, tracks = _tracks(plan, project_id, start, stop, now)
+    return [
+        Tried(step, [track.values(step.at_us) for track in tracks])
+        for step in _walked(plan, tracks, start, stop, state)
+    ]
 
 
 def preview(
-    rule: SeriesRule, project_id: str | None, start: datetime, stop: datetime, now: datetime
+    rule: SeriesRule,
+    project_id: str | None,
+    start: datetime,
+    stop: datetime,
+    now: datetime,
+    policy: Policy | None = None,
 ) -> Preview:
     """Evaluate a rule at each of its times in [start, stop). Raises `DefinitionError`."""
-    _check_range(rule, start, stop)
-    subject = Subject(rule, project_id)
-    [found] = find([subject])
-    _check_samples(rule, len(found.series), start, stop, now)
-    buckets = over_range(subject, found.series, to_us(start), to_us(stop))
-    steps = _steps(rule, buckets, start, stop)
-    current = look_at([subject], to_us(now), [found]).look(0)
-    verdict = rules.decide(State.INSUFFICIENT_DATA, False, current)
+    plan = Plan(_type(rule), rule, policy or Policy())
+    found, tracks = _tracks(plan, project_id, start, stop, now)
+    steps = [Step(from_us(one.at_us), one.state) for one in _walked(plan, tracks, start, stop)]
+    walk = Walk(Plan(plan.type, rule))
+    current = walk.step([look_at([tracks[0].subject], to_us(now), found).look(0)], to_us(now))
     return Preview(
-        found=found,
-        points=_points(rule, buckets, start),
+        found=found[0],
+        points=_points(rule, tracks[0].buckets, start),
         steps=steps,
         transitions=[
             step
             for before, step in zip([None, *steps], steps, strict=False)
             if before is None or before.state != step.state
         ],
-        current=verdict.state if verdict else State.INSUFFICIENT_DATA.value,
-        reason=verdict.reason if verdict else current.problem,
+        current=current.state,
+        reason=current.reason,
     )
 
 
-def _check_range(rule: SeriesRule, start: datetime, stop: datetime) -> None:
+def _type(rule: SeriesRule) -> str:
+    return next(name for name, kind in RULES.items() if type(rule) is kind)
+
+
+def _tracks(
+    plan: Plan, project_id: str | None, start: datetime, stop: datetime, now: datetime
+) -> tuple[list[Found], list[Track]]:
+    """What each part of the rule finds, and sees over the range. Raises `DefinitionError`."""
+    _check_range(plan, start, stop)
+    subjects = [Subject(part, project_id) for part in plan.parts]
+    found = find(subjects)
+    steps = (stop - start) // timedelta(seconds=plan.every_s)
+    pairs = list(zip(subjects, found, strict=True))
+    samples = sum(_samples(*pair, start, stop, now) for pair in pairs)
+    if samples > MAX_SAMPLES:
+        series = sum(len(one.series) for one in found)
+        raise _too_many(samples, series, MAX_SAMPLES)
+    anew = sum(
+        _samples(*pair, start, start, now) * steps
+        for pair in pairs
+        if not isinstance(pair[0].rule, Bucketed)
+    )
+    if anew > MAX_LOOKED_AT:
+        raise _too_many(anew, sum(len(one.series) for one in found), MAX_LOOKED_AT)
+    tracks = [Track(*pair, to_us(start), to_us(stop)) for pair in pairs]
+    return found, tracks
+
+
+def _walked(
+    plan: Plan,
+    tracks: Sequence[Track],
+    start: datetime,
+    stop: datetime,
+    state: str = State.INSUFFICIENT_DATA,
+) -> Iterator[walking.Step]:
+    walk = Walk(plan, state)
+    every = plan.every_s * rules.SECOND
+    first = -(-to_us(start) // every) * every
+    for moment in range(first, to_us(stop), every):
+        pairs = zip(tracks, walk.parts, strict=True)
+        yield walk.step([track.look(part, moment) for track, part in pairs], moment)
+
+
+def _check_range(plan: Plan, start: datetime, stop: datetime) -> None:
     if start >= stop:
         raise DefinitionError("start", "must be before stop")
-    steps = (stop - start) / interval(rule)
+    steps = (stop - start) / timedelta(seconds=plan.every_s)
     if steps > MAX_STEPS:
         raise DefinitionError(
             "start", f"{steps:.0f} evaluations between start and stop, at most {MAX_STEPS}"
         )
-    buckets = (stop - start).total_seconds() / rule.granularity
-    if buckets > MAX_BUCKETS:
-        raise DefinitionError("start", f"{buckets:.0f} periods, at most {MAX_BUCKETS}")
+    for part in plan.parts:
+        length: int = getattr(part, "granularity", settings.TELEMETRY_EVALUATION_INTERVAL)
+        buckets = (stop - start).total_seconds() / length
+        if buckets > MAX_BUCKETS:
+            raise DefinitionError("start", f"{buckets:.0f} periods, at most {MAX_BUCKETS}")
 
 
-def _check_samples(
-    rule: SeriesRule, series: int, start: datetime, stop: datetime, now: datetime
-) -> None:
-    """Also of the windows before `start` and before now."""
-    looked_back = timedelta(seconds=rule.granularity * (rule.evaluation_periods + 1))
+def _samples(subject: Subject, found: Found, start: datetime, stop: datetime, now: datetime) -> int:
+    """How many may lie between the beginning of the window at `start` and `stop`."""
+    looked_back = start - from_us(window_of(subject, to_us(start)).start)
     span = min(stop - start + looked_back, now - earliest(now))
-    samples = series * (span // timedelta(microseconds=1)) // USUAL_INTERVAL_US
-    if samples > MAX_SAMPLES:
-        raise DefinitionError(
-            "start",
-            f"{samples} samples may have to be read ({series} metrics, one each 10 s), at most "
-            f"{MAX_SAMPLES}: narrow start and stop, the granularity or the query",
-        )
+    return len(found.series) * (span // timedelta(microseconds=1)) // USUAL_INTERVAL_US
 
 
-def _points(rule: SeriesRule, buckets: Buckets, start: datetime) -> list[tuple[datetime, float]]:
+def _too_many(samples: int, series: int, most: int) -> DefinitionError:
+    return DefinitionError(
+        "start",
+        f"{samples} samples may have to be read ({series} metrics, one each 10 s), at most "
+        f"{most}: narrow start and stop, the granularity or the query",
+    )
+
+
+def _points(rule: Part, buckets: Buckets, start: datetime) -> list[tuple[datetime, float]]:
     """Those of the range itself, without what the first evaluations looked back at."""
+    assert isinstance(rule, Bucketed)
     first = to_us(start) - rule.granularity * rules.SECOND
     shown = buckets.timestamps > first
     times = [from_us(moment) for moment in buckets.timestamps[shown].tolist()]
     return list(zip(times, buckets.values[shown].tolist(), strict=True))
-
-
-def _steps(rule: SeriesRule, buckets: Buckets, start: datetime, stop: datetime) -> list[Step]:
-    """The state at each evaluation, beginning with an alarm that was never evaluated."""
-    every = int(interval(rule).total_seconds()) * rules.SECOND
-    first = -(-to_us(start) // every) * every
-    state: str = State.INSUFFICIENT_DATA
-    steps = []
-    for moment in range(first, to_us(stop), every):
-        verdict = rules.decide(state, False, _look(rule, buckets, moment))
-        state = verdict.state if verdict else state
-        steps.append(Step(from_us(moment), str(state)))
-    return steps
-
-
-def _look(rule: SeriesRule, buckets: Buckets, moment: int) -> rules.Look:
-    lag = settings.TELEMETRY_INGESTION_LAG
-    window = rules.window(moment, rule.granularity, rule.evaluation_periods, lag)
-    low, high = np.searchsorted(buckets.timestamps, window)
-    values = buckets.values[low:high][-rule.evaluation_periods :].tolist()
-    if not values:
-        return rules.Look(rule.evaluation_periods, problem=rules.no_datapoint(rule.granularity))
-    return rules.look(values, rule.comparison_operator, rule.threshold, rule.evaluation_periods)

@@ -85,21 +85,36 @@ def no_datapoint(granularity_s: int) -> str:
 
 def decide(previous: str, repeat: bool, seen: Look) -> Verdict | None:
     """The verdict for an alarm in state `previous`; None where nothing happens."""
+    state = firm(seen)
+    if state is None:
+        state = trend(seen) if previous == State.INSUFFICIENT_DATA else previous
+    if state != previous:
+        return tell(seen, state, True)
+    return tell(seen, previous, False) if repeat else None
+
+
+def firm(seen: Look) -> str | None:
+    """The state that the window puts an alarm in by itself; None of a mixed one."""
     if seen.problem:
-        return _decide_insufficient(previous, repeat, seen)
-    mixed = 0 < seen.outside < seen.periods
-    state = State.ALARM if seen.heading else State.OK
-    if state != previous and (not mixed or previous == State.INSUFFICIENT_DATA):
-        return _verdict("Transition to", state, True, seen)
-    return _verdict("Remaining as", previous, False, seen) if repeat else None
+        return State.INSUFFICIENT_DATA.value
+    if 0 < seen.outside < seen.periods:
+        return None
+    return trend(seen)
 
 
-def _decide_insufficient(previous: str, repeat: bool, seen: Look) -> Verdict | None:
-    if previous == State.INSUFFICIENT_DATA:
-        remaining = seen._replace(outside=0)
-        return _verdict("Remaining as", previous, False, remaining) if repeat else None
-    data = _reason_data("unknown", seen.periods, seen.last)
-    return Verdict(State.INSUFFICIENT_DATA, True, seen.problem, data)
+def trend(seen: Look) -> str:
+    """What the newest value says."""
+    return State.ALARM.value if seen.heading else State.OK.value
+
+
+def tell(seen: Look, state: str, changed: bool) -> Verdict:
+    """That an alarm goes to `state`, or remains there, in the words for what was seen."""
+    if seen.problem and not changed and state == State.INSUFFICIENT_DATA:
+        seen = seen._replace(outside=0)
+    elif seen.problem:
+        data = _reason_data("unknown", seen.periods, seen.last)
+        return Verdict(str(state), changed, seen.problem, data)
+    return _verdict("Transition to" if changed else "Remaining as", state, changed, seen)
 
 
 def _verdict(how: str, state: str, changed: bool, seen: Look) -> Verdict:

@@ -17,10 +17,10 @@ _FLAGS = ("enabled", "repeat_actions")
 _TEXTS = ("name", "description", "project_id", "user_id")
 #: Read back from what we have answered, and not looked at but for their form.
 _TIMES = ("timestamp", "state_timestamp", "evaluate_timestamp")
-_IGNORED = ("alarm_id", "state_reason")
+_IGNORED = ("alarm_id", "state_reason", "policy_status")
 KNOWN = frozenset(
     ["type", "state", "severity", "time_constraints", *RULE_FIELDS, *ACTION_FIELDS, *_FLAGS,
-     *_TEXTS, *_TIMES, *_IGNORED]
+     *_TEXTS, *_TIMES, *_IGNORED, "policy"]
 )  # fmt: skip
 
 
@@ -33,8 +33,11 @@ class Asked(NamedTuple):
     state: str
 
 
-def read_alarm(body: dict[str, Any]) -> Asked:
-    """Raises `Fault` and `DefinitionError`."""
+def read_alarm(body: dict[str, Any], policy: dict[str, Any] | None = None) -> Asked:
+    """`policy` is the one that the alarm has: clients that know nothing of it leave it as it is.
+
+    Raises `Fault` and `DefinitionError`.
+    """
     try:
         fields = _fields(body)
     except wsme.UnreadableError as error:
@@ -44,7 +47,7 @@ def read_alarm(body: dict[str, Any]) -> Asked:
         if value is not None:
             owner[name] = lifecycle.check_name(name, value)
     state = fields.pop("state", State.INSUFFICIENT_DATA.value)
-    definition = lifecycle.check(_with_description(fields))
+    definition = lifecycle.check(_with_description(fields), policy)
     return Asked(definition, owner["project_id"], owner["user_id"], state)
 
 
@@ -70,6 +73,8 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
         found["state"] = wsme.one_of("state", State.values, body["state"])
     for name in _TIMES:
         _check_time(name, body.get(name))
+    if "policy" in body:
+        found["policy"] = body["policy"]
     given = body.get("time_constraints")
     constraints = wsme.listed([] if given is None else given)
     found["time_constraints"] = [

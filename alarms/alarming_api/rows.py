@@ -85,12 +85,13 @@ def history_grammar(project: str | None, is_whole: bool) -> Grammar:
 
 def alarms() -> QuerySet[Alarm]:
     texts = {f"{name}_text": _json_text(name) for name in (*ACTION_FIELDS, "rule")}
-    return Alarm.objects.alias(
+    found: QuerySet[Alarm] = Alarm.objects.select_related("policy_memory").alias(
         severity_rank=_severity_rank(),
         id_text=Cast("id", TextField()),
         time_constraints_text=_json_text("time_constraints"),
         **texts,
     )
+    return found
 
 
 def history() -> QuerySet[AlarmHistory]:

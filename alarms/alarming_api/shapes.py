@@ -13,6 +13,7 @@ from alarms.definition.constraints import TimeConstraint
 from alarms.models import Alarm, AlarmHistory
 from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
+from alarms.standing import standing
 
 _COMMON = (
     "comparison_operator", "threshold", "aggregation_method", "evaluation_periods", "granularity",
@@ -23,7 +24,7 @@ _DETAIL_ORDER = {
     for place, name in enumerate(
         ["alarm_id", "type", "enabled", "name", "description", "timestamp", "user_id",
          "project_id", "state", "state_timestamp", "state_reason", "transition_reason",
-         *ACTION_FIELDS, "repeat_actions", "time_constraints", "severity", "rule"]
+         *ACTION_FIELDS, "repeat_actions", "time_constraints", "severity", "rule", "policy"]
     )
 }  # fmt: skip
 
@@ -55,7 +56,21 @@ def alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
         "severity": alarm.severity,
         "evaluate_timestamp": time_text(alarm.evaluated_at),
         f"{alarm.type}_rule": rule_json(alarm.type, alarm.rule),
+        **_policy(alarm),
     }
+
+
+def _policy(alarm: Alarm) -> dict[str, Any]:
+    """Beyond aodh's fields, and so only where there is one."""
+    if alarm.policy is None:
+        return {}
+    found = standing(alarm)
+    status = {
+        "phase": found.phase,
+        "since": time_text(found.since),
+        "fired_at": time_text(found.fired_at) if found.fired_at else None,
+    }
+    return {"policy": alarm.policy, "policy_status": status}
 
 
 def history_json(row: AlarmHistory, is_whole: bool) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from django.urls import path, re_path
 
-from alarms.alarming_api.views import alarms, queries, quotas, root
+from alarms.alarming_api.views import alarms, dryrun, queries, quotas, root
 
 app_name = "alarming_api"
 urlpatterns = [
     path("", root.Root.as_view(), name="root"),
     path("healthcheck", root.Health.as_view(), name="healthcheck"),
     path("v2/alarms", alarms.Alarms.as_view()),
+    path("v2/alarms/dry-run", dryrun.DryRun.as_view()),
     path("v2/alarms/<str:alarm_id>", alarms.OneAlarm.as_view()),
     path("v2/alarms/<str:alarm_id>/state", alarms.AlarmState.as_view()),
     path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),

@@ -32,7 +32,7 @@ class AlarmingView(ApiView):
         return super().handle_exception(translate(exc))
 
     def alarms(self) -> QuerySet[Alarm]:
-        found: QuerySet[Alarm] = Alarm.objects.scope(self.principal)
+        found: QuerySet[Alarm] = Alarm.objects.scope(self.principal).select_related("policy_memory")
         return found
 
     def notifications(self) -> QuerySet[Notification]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from django.conf import settings
@@ -21,11 +21,13 @@ from alarms import lifecycle
 from alarms.api.base import may_edit
 from alarms.choices import ACTION_FIELDS, Delivery, Severity, State, Type
 from alarms.definition import RULES, parse_rule
+from alarms.definition.policy import NoData
 from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
 from alarms.models import Alarm, AlarmHistory, Notification, NotificationAttempt
 from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
+from alarms.standing import standing
 from meters.api.params import moment
 from meters.api.serializers import NameField, StrictSerializer
 
@@ -72,6 +74,37 @@ class ConstraintField(serializers.Serializer[Any]):
     timezone = serializers.CharField(required=False)
 
 
+class TemplateSerializer(serializers.Serializer[Any]):
+    """What mails and chats say instead of the usual words."""
+
+    subject = serializers.CharField(required=False)
+    body = serializers.CharField(required=False)
+
+
+class PolicySerializer(serializers.Serializer[Any]):
+    """What an alarm does beyond its rule; times are seconds (docs/reference/alarm-policy.md)."""
+
+    keep_firing_for = serializers.IntegerField(min_value=0, required=False)
+    recovery_threshold = serializers.FloatField(required=False)
+    no_data = serializers.ChoiceField(get_args(NoData), required=False)
+    no_data_for = serializers.IntegerField(min_value=0, required=False)
+    repeat_interval = serializers.IntegerField(min_value=1, required=False)
+    mute = ConstraintField(many=True, required=False)
+    template = TemplateSerializer(required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`for` is no name that a class could have."""
+        return {"for": serializers.IntegerField(min_value=0, required=False)} | super().get_fields()
+
+
+class PolicyStatusSerializer(serializers.Serializer[Any]):
+    """Where the alarm stands between its states, as the last evaluation left it."""
+
+    phase = serializers.CharField()
+    since = serializers.DateTimeField()
+    fired_at = serializers.DateTimeField(allow_null=True)
+
+
 class DefinitionSerializer(serializers.Serializer[Any]):
     """What people write of an alarm."""
 
@@ -86,6 +119,7 @@ class DefinitionSerializer(serializers.Serializer[Any]):
     alarm_actions = ActionsField(required=False)
     insufficient_data_actions = ActionsField(required=False)
     time_constraints = ConstraintField(many=True, required=False)
+    policy = PolicySerializer(required=False, allow_null=True)
 
 
 class NewAlarmSerializer(DefinitionSerializer):
@@ -99,6 +133,8 @@ class ChangedAlarmSerializer(DefinitionSerializer):
 
 
 class AlarmSerializer(serializers.ModelSerializer[Alarm]):
+    """`policy` and `policy_status` are there only of an alarm that has a policy."""
+
     rule = RuleField()
     rule_in_words = serializers.SerializerMethodField()
     ok_actions = ActionsField()
@@ -106,6 +142,8 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
     insufficient_data_actions = ActionsField()
     time_constraints = ConstraintField(many=True)
     state_reason_data = serializers.DictField()
+    policy = PolicySerializer(required=False)
+    policy_status = serializers.SerializerMethodField()
 
     class Meta:
         model = Alarm
@@ -114,7 +152,7 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
             "project_id", "user_id", "ok_actions", "alarm_actions", "insufficient_data_actions",
             "repeat_actions", "time_constraints", "created_at", "updated_at",
             "definition_version", "state", "state_reason", "state_reason_data",
-            "state_timestamp", "evaluate_at", "evaluation_error",
+            "state_timestamp", "evaluate_at", "evaluation_error", "policy", "policy_status",
         ]  # fmt: skip
 
     def get_rule_in_words(self, alarm: Alarm) -> str:
@@ -123,8 +161,14 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
         except DefinitionError as error:
             return f"no rule that could be evaluated: {error}"
 
+    @extend_schema_field(PolicyStatusSerializer(required=False))
+    def get_policy_status(self, alarm: Alarm) -> dict[str, Any]:
+        return {} if alarm.policy is None else standing(alarm)._asdict()
+
     def to_representation(self, instance: Alarm) -> dict[str, Any]:
         alarm = super().to_representation(instance)
+        if instance.policy is None:
+            del alarm["policy"], alarm["policy_status"]
         whole = may_edit(self.context["view"].principal, instance.project_id)
         return with_urls(alarm, without_trust if whole else shown)
 
@@ -234,6 +278,40 @@ class PreviewRequestSerializer(StrictSerializer):
     start = MomentField(required=False)
     stop = MomentField(required=False)
     project_id = NameField(required=False)
+
+
+class TriedAlarmSerializer(DefinitionSerializer):
+    name = serializers.CharField(required=False)
+
+
+class DryRunRequestSerializer(StrictSerializer):
+    """`alarm` is a definition as an alarm is made of it. [start, stop) is the last week unless
+    told, or less where that would be too many evaluations."""
+
+    alarm = extend_schema_field(TriedAlarmSerializer)(serializers.DictField)()
+    start = MomentField(required=False)
+    stop = MomentField(required=False)
+    project_id = NameField(required=False)
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """An evaluation. `values` has a list for each part of the rule, oldest first."""
+
+    timestamp = serializers.DateTimeField()
+    state = serializers.ChoiceField(State.choices)
+    phase = serializers.CharField()
+    reason = serializers.CharField()
+    values = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    """`fired` is how often it would have gone to alarm; `note` says what can't be told."""
+
+    start = serializers.DateTimeField()
+    stop = serializers.DateTimeField()
+    fired = serializers.IntegerField()
+    note = serializers.CharField()
+    steps = StepSerializer(many=True)
 
 
 class PointSerializer(serializers.Serializer[Any]):

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from alarms.api.views import alarms, history, notifications
+from alarms.api.views import alarms, dryrun, history, notifications
 
 app_name = "alarms-api"
 urlpatterns = [
     path("alarms", alarms.AlarmList.as_view(), name="alarms"),
+    path("alarms/dry-run", dryrun.DryRun.as_view(), name="dry-run"),
     path("alarms/preview", alarms.Preview.as_view(), name="preview"),
     path("alarms/<uuid:uuid>", alarms.AlarmDetail.as_view(), name="alarm"),
     path("alarms/<uuid:uuid>/state", alarms.AlarmState.as_view(), name="state"),

@@ -5,7 +5,6 @@ Fields, defaults and bounds are aodh's (alarms.md 1.5).
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +20,7 @@ from alarms.definition.composite import (
     parse_composite,
 )
 from alarms.definition.conditions import Condition
+from alarms.definition.fields import definition_error
 from alarms.definition.others import EventRule, MemberHealth
 from alarms.definition.threshold import (
     ClassicThreshold,
@@ -49,7 +49,6 @@ RULES: dict[str, type[Plain]] = {
     Type.MEMBER_HEALTH: MemberHealth,
 }
 _R = TypeVar("_R", bound=Plain)
-_WHERE = re.compile(r" - at `\$\.?(.*)`$")
 
 
 def parse_rule(alarm_type: str, rule: Any) -> Rule:
@@ -92,14 +91,6 @@ def _parse(kind: type[_R], rule: dict[str, Any]) -> _R:
     try:
         parsed = msgspec.convert(rule, kind)
     except msgspec.ValidationError as error:
-        raise _definition_error(str(error)) from error
+        raise definition_error("rule", str(error)) from error
     parsed.check()
     return parsed
-
-
-def _definition_error(text: str) -> DefinitionError:
-    """msgspec's ``Expected `float`, got `str` - at `$.threshold```, by field."""
-    where = _WHERE.search(text)
-    missing = re.search(r"(?:required|unknown) field `(\w+)`", text)
-    field = where[1] if where else missing[1] if missing else ""
-    return DefinitionError(f"rule.{field}".rstrip("."), _WHERE.sub("", text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,6 +17,16 @@ Names = Annotated[list[Name], msgspec.Meta(min_length=1, max_length=1000)]
 Text = Annotated[str, msgspec.Meta(max_length=65_536)]
 Periods = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=31_536_000)]
+
+_WHERE = re.compile(r" - at `\$\.?(.*)`$")
+
+
+def definition_error(within: str, text: str) -> DefinitionError:
+    """msgspec's ``Expected `float`, got `str` - at `$.threshold```, by field."""
+    where = _WHERE.search(text)
+    missing = re.search(r"(?:required|unknown) field `(\w+)`", text)
+    field = where[1] if where else missing[1] if missing else ""
+    return DefinitionError(f"{within}.{field}".rstrip("."), _WHERE.sub("", text))
 
 
 def check_number(name: str, value: float) -> None:

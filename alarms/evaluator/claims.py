@@ -47,7 +47,8 @@ RETURNING alarm.id, alarm.type, alarm.rule,
           alarm.evaluation_error <> '',
           (extract(epoch FROM due.was_due) * 1000000)::bigint,
           floor(extract(epoch FROM now() - due.was_due) / due.every)::bigint,
-          (extract(epoch FROM now()) * 1000000)::bigint
+          (extract(epoch FROM now()) * 1000000)::bigint,
+          alarm.policy
 """
 _FAILED = """
 UPDATE alarms_alarm
@@ -93,6 +94,8 @@ class Claimed(NamedTuple):
     was_due: int
     missed: int
     now: int
+    #: JSON as well; None: it has none.
+    policy: str | None = None
 
 
 def claim() -> list[Claimed]:
@@ -117,6 +120,7 @@ def as_claimed(alarm: Alarm, now_us: int) -> Claimed:
         alarm.state_reason, alarm.repeat_actions, alarm.state_version, alarm.definition_version,
         json.dumps(alarm.time_constraints), to_us(alarm.evaluate_at),
         bool(alarm.evaluation_error), now_us, 0, now_us,
+        None if alarm.policy is None else json.dumps(alarm.policy),
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def find_classic(subjects: Sequence[Subject]) -> list[Found]:
         "name", *_COLUMNS, "pk", "resource_id", "type", "resource__revision_start"
     ):
         known[name].append(tuple(row))
-    return [_chosen(one, known[_rule(one).meter_name]) for one in subjects]
+    return [chosen(one, known[_rule(one).meter_name]) for one in subjects]
 
 
 def values(rule: ClassicThreshold, points: Points, window: rules.Window) -> Points:
@@ -86,7 +86,7 @@ def _usual(counts: rules.Floats) -> Iterable[bool]:
     return usual
 
 
-def _chosen(subject: Subject, rows: Sequence[tuple[Any, ...]]) -> Found:
+def chosen(subject: Subject, rows: Sequence[tuple[Any, ...]]) -> Found:
     rule = _rule(subject)
     tests = [_test(condition) for condition in rule.query]
     series = tuple(

@@ -23,7 +23,7 @@ from alarms.choices import State
 from alarms.definition import Rule, parse_rule
 from alarms.definition.constraints import TimeConstraint, parse_constraints
 from alarms.errors import OF_ONE_ALARM, AlarmingError
-from alarms.evaluator import counting, memory, metrics
+from alarms.evaluator import counting, memory, metrics, policing
 from alarms.evaluator.claims import (
     SHARD_SIZE,
     Claimed,
@@ -111,10 +111,14 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
     began = time.monotonic()
     families: dict[AlarmType, list[Case]] = defaultdict(list)
     subjects: list[Subject] = []
+    policed = policing.load(claimed)
     for one in claimed:
         rule = _rule(one.type, one.rule)
+        own = policed.get(one.id)
+        if own:
+            rule = policing.rule_for(rule, own.policy, one.state)
         kind = TYPES[one.type]
-        families[kind].append(Case(one, rule, len(subjects)))
+        families[kind].append(Case(one, rule, len(subjects), own))
         for part in kind.parts(rule):
             subjects.append(Subject(part, one.seen_project))
     view = look_at(subjects, claimed[0].now)

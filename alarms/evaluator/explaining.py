@@ -11,14 +11,18 @@ from alarms.choices import Type
 from alarms.definition import CompositeRule, Part, Rule, parse_rule
 from alarms.definition.constraints import parse_constraints
 from alarms.errors import DefinitionError
+from alarms.evaluator import policing
 from alarms.evaluator.claims import as_claimed
 from alarms.evaluator.judging import Case
-from alarms.evaluator.looking import View, look_at, raw_points, window_of
+from alarms.evaluator.looking import View, look_at
+from alarms.evaluator.reading import raw_points, window_of
 from alarms.evaluator.selection import find
 from alarms.evaluator.subjects import Found, Subject
+from alarms.evaluator.transitions import Decision
 from alarms.evaluator.types import TYPES, is_evaluated
 from alarms.models import Alarm
 from alarms.opening import is_open
+from alarms.policies import Memory, Phase, phase
 from alarms.rules import COMPARE, Verdict
 from telemetry_site.clock import from_us, to_us
 
@@ -52,13 +56,16 @@ class Seen(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """`verdict` None: nothing happens."""
+    """`verdict` None: nothing happens. `phase` and `memory` are those of an alarm with a policy, as
+    this evaluation would leave them; None of others."""
 
     at: datetime
     rule: Rule
     is_open: bool
     seen: list[Seen]
     verdict: Verdict | None
+    phase: Phase | None = None
+    memory: Memory | None = None
 
 
 def explain(alarm: Alarm, at: datetime) -> Explanation:
@@ -71,14 +78,24 @@ def explain(alarm: Alarm, at: datetime) -> Explanation:
     opened = is_open(parse_constraints(alarm.time_constraints), at)
     kind = TYPES[alarm.type]
     now_us = to_us(at)
+    one = as_claimed(alarm, now_us)
+    policed = policing.load([one]).get(one.id)
+    if policed:
+        rule = policing.rule_for(rule, policed.policy, alarm.state)
     subjects = [Subject(part, alarm.seen_project) for part in kind.parts(rule)]
     found = find(subjects)
     view = look_at(subjects, now_us, found)
-    judged = kind.judge([Case(as_claimed(alarm, now_us), rule)], view)
-    verdict = next((one.verdict for one in judged.decisions), None)
+    judged = kind.judge([Case(one, rule, 0, policed)], view)
+    decision = next(iter(judged.decisions), Decision(one, None))
+    verdict = decision.verdict if opened else None
     names = _names(rule, len(subjects))
     seen = [_seen(name, place, view, found[place], now_us) for place, name in enumerate(names)]
-    return Explanation(at, rule, opened, seen, verdict if opened else None)
+    found_so_far = Explanation(at, rule, opened, seen, verdict)
+    if policed is None:
+        return found_so_far
+    memory = decision.memory if opened and decision.memory is not None else policed.memory
+    state = verdict.state if verdict else alarm.state
+    return found_so_far._replace(phase=phase(state, memory), memory=memory)
 
 
 def _names(rule: Rule, parts: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +16,19 @@ from alarms.definition import CompositeRule, Rule
 from alarms.evaluator import memory
 from alarms.evaluator.claims import Claimed
 from alarms.evaluator.looking import View
+from alarms.evaluator.policing import Policed
 from alarms.evaluator.transitions import Decision
+from alarms.policies import Sight
 
 
 class Case(NamedTuple):
-    """An alarm to judge; what its rule looks at begins in the view at `first`."""
+    """An alarm to judge; what its rule looks at begins in the view at `first`. `policed` is what
+    is asked of it beyond its rule."""
 
     claimed: Claimed
     rule: Rule
     first: int = 0
+    policed: Policed | None = None
 
 
 class Judged(NamedTuple):
@@ -42,8 +47,14 @@ def judge_thresholds(cases: Sequence[Case], view: View) -> Judged:
     numbers = view.numbers.take(places)
     states = np.array([case.claimed.state for case in cases])
     repeats = np.array([case.claimed.repeat_actions for case in cases], dtype=np.bool_)
-    decisions = {}
+    decisions = {
+        number: by_policy(case.claimed, case.policed, sight_of(view.look(case.first)))
+        for number, case in enumerate(cases)
+        if case.policed
+    }
     for number in np.flatnonzero(rules.eventful(states, repeats, numbers)).tolist():
+        if number in decisions:
+            continue
         one, look = cases[number].claimed, view.look(cases[number].first)
         verdict = rules.decide(one.state, one.repeat_actions, look)
         assert verdict is not None
@@ -51,6 +62,16 @@ def judge_thresholds(cases: Sequence[Case], view: View) -> Judged:
     unknown = (view.problems[case.first] for case in cases)
     firm = composites.windows(numbers).firm
     return _judged(_with_reasons(cases, decisions, unknown), firm)
+
+
+def by_policy(one: Claimed, policed: Policed, seen: Sight) -> Decision:
+    """Which may say that nothing happens and nothing is to be remembered."""
+    outcome = policed.decide(one, seen)
+    return Decision(one, outcome.verdict, memory=policed.changed(outcome.memory))
+
+
+def sight_of(look: rules.Look) -> Sight:
+    return Sight(rules.firm(look), rules.trend(look), partial(rules.tell, look))
 
 
 def _judged(
@@ -66,13 +87,14 @@ def _with_reasons(
 
     aodh leaves "Not evaluated yet" there for ever; its users could not tell why (LP 1974682).
     """
-    found = list(decisions.values())
     for number, (case, problem) in enumerate(zip(cases, problems, strict=True)):
         one = case.claimed
-        is_without = one.state == State.INSUFFICIENT_DATA and number not in decisions
-        if is_without and problem and one.state_reason != problem:
-            found.append(Decision(one, None, problem))
-    return found
+        if one.state != State.INSUFFICIENT_DATA or not problem or one.state_reason == problem:
+            continue
+        made = decisions.get(number, Decision(one, None))
+        if made.verdict is None:
+            decisions[number] = made._replace(reason=problem)
+    return [one for one in decisions.values() if one.says_anything]
 
 
 # --- composite ---------------------------------------------------------------------------------
@@ -110,6 +132,11 @@ def _of_one_form(cases: Sequence[Case], view: View, known: memory.Known) -> Judg
     for number, case in enumerate(cases):
         one = case.claimed
         own = _composite(case)
+        if case.policed:
+            state = composites.STATES[int(settled.states[number])]
+            tell = partial(composites.tell, own, settled, number)
+            decisions[number] = by_policy(one, case.policed, Sight(state, state, tell))
+            continue
         verdict = composites.verdict(one.state, one.repeat_actions, own, settled, number)
         if verdict:
             decisions[number] = Decision(one, verdict)

@@ -14,18 +14,24 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 
 from alarms import rules
 from alarms.definition import ClassicThreshold, Part, PromqlThreshold, ResourceThreshold
 from alarms.evaluator import classic, vectors
+from alarms.evaluator.reading import (
+    NO_POINTS,
+    Buckets,
+    Reader,
+    Source,
+    aggregated,
+    bucketed,
+    restricted,
+    window_of,
+)
 from alarms.evaluator.selection import find, had_other_owners
 from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
-from meters import ownership
-from meters.aggregation import RATE_PREFIX, aggregate, between, combine, increases
+from meters.aggregation import RATE_PREFIX, between
 from meters.store.points import Points
-from meters.store.read import read_points
-from telemetry_site.clock import from_us
 
 #: One read for windows of up to so many times the shortest of them.
 BAND = 4
@@ -38,13 +44,6 @@ class Shape(NamedTuple):
     periods: int
     method: str
     is_counter: bool
-
-
-class Buckets(NamedTuple):
-    """The aggregated values in a window, oldest first: starts in microseconds, values."""
-
-    timestamps: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
 
 
 class View:
@@ -61,7 +60,7 @@ class View:
             last=np.full(size, np.nan),
             enough=np.zeros(size, dtype=np.bool_),
         )
-        self._slices: list[tuple[Points, int, int]] = [(_NO_POINTS, 0, 0)] * size
+        self._slices: list[tuple[Points, int, int]] = [(NO_POINTS, 0, 0)] * size
 
     def buckets(self, place: int) -> Buckets:
         """The last values (at most `evaluation_periods`) of one subject."""
@@ -91,7 +90,7 @@ class View:
         self._compare(where, points, edges[1:], counts)
         for position in np.flatnonzero(counts < self.numbers.periods[where]).tolist():
             place = places[position]
-            self.problems[place] = _lacking(self.subjects[place].rule, int(counts[position]))
+            self.problems[place] = lacking(self.subjects[place].rule, int(counts[position]))
 
     def enter_vector(self, place: int, points: Points) -> None:
         """Take in the elements of a vector, all of which are judged, however many there are."""
@@ -99,7 +98,7 @@ class View:
         if len(points.values):
             self.enter([place], points)
         else:
-            self.problems[place] = _lacking(self.subjects[place].rule, 0)
+            self.problems[place] = lacking(self.subjects[place].rule, 0)
 
     def _compare(
         self,
@@ -136,7 +135,7 @@ def _periods(rule: Part) -> int:
     return 0 if isinstance(rule, PromqlThreshold) else rule.evaluation_periods
 
 
-def _lacking(rule: Part, count: int) -> str:
+def lacking(rule: Part, count: int) -> str:
     """aodh's words for too few values."""
     if isinstance(rule, PromqlThreshold):
         return "datapoints are unknown"
@@ -145,52 +144,22 @@ def _lacking(rule: Part, count: int) -> str:
     return rules.no_datapoint(rule.granularity)
 
 
-_NO_POINTS = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
-
-
-def look_at(subjects: Sequence[Subject], now_us: int, found: Sequence[Found] | None = None) -> View:
-    """What each of the subjects sees at an instant; `found` is what `find` said of them already."""
+def look_at(
+    subjects: Sequence[Subject],
+    now_us: int,
+    found: Sequence[Found] | None = None,
+    source: Source | None = None,
+) -> View:
+    """What each of the subjects sees at an instant; `found` is what `find` said of them already,
+    `source` where their points are, if not in the store."""
     view = View(subjects)
     found = find(subjects) if found is None else found
     for place, one in enumerate(found):
         view.problems[place] = one.problem
     moved = _moved(subjects, found, now_us)
     for band in _bands(subjects, found):
-        _look_at_band(view, found, band, moved, now_us)
+        _look_at_band(view, found, band, moved, now_us, source)
     return view
-
-
-def raw_points(subject: Subject, found: Found, now_us: int) -> Points:
-    """The points that the subject's window is made of; `index` is the place in `found.series`."""
-    window = window_of(subject, now_us)
-    reader = _Reader([found], window.start, window.stop)
-    return _restricted(subject, found.series, reader)
-
-
-def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_us: int) -> Buckets:
-    """The aggregated values of one subject over [start, stop), and as much before as the window
-    of an evaluation at its start reaches back."""
-    if not series:
-        return Buckets(_NO_POINTS.timestamps, _NO_POINTS.values)
-    rule = subject.rule
-    assert isinstance(rule, Bucketed)
-    window = rules.Window(window_of(subject, start_us).start, stop_us)
-    reader = _Reader(
-        [Found(tuple(series))], window.start - rule.granularity * rules.SECOND, stop_us
-    )
-    points = _bucketed(subject, Found(tuple(series)), reader, window)
-    return Buckets(points.timestamps, points.values)
-
-
-def window_of(subject: Subject, now_us: int) -> rules.Window:
-    """What the subject looks at, at an instant."""
-    rule = subject.rule
-    lag = settings.TELEMETRY_INGESTION_LAG
-    if isinstance(rule, ClassicThreshold):
-        return classic.window(rule, now_us, lag)
-    if isinstance(rule, PromqlThreshold):
-        return vectors.window(rule, now_us, lag)
-    return rules.window(now_us, rule.granularity, rule.evaluation_periods, lag)
 
 
 def _bands(subjects: Sequence[Subject], found: Sequence[Found]) -> list[list[int]]:
@@ -213,8 +182,9 @@ def _length(rule: Part) -> int:
 
 
 def _look_at_band(
-    view: View, found: Sequence[Found], band: list[int], moved: set[int], now_us: int
-) -> None:
+    view: View, found: Sequence[Found], band: list[int], moved: set[int], now_us: int,
+    source: Source | None,
+) -> None:  # fmt: skip
     """One read for all, then a shape at a time."""
     shapes: dict[Shape, list[int]] = defaultdict(list)
     alone = []
@@ -224,7 +194,8 @@ def _look_at_band(
             shapes[shape].append(place)
         else:
             alone.append(place)
-    reader = _Reader([found[place] for place in band], _start(view.subjects, band, now_us), now_us)
+    start = _start(view.subjects, band, now_us)
+    reader = Reader([found[place] for place in band], start, now_us, source)
     for shape, places in shapes.items():
         series = [found[place].series[0] for place in places]
         window = window_of(view.subjects[places[0]], now_us)
@@ -233,13 +204,13 @@ def _look_at_band(
         subject = view.subjects[place]
         window = window_of(subject, now_us)
         if isinstance(subject.rule, PromqlThreshold):
-            points = _restricted(subject, found[place].series, reader)
+            points = restricted(subject, found[place].series, reader)
             view.enter_vector(place, vectors.values(subject.rule, found[place], points, now_us))
         elif isinstance(subject.rule, ClassicThreshold):
-            points = between(_restricted(subject, found[place].series, reader), *window)
+            points = between(restricted(subject, found[place].series, reader), *window)
             view.enter([place], classic.values(subject.rule, points, window))
         else:
-            view.enter([place], _bucketed(subject, found[place], reader, window))
+            view.enter([place], bucketed(subject, found[place], reader, window))
 
 
 def _start(subjects: Sequence[Subject], band: list[int], now_us: int) -> int:
@@ -280,68 +251,9 @@ def _moved(subjects: Sequence[Subject], found: Sequence[Found], now_us: int) -> 
     return {place for place, resource in recent.items() if resource in changed}
 
 
-class _Reader:
-    """The points of many series, read once; `of` hands out those of some."""
-
-    def __init__(self, found: Sequence[Found], start_us: int, stop_us: int) -> None:
-        ids = {one.pk for each in found for one in each.series}
-        self._place = {pk: place for place, pk in enumerate(sorted(ids))}
-        self._points = read_points(list(self._place), from_us(start_us), from_us(stop_us))
-        self._edges = np.searchsorted(self._points.index, np.arange(len(ids) + 1))
-
-    def of(self, series: Sequence[Series]) -> Points:
-        """Points whose index is the position in `series`; a series may stand there twice."""
-        places = np.array([self._place[one.pk] for one in series], dtype=np.int64)
-        if len(places) == len(self._place) and (places == np.arange(len(places))).all():
-            return self._points
-        counts = self._edges[places + 1] - self._edges[places]
-        index = np.repeat(np.arange(len(places)), counts)
-        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        rows = np.repeat(self._edges[places], counts) + offsets
-        return Points(index, self._points.timestamps[rows], self._points.values[rows])
-
-
 def _enter_together(
-    view: View, places: list[int], series: list[Series], reader: _Reader, shape: Shape,
+    view: View, places: list[int], series: list[Series], reader: Reader, shape: Shape,
     window: rules.Window,
 ) -> None:  # fmt: skip
-    points = _aggregate(reader.of(series), shape.granularity, shape.method, shape.is_counter)
+    points = aggregated(reader.of(series), shape.granularity, shape.method, shape.is_counter)
     view.enter(places, between(points, window.start, window.stop))
-
-
-def _bucketed(subject: Subject, found: Found, reader: _Reader, window: rules.Window) -> Points:
-    """One series of aggregated values: those of a group's members, put together by the method."""
-    rule = subject.rule
-    assert isinstance(rule, Bucketed)
-    points = _restricted(subject, found.series, reader)
-    parts = [
-        _aggregate(part, rule.granularity, rule.aggregation_method, is_counter)
-        for is_counter, part in _by_kind(points, found.series)
-    ]
-    seen = Points(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    if not isinstance(rule, ResourceThreshold):
-        seen = combine(seen, rule.aggregation_method.removeprefix(RATE_PREFIX))
-    return between(seen, window.start, window.stop)
-
-
-def _restricted(subject: Subject, series: Sequence[Series], reader: _Reader) -> Points:
-    """The points of some series that the subject may see."""
-    projects = None if subject.project_id is None else [subject.project_id]
-    return ownership.of_projects(projects, series).restrict(reader.of(series))
-
-
-def _by_kind(points: Points, series: Sequence[Series]) -> list[tuple[bool, Points]]:
-    """Counters and others apart: a counter that begins anew is no fall."""
-    counters = np.array([one.is_counter for one in series], dtype=np.bool_)[points.index]
-    return [
-        (is_counter, Points(*(column[counters == is_counter] for column in points)))
-        for is_counter in (False, True)
-    ]
-
-
-def _aggregate(points: Points, granularity_s: int, method: str, is_counter: bool) -> Points:
-    """As `aggregate`, but the rate of a cumulative counter knows resets (known-trouble.md)."""
-    granularity = granularity_s * rules.SECOND
-    if is_counter and method.startswith(RATE_PREFIX):
-        return aggregate(increases(points).points, granularity, method.removeprefix(RATE_PREFIX))
-    return aggregate(points, granularity, method)

@@ -71,7 +71,7 @@ def find(subjects: Sequence[Subject]) -> list[Found]:
 def _of_resources(subjects: Sequence[Subject]) -> list[Found]:
     keys = [_key(one.rule) for one in subjects]
     candidates = _candidates(sorted(set(keys)))
-    return [_of_resource(one, candidates[key]) for one, key in zip(subjects, keys, strict=True)]
+    return [of_resource(one, candidates[key]) for one, key in zip(subjects, keys, strict=True)]
 
 
 def _of_groups(subjects: Sequence[Subject]) -> list[Found]:
@@ -95,10 +95,10 @@ def _of_metrics(subjects: Sequence[Subject]) -> list[Found]:
     known = {
         str(row[0]): Candidate(row[5], series_of(row[1], row[2], row[3], row[4])) for row in rows
     }
-    return [_of_listed(one, known) for one in subjects]
+    return [of_listed(one, known) for one in subjects]
 
 
-def _of_listed(subject: Subject, known: Mapping[str, Candidate]) -> Found:
+def of_listed(subject: Subject, known: Mapping[str, Candidate]) -> Found:
     names = _metrics(subject)
     visible = [
         one.series
@@ -146,7 +146,7 @@ def _look_up(
             found[keys[position]].append(Candidate(project, series))
 
 
-def _of_resource(subject: Subject, candidates: list[Candidate]) -> Found:
+def of_resource(subject: Subject, candidates: list[Candidate]) -> Found:
     rule = subject.rule
     assert isinstance(rule, ResourceThreshold)
     visible = [one for one in candidates if subject.project_id in (None, one.project_id)]

@@ -33,13 +33,13 @@ _AT = "@"
 
 def find_vectors(subjects: Sequence[Subject]) -> list[Found]:
     """The series of each subject: one query for all names. None is no problem: `absent` is told."""
-    nodes = [_node(one) for one in subjects]
+    nodes = [node_of(one) for one in subjects]
     wanted = {one.name for node in nodes for one in selectors(node)}
     rows = _rows(wanted, {one.project_id for one in subjects})
     known: dict[str, list[tuple[str | None, Series, dict[str, str]]]] = defaultdict(list)
     for project, series, labels in rows:
         known[labels[NAME]].append((project, series, labels))
-    return [_chosen(subject, node, known) for subject, node in zip(subjects, nodes, strict=True)]
+    return [chosen(subject, node, known) for subject, node in zip(subjects, nodes, strict=True)]
 
 
 def window(rule: PromqlThreshold, now_us: int, lag_s: int) -> rules.Window:
@@ -59,7 +59,7 @@ def values(rule: PromqlThreshold, found: Found, points: Points, now_us: int) -> 
     return Points(np.zeros(size, np.int64), np.full(size, now_us, np.int64), numbers)
 
 
-def _node(subject: Subject) -> Node:
+def node_of(subject: Subject) -> Node:
     assert isinstance(subject.rule, PromqlThreshold)
     return _parsed(subject.rule)
 
@@ -80,7 +80,7 @@ def _rows(
         found = found.filter(resource__project_id__in=projects)
     return [
         (row[0], Series(row[1], row[2], row[3] == Metric.Type.CUMULATIVE, to_us(row[4])),
-         _labels(*row[5:], project=row[0]))
+         labels_of(*row[5:], project=row[0]))
         for row in found.values_list(
             "resource__project_id", "pk", "resource_id", "type", "resource__revision_start",
             "name", "resource__original_id", "resource__type", "resource__user_id",
@@ -89,7 +89,7 @@ def _rows(
     ]  # fmt: skip
 
 
-def _chosen(
+def chosen(
     subject: Subject,
     node: Node,
     known: dict[str, list[tuple[str | None, Series, dict[str, str]]]],
@@ -107,7 +107,7 @@ def _chosen(
     return Found(tuple(one for one, _ in found), "", tuple(labels for _, labels in found))
 
 
-def _labels(
+def labels_of(
     name: str, original_id: str, kind: str, user: str | None, metadata: dict[str, Any],
     project: str | None,
 ) -> dict[str, str]:  # fmt: skip

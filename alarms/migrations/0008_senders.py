@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alarms', '0005_composite_memory'),
+        ('alarms', '0006_policy'),
     ]
 
     operations = [

@@ -3,8 +3,9 @@
 from alarms.models.alarm import Alarm, AlarmHistory, AlarmQuota, EvaluationCount
 from alarms.models.memory import CompositeMemory
 from alarms.models.outbox import Destination, Notification, NotificationAttempt
+from alarms.models.policy import PolicyMemory
 
 __all__ = [
     "Alarm", "AlarmHistory", "AlarmQuota", "CompositeMemory", "Destination", "EvaluationCount",
-    "Notification", "NotificationAttempt",
+    "Notification", "NotificationAttempt", "PolicyMemory",
 ]  # fmt: skip

@@ -48,8 +48,12 @@ class Alarm(models.Model):
     repeat_actions = models.BooleanField(default=False)
     #: As `alarms.definition.constraints` takes them: evaluated only while one of them is open.
     time_constraints = models.JSONField(default=list, blank=True)
+    #: As `alarms.definition.policy` takes it; null: none.
+    policy = models.JSONField(null=True, blank=True)
     #: Made by an administrator for the own project: its rule looks at everything all the same.
     is_unscoped = models.BooleanField(default=False)
+    #: From which files it comes (`manage.py load_alarms`); "" of one that people made.
+    managed_by = models.CharField(max_length=255, default="", blank=True)
     created_at = models.DateTimeField(db_default=Now())
     #: When the definition was last written.
     updated_at = models.DateTimeField(db_default=Now())

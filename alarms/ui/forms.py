@@ -17,6 +17,7 @@ from alarms import lifecycle
 from alarms.api.base import may_edit
 from alarms.choices import ACTION_FIELDS, Severity, Type
 from alarms.definition import parse_rule
+from alarms.definition.policy import Policy, parse_policy
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import is_uuid
 from alarms.models import Alarm
@@ -43,6 +44,11 @@ BOUNDS = {">=": "must be at least", "<=": "must be at most"}
 #: Types that the form has fields for.
 TYPES = (Type.RESOURCE_THRESHOLD, Type.GROUP_THRESHOLD)
 FLAGS = ("enabled", "repeat_actions")
+#: What the form has fields for of a policy, and how a field's text is read.
+WAITS = ("for", "keep_firing_for", "no_data_for", "repeat_interval")
+NO_DATA = {
+    "insufficient": "insufficient data", "alarm": "alarm", "ok": "ok", "keep": "the state stays",
+}  # fmt: skip
 BLANK: dict[str, str] = {
     "name": "", "description": "", "severity": Severity.LOW, "enabled": "on",
     "repeat_actions": "", "type": Type.RESOURCE_THRESHOLD, "project": "",
@@ -50,15 +56,18 @@ BLANK: dict[str, str] = {
     "aggregation_method": "mean", "comparison_operator": "gt", "threshold": "",
     "evaluation_periods": "1", "granularity": "60",
     "ok_actions": "", "alarm_actions": "", "insufficient_data_actions": "", "version": "",
+    **dict.fromkeys(WAITS, ""), "recovery_threshold": "", "no_data": "insufficient",
 }  # fmt: skip
 
 
 @dataclass
 class AlarmForm:
-    """`values` are texts by field; `errors` sentences by field, for actions by field and line."""
+    """`values` are texts by field; `errors` sentences by field, for actions by field and line.
+    `kept` is what the alarm's policy says that the form has no fields for."""
 
     values: dict[str, str]
     errors: dict[str, list[str]] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_group(self) -> bool:
@@ -79,6 +88,7 @@ class AlarmForm:
             "severity": self.values["severity"],
             "type": self.values["type"],
             "rule": self.rule(),
+            "policy": self.policy(),
             **{flag: self.values[flag] == "on" for flag in FLAGS},
             **self._actions(),
         }
@@ -103,6 +113,19 @@ class AlarmForm:
             "query": self._query(),
         }
 
+    def policy(self) -> dict[str, Any]:
+        """As far as it can be read; a field that is empty asks for nothing."""
+        policy: dict[str, Any] = {
+            name: self._number(name, int, "a whole number of seconds")
+            for name in WAITS
+            if self.values[name]
+        }
+        if self.values["recovery_threshold"]:
+            limit = self._number("recovery_threshold", float, "a number")
+            policy["recovery_threshold"] = limit
+        policy["no_data"] = self.values["no_data"] or "insufficient"
+        return self.kept | policy
+
     def check_rule(self) -> dict[str, Any]:
         """The rule alone, checked: for a preview, while the rest isn't filled in yet."""
         rule = self.rule()
@@ -112,6 +135,18 @@ class AlarmForm:
             except DefinitionError as error:
                 self.fail(error)
         return rule
+
+    def check_policy(self, rule: dict[str, Any]) -> Policy | None:
+        """The policy alone, of a checked rule; None where it has errors."""
+        fields = self.policy()
+        if self.errors:
+            return None
+        kind = self.values["type"]
+        try:
+            return parse_policy(fields, kind, parse_rule(kind, rule))
+        except DefinitionError as error:
+            self.fail(error)
+            return None
 
     def check_project(self, principal: Principal) -> str | None:
         """The project that the alarm shall be in."""
@@ -129,7 +164,7 @@ class AlarmForm:
 
     def fail(self, error: DefinitionError) -> None:
         """Put an error of the definition to its field."""
-        name = error.field.removeprefix("rule.").partition("[")[0]
+        name = error.field.removeprefix("rule.").removeprefix("policy.").partition("[")[0]
         words = _BOUND.sub(lambda found: BOUNDS[found[1]], error.detail)
         self._add(name if name in BLANK else "form", f"{words.rstrip('.')}.")
 
@@ -170,15 +205,20 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def sent(posted: Mapping[str, str]) -> AlarmForm:
-    """What somebody has typed. A checkbox that isn't there is off."""
+def sent(posted: Mapping[str, str], alarm: Alarm | None = None) -> AlarmForm:
+    """What somebody has typed, of an alarm that is changed. A checkbox that isn't there is off."""
     values = {name: posted.get(name, "").replace("\r\n", "\n").strip() for name in BLANK}
-    form = AlarmForm(values)
+    form = AlarmForm(values, kept=_kept(alarm))
     for name, value in values.items():
         if len(value) > MAX_INPUT:
             values[name] = value[:MAX_INPUT]
             form.errors[name] = [f"At most {MAX_INPUT} characters are allowed."]
     return form
+
+
+def _kept(alarm: Alarm | None) -> dict[str, Any]:
+    policy = (alarm.policy if alarm else None) or {}
+    return {name: value for name, value in policy.items() if name not in BLANK}
 
 
 def of_alarm(alarm: Alarm) -> AlarmForm:
@@ -188,9 +228,10 @@ def of_alarm(alarm: Alarm) -> AlarmForm:
     values |= {name: str(getattr(alarm, name)) for name in ("name", "description", "severity")}
     values |= {name: "on" if getattr(alarm, name) else "" for name in FLAGS}
     values |= {name: "\n".join(map(without_trust, getattr(alarm, name))) for name in ACTION_FIELDS}
+    values |= {name: _typed(value) for name, value in (alarm.policy or {}).items() if name in BLANK}
     values |= {"type": alarm.type, "project": alarm.project_id or ""}
     values |= {"version": str(alarm.definition_version)}
-    return AlarmForm(values | {"query": to_lines(values["query"])})
+    return AlarmForm(values | {"query": to_lines(values["query"])}, kept=_kept(alarm))
 
 
 def _typed(value: Any) -> str:

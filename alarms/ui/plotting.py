@@ -10,7 +10,8 @@ import numpy as np
 
 from alarms.definition import SeriesRule
 from alarms.definition.words import SIGNS
-from alarms.evaluator.looking import Buckets, over_range
+from alarms.evaluator.ranging import over_range
+from alarms.evaluator.reading import Buckets
 from alarms.evaluator.selection import Found, Subject
 from alarms.models import Alarm, AlarmHistory
 from alarms.preview import MAX_BUCKETS, Step

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from alarms.cautions import of_granularity
 from alarms.choices import State
 from alarms.definition import SeriesRule, parse_series_rule
-from alarms.evaluator.looking import Buckets
-from alarms.preview import MAX_STEPS, Preview, Step, interval, preview
+from alarms.definition.policy import Policy
+from alarms.errors import DefinitionError
+from alarms.evaluator.reading import Buckets
+from alarms.evaluator.walking import Plan
+from alarms.preview import MAX_STEPS, Preview, Step, dry_run, fired, interval, preview
+from alarms.preview import span as week_of
 from alarms.ui.forms import AlarmForm
 from alarms.ui.plotting import plot_data, unit
 from alarms.ui.told import in_words
@@ -34,6 +39,10 @@ class Shown:
     problem: str
     span_s: float
     data: str
+    #: How often the alarm would have fired in the last week; None where that is too much to say.
+    week: int | None = None
+    #: What should be known, though it is no fault.
+    caution: str = ""
 
     @property
     def fired(self) -> int:
@@ -54,17 +63,30 @@ def look(form: AlarmForm, project_id: str | None, now: datetime) -> Shown | None
     if without_threshold:
         form.errors.clear()
         checked = AlarmForm(form.values | {"threshold": "0"}).check_rule()
-    if form.errors:
+    policy = Policy() if without_threshold else form.check_policy(checked)
+    if policy is None or form.errors:
         return None
     rule = parse_series_rule(form.values["type"], checked)
-    return _shown(rule, project_id, now, without_threshold)
+    shown = _shown(rule, policy, project_id, now, without_threshold)
+    if without_threshold:
+        return shown
+    plan = Plan(form.values["type"], rule, policy)
+    return replace(shown, week=_week(plan, project_id, now))
+
+
+def _week(plan: Plan, project_id: str | None, now: datetime) -> int | None:
+    try:
+        return fired(dry_run(plan, project_id, now - week_of(plan), now, now))
+    except DefinitionError:
+        return None
 
 
 def _shown(
-    rule: SeriesRule, project_id: str | None, now: datetime, without_threshold: bool
-) -> Shown:
+    rule: SeriesRule, policy: Policy, project_id: str | None, now: datetime,
+    without_threshold: bool,
+) -> Shown:  # fmt: skip
     start = now - span(rule)
-    past = preview(rule, project_id, start, now, now)
+    past = preview(rule, project_id, start, now, now, policy)
     shown_from = max(start, past.points[0][0]) if past.points else start
     states = _since(past.steps, shown_from)
     data = plot_data(rule, past.found, _buckets(past), states, shown_from, now)
@@ -78,6 +100,7 @@ def _shown(
         problem=past.problem,
         span_s=(now - start).total_seconds(),
         data=json.dumps(data | {"refresh": 0}, allow_nan=False),
+        caution=of_granularity(rule, past.found),
     )
 
 

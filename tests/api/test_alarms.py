@@ -15,6 +15,7 @@ from alarms import lifecycle
 from alarms.choices import Type
 from alarms.errors import ChangedError, QuotaError
 from alarms.models import Alarm, AlarmHistory, Notification
+from alarms.preview import NOTE
 from telemetry_site import clock
 from telemetry_site.settings.allowances import parse_allowance
 from tests.api.cases import ListCases
@@ -276,7 +277,8 @@ class TestChange:
         body = definition(alarm_actions=[LOCAL], description="d", severity="moderate")
         made = send(member, "post", "/api/alarms", body, 201)
         path = f"/api/alarms/{made['id']}"
-        again = {name: made[name] for name in (*lifecycle.FIELDS, "definition_version")}
+        names = {*lifecycle.FIELDS, "definition_version"}
+        again = {name: value for name, value in made.items() if name in names}
         assert send(member, "put", path, again) == made
         assert [row["type"] for row in member.fetch(f"{path}/history")["results"]] == ["creation"]
 
@@ -450,6 +452,33 @@ class TestSecrets:
     def test_in_notifications_it_is_never_whole(self, admin: Client, world: World) -> None:
         for path in ("/api/notifications", f"/api/notifications/{world.notification.pk}"):
             assert SECRET not in admin.get(path).content.decode()
+
+
+class TestDryRun:
+    path = "/api/alarms/dry-run"
+
+    def tried(self, client: Client, **fields: Any) -> Any:
+        rule = threshold(threshold=4.5)
+        alarm = {"type": Type.RESOURCE_THRESHOLD, "rule": rule} | fields
+        start = (clock.now() - timedelta(minutes=15)).isoformat()
+        return send(client, "post", self.path, {"alarm": alarm, "start": start})
+
+    def test_it_tells_each_evaluation_and_counts(self, reader: Client, world: World) -> None:
+        """The world's cpu falls from 9 to 0, one a minute."""
+        found = self.tried(reader)
+        assert found["fired"] == 1
+        assert found["note"] == NOTE
+        assert 13 <= len(found["steps"]) <= 15
+        last = found["steps"][-1]
+        assert (last["state"], last["phase"]) == ("ok", "normal")
+        assert last["values"] in ([[0.0]], [[1.0]])
+        assert self.tried(reader, policy={"for": 3600})["fired"] == 0
+        assert not Alarm.objects.filter(name="dry run").exists()
+
+    def test_a_policy_of_no_use_is_refused_with_its_place(self, reader: Client) -> None:
+        alarm = {"type": Type.RESOURCE_THRESHOLD, "rule": threshold(), "policy": {"for": -1}}
+        error = refused(reader, "post", self.path, {"alarm": alarm})
+        assert "policy.for" in str(error)
 
 
 class TestPreview:

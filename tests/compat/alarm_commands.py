@@ -169,6 +169,18 @@ def test_an_alarm_of_every_type_is_made_shown_changed_and_deleted(run: Client, k
         run("alarm show", alarm_id)
 
 
+def test_an_update_keeps_a_policy_of_which_the_client_knows_nothing(run: Client) -> None:
+    rule = {"metric": "cpu", "resource_id": "vm-1", "resource_type": "instance",
+            "aggregation_method": "mean", "threshold": 80, "comparison_operator": "gt"}  # fmt: skip
+    kind = "gnocchi_resources_threshold"
+    policy = {"for": 300, "recovery_threshold": 70.0, "no_data": "keep"}
+    made = api("alarms", {"name": name(), "type": kind, f"{kind}_rule": rule, "policy": policy})
+    changed = run("alarm update", made["alarm_id"], "--severity", "critical")
+    assert changed["severity"] == "critical"
+    assert api(f"alarms/{made['alarm_id']}")["policy"] == policy
+    run("alarm delete", made["alarm_id"], silent=True)
+
+
 def test_every_option_of_create(run: Client) -> None:
     made = run(
         "alarm create", "--name", name(), "-t", "gnocchi_resources_threshold", *RESOURCE_RULE,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
 
 from alarms.choices import State
 from alarms.evaluator.cycle import evaluate_due
-from alarms.models import Alarm, AlarmHistory
+from alarms.models import Alarm, AlarmHistory, PolicyMemory
+from meters.models import Metric
+from telemetry_site.clock import now
 from tests.support.alarms import make_alarm, store
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
@@ -48,6 +52,44 @@ class TestCreating:
         alarm = Alarm.objects.get()
         assert (alarm.state, alarm.project_id) == (State.ALARM, None)
         assert alarm.alarm_actions == alarm.ok_actions == ["http://127.0.0.1:9099/"]
+
+    def test_absence_is_an_alarm_as_simple_as_a_ping(self) -> None:
+        store(1.0)
+        text = run(
+            "create_alarm", "--absent", "cpu", "--resource", "vm-1", "--for", "600",
+            "--url", "http://127.0.0.1:9099/",
+        )  # fmt: skip
+        alarm = Alarm.objects.get()
+        assert text.splitlines()[0] == (
+            f"Made alarm {alarm.pk}: no samples of cpu of vm-1 any more for 600 s."
+        )
+        assert alarm.name == "cpu of vm-1 is absent"
+        assert alarm.policy == {"no_data": "alarm", "no_data_for": 600}
+        evaluate_due()
+        alarm.refresh_from_db()
+        assert alarm.state == State.OK
+        assert Metric.objects.all().delete()[0]
+        for waited in (0, 599, 600):
+            began = now() - timedelta(seconds=waited)
+            PolicyMemory.objects.filter(no_data_since__isnull=False).update(no_data_since=began)
+            Alarm.objects.update(evaluate_at=Now())
+            evaluate_due()
+            alarm.refresh_from_db()
+            assert alarm.state == (State.ALARM if waited == 600 else State.OK)
+
+    def test_absence_and_a_threshold_exclude_each_other(self) -> None:
+        with pytest.raises(CommandError, match="not allowed with"):
+            run("create_alarm", "--absent", "cpu", "--above", "1")
+        with pytest.raises(CommandError, match="leave --meter out"):
+            run("create_alarm", "--absent", "cpu", "--meter", "cpu")
+        with pytest.raises(CommandError, match="want a --meter"):
+            run("create_alarm", "--above", "1")
+        with pytest.raises(CommandError, match=r"policy\.no_data_for: Expected `int` >= 0"):
+            run("create_alarm", "--absent", "cpu", "--for", "-1")
+
+    def test_a_condition_may_have_to_last(self) -> None:
+        create("--for", "300")
+        assert Alarm.objects.get().policy == {"for": 300}
 
     def test_options_reach_the_rule(self) -> None:
         create(

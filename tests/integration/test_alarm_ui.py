@@ -806,3 +806,19 @@ def test_an_alarm_of_another_type_has_a_page_but_no_form(kind: str) -> None:
     client.post(of("state", alarm), {"state": "ok"})
     alarm.refresh_from_db()
     assert (alarm.enabled, alarm.state) == (False, "ok")
+
+
+def test_the_form_asks_for_patience_and_keeps_what_it_has_no_fields_for(member: Client) -> None:
+    night = {"name": "night", "start": "0 23 * * *", "duration": 3600}
+    alarm = make_alarm(policy={"for": 60, "mute": [night]}, project_id=seed.PROJECT)
+    mute = (alarm.policy or {})["mute"]
+    fields = filled(**{"for": "300", "recovery_threshold": "70,5", "no_data": "keep"})
+    answer = member.post(f"/alarms/{alarm.pk}/edit", fields)
+    assert answer.status_code == 302, answer.content
+    alarm.refresh_from_db()
+    assert alarm.policy == {
+        "for": 300, "recovery_threshold": 70.5, "no_data": "keep", "mute": mute,
+    }  # fmt: skip
+    answer = member.post(f"/alarms/{alarm.pk}/edit", filled(**{"for": "soon"}))
+    assert answer.status_code == 422
+    assert "Give a whole number of seconds." in answer.content.decode()

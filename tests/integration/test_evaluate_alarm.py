@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alarms import lifecycle
-from alarms.models import Alarm, AlarmHistory, CompositeMemory, Notification
+from alarms.models import Alarm, AlarmHistory, CompositeMemory, Notification, PolicyMemory
 from meters.models import Metric
 from meters.store.write import store_batch
 from telemetry_site.clock import from_us, now_us
@@ -64,6 +64,23 @@ def test_the_window_its_points_buckets_comparison_and_verdict(hour: int) -> None
         "verdict: goes to alarm",
         "reason: Transition to alarm due to 2 samples outside threshold, most recent: 95.0",
     ]
+
+
+def test_a_policys_phase_and_memory(hour: int) -> None:
+    alarm = make_alarm(policy={"for": 300})
+    lines = told(alarm, "--at", from_us(hour).isoformat(), "--explain")
+    assert lines[-4:] == [
+        "verdict: nothing happens", 'policy: {"for": 300}', "phase: pending",
+        f"  pending since {from_us(hour).replace(tzinfo=None).isoformat()}",
+    ]  # fmt: skip
+    assert not PolicyMemory.objects.exists()
+    since = from_us(hour) - timedelta(seconds=300)
+    PolicyMemory.objects.create(alarm=alarm, definition_version=1, pending_since=since)
+    lines = told(alarm, "--at", from_us(hour).isoformat(), "--explain")
+    assert lines[-5] == "verdict: goes to alarm"
+    assert lines[-2:] == [
+        "phase: firing", f"  fired at {from_us(hour).replace(tzinfo=None).isoformat()}",
+    ]  # fmt: skip
 
 
 def test_without_explain_it_says_the_verdict_only(hour: int) -> None:

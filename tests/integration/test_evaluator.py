@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from alarms import lifecycle, rules
 from alarms.choices import State
 from alarms.definition import parse_rule
-from alarms.evaluator import cycle, looking
+from alarms.evaluator import cycle, looking, reading
 from alarms.evaluator.cycle import evaluate_due
 from alarms.evaluator.selection import Subject
 from alarms.models import Alarm, AlarmHistory, Notification
@@ -390,7 +390,7 @@ class TestFaults:
         def away(*_: Any) -> None:
             raise OperationalError("connection refused")
 
-        monkeypatch.setattr(looking, "read_points", away)
+        monkeypatch.setattr(reading, "read_points", away)
         make_due()
         with pytest.raises(OperationalError):
             evaluate_due()

@@ -8,13 +8,15 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from alarms import lifecycle, trusting
+from alarms import cautions, lifecycle, trusting
 from alarms.alarming_api import actions, paging, rows, simple
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.alarming_api.errors import bad, foreign, invalid
 from alarms.alarming_api.reading import Asked, read_alarm
 from alarms.alarming_api.shapes import UNSHOWN, alarm_json, history_json
 from alarms.choices import State
+from alarms.definition import parse_rule
+from alarms.evaluator.types import TYPES
 from alarms.models import Alarm
 
 _QUERY = (*simple.NAMES, *paging.NAMES)
@@ -66,24 +68,36 @@ class Alarms(AlarmView):
     def post(self, request: Request) -> HttpResponse:
         self.require(self.may_write)
         asked = read_alarm(self.object_body("data"))
-        project, user = self._owner(asked)
+        project, user = owner_of(self, asked)
         actions.check(asked.definition, self.caller.is_admin)
         with trusting.trusted(asked.definition, self.keystone_token) as definition:
             alarm = lifecycle.create(
                 definition, project, user, by=self.author, state=asked.state,
                 is_unscoped=self.caller.is_admin and project == self.own_project,
             )  # fmt: skip
-        return self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
+        made = self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
+        if caution := _caution(alarm):
+            made["Warning"] = cautions.as_header(caution)
+        return made
 
-    def _owner(self, asked: Asked) -> tuple[str | None, str]:
-        """Only an administrator may make an alarm for somebody else."""
-        if not self.caller.is_admin:
-            if asked.user_id not in (None, self.caller.user_id):
-                raise foreign("user", str(asked.user_id))
-            if asked.project_id not in (None, self.own_project):
-                raise foreign("project", str(asked.project_id))
-        user = self.caller.user_id if asked.user_id is None else asked.user_id
-        return asked.project_id or self.own_project, user
+
+def _caution(alarm: Alarm) -> str:
+    if alarm.type not in TYPES:
+        return ""
+    parts = TYPES[alarm.type].parts(parse_rule(alarm.type, alarm.rule))
+    return cautions.of_parts(parts, alarm.seen_project)
+
+
+def owner_of(view: AlarmingView, asked: Asked) -> tuple[str | None, str]:
+    """Project and user of a new alarm. Only an administrator may make one for somebody else."""
+    caller = view.caller
+    if not caller.is_admin:
+        if asked.user_id not in (None, caller.user_id):
+            raise foreign("user", str(asked.user_id))
+        if asked.project_id not in (None, view.own_project):
+            raise foreign("project", str(asked.project_id))
+    user = caller.user_id if asked.user_id is None else asked.user_id
+    return asked.project_id or view.own_project, user
 
 
 def _condition(term: simple.Term) -> Q:
@@ -108,7 +122,7 @@ class OneAlarm(AlarmView):
         """Replace it: what is not given gets its default, the state too."""
         alarm = self.visible_alarm(alarm_id)
         self.require(self.may_write)
-        asked = read_alarm(self.object_body("data"))
+        asked = read_alarm(self.object_body("data"), alarm.policy)
         actions.check(asked.definition, self.caller.is_admin)
         with trusting.trusted(asked.definition, self.keystone_token, alarm) as definition:
             fields = {**definition, **self._ownership(alarm, asked), "state": asked.state}

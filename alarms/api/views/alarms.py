@@ -74,10 +74,10 @@ class AlarmDetail(AlarmView, DetailView):
 
     @extend_schema(operation_id="alarms_replace", request=serializers.ChangedAlarmSerializer)
     def put(self, request: Request, uuid: Any) -> Response:
-        """Replace the definition: a field that is not given gets its default."""
+        """Replace the definition: a field that is not given gets its default; a `policy` stays."""
         alarm, given = self.editable_alarm(), fields_of(request.data)
         version = _version(given)
-        return self._change(alarm, lifecycle.check(given), version)
+        return self._change(alarm, lifecycle.check(given, alarm.policy), version)
 
     @extend_schema(operation_id="alarms_change", request=serializers.ChangedAlarmSerializer)
     def patch(self, request: Request, uuid: Any) -> Response:

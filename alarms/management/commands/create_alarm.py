@@ -1,4 +1,4 @@
-"""`manage.py create_alarm`: a threshold alarm on one metric, in one line."""
+"""`manage.py create_alarm`: an alarm on one metric, in one line: a threshold, or its absence."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ from alarms.evaluator.selection import Subject, find
 
 
 class Command(BaseCommand):
-    help = "Make a threshold alarm on a metric of one resource (of this machine unless told)."
+    help = "Make an alarm on a metric of one resource (of this machine unless told)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--meter", required=True, help="such as hardware.cpu.util")
+        parser.add_argument("--meter", help="such as hardware.cpu.util")
         parser.add_argument(
             "--resource", default=settings.TELEMETRY_HOST, help="resource id (default: %(default)s)"
         )
         side = parser.add_mutually_exclusive_group(required=True)
         side.add_argument("--above", type=float, metavar="VALUE")
         side.add_argument("--below", type=float, metavar="VALUE")
+        side.add_argument(
+            "--absent", metavar="METER", help="fires when this meter has no samples any more"
+        )
+        parser.add_argument(
+            "--for", type=int, default=0, metavar="SECONDS",
+            help="how long it must have lasted before it fires (default: %(default)s)",
+        )  # fmt: skip
         parser.add_argument("--method", default="mean", help="default: %(default)s")
         parser.add_argument(
             "--granularity", type=int, default=60, metavar="SECONDS", help="default: %(default)s"
@@ -50,7 +57,11 @@ class Command(BaseCommand):
         except AlarmingError as error:
             raise CommandError(str(error)) from error
         rule = parse_series_rule(alarm.type, alarm.rule)
-        self.stdout.write(f"Made alarm {alarm.pk}: {sentence(rule)}.")
+        words = sentence(rule)
+        if options["absent"]:
+            words = f"no samples of {options['absent']} of {options['resource']} any more"
+        lasting = f" for {options['for']} s" if options["for"] else ""
+        self.stdout.write(f"Made alarm {alarm.pk}: {words}{lasting}.")
         (found,) = find([Subject(rule, project)])
         if found.problem:
             self.stdout.write(f"It has no data so far: {found.problem}.")
@@ -64,23 +75,52 @@ def _check_urls(urls: list[str], project: str | None) -> None:
 
 
 def _definition(options: dict[str, Any]) -> dict[str, Any]:
+    definition = _absence(options) if options["absent"] else _threshold(options)
+    urls = {"alarm_actions": options["url"], "ok_actions": options["url"]}
+    name = options["name"] or definition["name"][: lifecycle.MAX_NAME]
+    own = {"name": name, "type": Type.RESOURCE_THRESHOLD, "severity": options["severity"]}
+    return definition | own | urls
+
+
+def _threshold(options: dict[str, Any]) -> dict[str, Any]:
+    if not options["meter"]:
+        raise CommandError("--above and --below want a --meter.")
     is_above = options["above"] is not None
     threshold = options["above"] if is_above else options["below"]
     side = "above" if is_above else "below"
-    default_name = f"{options['meter']} of {options['resource']} {side} {threshold:g}"
+    rule = {
+        "metric": options["meter"],
+        "aggregation_method": options["method"],
+        "comparison_operator": "gt" if is_above else "lt",
+        "threshold": threshold,
+    }
     return {
-        "name": options["name"] or default_name[: lifecycle.MAX_NAME],
-        "type": Type.RESOURCE_THRESHOLD,
-        "severity": options["severity"],
-        "rule": {
-            "metric": options["meter"],
-            "resource_id": options["resource"],
-            "aggregation_method": options["method"],
-            "comparison_operator": "gt" if is_above else "lt",
-            "threshold": threshold,
-            "granularity": options["granularity"],
-            "evaluation_periods": options["periods"],
-        },
-        "alarm_actions": options["url"],
-        "ok_actions": options["url"],
+        "name": f"{options['meter']} of {options['resource']} {side} {threshold:g}",
+        "rule": rule | _where(options),
+        "policy": {"for": options["for"]},
+    }
+
+
+def _absence(options: dict[str, Any]) -> dict[str, Any]:
+    """The number of samples is never below 0, so that only missing ones raise the alarm."""
+    if options["meter"]:
+        raise CommandError("--absent names the meter itself: leave --meter out.")
+    rule = {
+        "metric": options["absent"],
+        "aggregation_method": "count",
+        "comparison_operator": "lt",
+        "threshold": 0,
+    }
+    return {
+        "name": f"{options['absent']} of {options['resource']} is absent",
+        "rule": rule | _where(options),
+        "policy": {"no_data": "alarm", "no_data_for": options["for"]},
+    }
+
+
+def _where(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "resource_id": options["resource"],
+        "granularity": options["granularity"],
+        "evaluation_periods": options["periods"],
     }

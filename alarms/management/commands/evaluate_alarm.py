@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from alarms.definition.words import SIGNS, sentence
 from alarms.errors import AlarmingError
 from alarms.evaluator.explaining import Explanation, Seen, explain
+from alarms.management.arguments import alarm_of, iso, moment_of
 from alarms.models import Alarm
+from alarms.policies import Memory, Phase
 from telemetry_site import clock
+from telemetry_site.clock import from_us
 
 #: More points than this of one rule are only counted.
 MAX_POINTS = 1000
@@ -30,35 +32,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        alarm = _alarm(options["id"])
+        alarm = alarm_of(options["id"])
         try:
-            found = explain(alarm, _moment(options["at"]))
+            found = explain(alarm, moment_of(options["at"], clock.now()))
         except AlarmingError as error:
             raise CommandError(f"This alarm can't be evaluated so: {error}.") from error
         for line in _lines(alarm, found, options["explain"]):
             self.stdout.write(line)
 
 
-def _alarm(text: str) -> Alarm:
-    try:
-        return Alarm.objects.get(pk=UUID(text))
-    except (ValueError, Alarm.DoesNotExist):
-        raise CommandError(f"There is no alarm {text}.") from None
-
-
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return clock.now()
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise CommandError(f"{text} is no time; write it like 2026-11-26T12:00:30.") from None
-
-
 def _lines(alarm: Alarm, found: Explanation, everything: bool) -> Iterator[str]:
     yield f"{alarm.name}: {sentence(found.rule)}"
-    yield f"at {_time(found.at)}, while its state is {alarm.state}"
+    yield f"at {iso(found.at)}, while its state is {alarm.state}"
     if not found.is_open:
         yield "time constraints: closed"
     elif alarm.time_constraints:
@@ -72,27 +57,33 @@ def _lines(alarm: Alarm, found: Explanation, everything: bool) -> Iterator[str]:
         how = "goes to" if found.verdict.changed else "remains in"
         yield f"verdict: {how} {found.verdict.state}"
         yield f"reason: {found.verdict.reason}"
+    if everything and found.phase and found.memory:
+        yield from _policy_lines(alarm, found.phase, found.memory)
+
+
+def _policy_lines(alarm: Alarm, phase: Phase, memory: Memory) -> Iterator[str]:
+    yield f"policy: {json.dumps(alarm.policy)}"
+    yield f"phase: {phase.name}"
+    for name, moment in memory._asdict().items():
+        if moment is not None:
+            yield f"  {name.replace('_', ' ')} {iso(from_us(moment))}"
 
 
 def _seen_lines(seen: Seen) -> Iterator[str]:
     if seen.name:
         yield f"{seen.name}: {sentence(seen.rule)}"
-    yield f"window: {_time(seen.start)} to {_time(seen.stop)}, {_many(len(seen.series), 'metric')}"
+    yield f"window: {iso(seen.start)} to {iso(seen.stop)}, {_many(len(seen.series), 'metric')}"
     yield f"points: {len(seen.points)}"
     if len(seen.points) <= MAX_POINTS:
         for point in seen.points:
-            yield f"  metric {point.series}  {_time(point.at)}  {point.value}"
+            yield f"  metric {point.series}  {iso(point.at)}  {point.value}"
     yield f"buckets: {len(seen.values)}"
     sign = SIGNS[seen.rule.comparison_operator]
     for one in seen.values:
         side = "outside" if one.is_outside else "inside"
-        yield f"  {_time(one.at)}  {one.value} {sign} {seen.rule.threshold}: {side}"
+        yield f"  {iso(one.at)}  {one.value} {sign} {seen.rule.threshold}: {side}"
     if seen.problem:
         yield f"problem: {seen.problem}"
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def _many(number: int, word: str) -> str:

@@ -68,7 +68,7 @@ def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
         return redirect("alarms:alarm", alarm.pk)
     if request.method != "POST":
         return _form(request, forms.of_alarm(alarm), alarm)
-    form = forms.sent(request.POST)
+    form = forms.sent(request.POST, alarm)
     form.values["project"] = alarm.project_id or ""
     if request.POST.get("do") == "preview":
         return _form(request, form, alarm)
@@ -115,6 +115,7 @@ def _form(request: PageRequest, form: AlarmForm, alarm: Alarm | None = None) -> 
         "meters": _distinct(Metric.objects.scope(principal), "name"),
         "resource_types": _distinct(Resource.objects.scope(principal), "type"),
         "granularities": forms.GRANULARITIES,
+        "no_data": forms.NO_DATA,
         **_preview(request, AlarmForm(form.values)),
     }
     title = f"Edit {alarm.name}" if alarm else "New alarm"

@@ -1,0 +1,70 @@
+"""What a rule sees at many instants of one stretch of time, its points read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alarms import rules
+from alarms.definition import Part, PromqlThreshold
+from alarms.evaluator import classic, vectors
+from alarms.evaluator.looking import lacking
+from alarms.evaluator.reading import NO_POINTS, Buckets, Reader, bucketed, restricted, window_of
+from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
+from meters.aggregation import between
+
+
+def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_us: int) -> Buckets:
+    """The aggregated values of one subject over [start, stop), and as much before as the window
+    of an evaluation at its start reaches back."""
+    if not series:
+        return Buckets(NO_POINTS.timestamps, NO_POINTS.values)
+    rule = subject.rule
+    assert isinstance(rule, Bucketed)
+    window = rules.Window(window_of(subject, start_us).start, stop_us)
+    found = Found(tuple(series))
+    reader = Reader([found], window.start - rule.granularity * rules.SECOND, stop_us)
+    points = bucketed(subject, found, reader, window)
+    return Buckets(points.timestamps, points.values)
+
+
+class Track:
+    """One subject over [start, stop). Periods that were partial at an instant are seen whole."""
+
+    def __init__(self, subject: Subject, found: Found, start_us: int, stop_us: int) -> None:
+        self.subject = subject
+        self.found = found
+        self.buckets = Buckets(NO_POINTS.timestamps, NO_POINTS.values)
+        self._points = NO_POINTS
+        if isinstance(subject.rule, Bucketed):
+            self.buckets = over_range(subject, found.series, start_us, stop_us)
+        elif found.series:
+            first = window_of(subject, start_us).start
+            reader = Reader([found], first, stop_us)
+            self._points = restricted(subject, found.series, reader)
+
+    def look(self, rule: Part, now_us: int) -> rules.Look:
+        """At an instant, by the limits of `rule`, which looks where the subject's does."""
+        values = self.values(now_us)
+        periods = len(values) if isinstance(rule, PromqlThreshold) else rule.evaluation_periods
+        if not values:
+            problem = self.found.problem or lacking(rule, 0)
+            return rules.Look(periods, problem=problem)
+        return rules.look(values, rule.comparison_operator, rule.threshold, periods)
+
+    def values(self, now_us: int) -> list[float]:
+        """Those that are compared at an instant, oldest first."""
+        rule = self.subject.rule
+        window = window_of(self.subject, now_us)
+        if isinstance(rule, Bucketed):
+            low, high = np.searchsorted(self.buckets.timestamps, window)
+            last: list[float] = self.buckets.values[low:high][-rule.evaluation_periods :].tolist()
+            return last
+        points = between(self._points, *window)
+        values: list[float]
+        if isinstance(rule, PromqlThreshold):
+            values = vectors.values(rule, self.found, points, now_us).values.tolist()
+        else:
+            values = classic.values(rule, points, window).values.tolist()
+        return values
