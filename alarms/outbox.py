@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from django.db.models.functions import Now
 
 from alarms.choices import Delivery
 from alarms.models import Alarm, Notification
+from alarms.muting.judging import settle
+from alarms.rows import copy_in
 from meters.housekeeping import Rule
 from telemetry_site.celery import app
 from telemetry_site.outbound.parsing import PORTS
@@ -27,16 +30,22 @@ log = structlog.get_logger(__name__)
 
 #: Idempotency keys are uuid5 of this namespace and alarm/state_version/action_no/repeat_no (N3).
 KEY_NAMESPACE = uuid.UUID("f1f2a7a4-5a47-4d0c-9a55-0b8b0ad6d2c5")
-#: What was sent, refused or given up is shown for 30 days; what still waits stays. An attempt goes
-#: before its notification, which nobody else may refer to.
+#: What was sent, refused or given up is shown for 30 days; what still waits or is kept back stays.
+#: An attempt goes before its notification, which nobody else may refer to.
 OLD_ROWS = (
     Rule("alarms_notificationattempt", "started_at", "30 days"),
     Rule(
         "alarms_notification", "created_at", "30 days",
-        "status <> 'pending' AND NOT EXISTS (SELECT FROM alarms_notificationattempt "
-        "WHERE notification_id = alarms_notification.id)",
+        "status NOT IN ('pending', 'suppressed') AND NOT EXISTS ("
+        "SELECT FROM alarms_notificationattempt WHERE notification_id = alarms_notification.id)",
     ),
     Rule("alarms_destination", "updated_at", "7 days"),
+    Rule("alarms_silence", "ends_at", "30 days"),
+    Rule(
+        "alarms_alarmack", "created_at", "30 days",
+        "NOT EXISTS (SELECT FROM alarms_alarm WHERE id = alarms_alarmack.alarm_id "
+        "AND state_timestamp = alarms_alarmack.state_since)",
+    ),
 )  # fmt: skip
 
 
@@ -76,6 +85,16 @@ def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:
     return rows
 
 
+def put(rows: Sequence[Notification]) -> None:
+    """Write what transitions ask for, within their transaction, but for what nobody is to be told
+    now (see `alarms.muting`)."""
+    kept = settle(rows)
+    copy_in(kept)
+    due = sum(row.status == Delivery.PENDING for row in kept)
+    if due:
+        announce(due)
+
+
 def announce(rows: int) -> None:
     """After the commit, hint at new rows. A lost hint costs time only: the sweep finds them."""
     transaction.on_commit(lambda: hint(rows), robust=True)
@@ -97,8 +116,10 @@ def hint(rows: int) -> None:
 
 
 def cancel_pending(rows: QuerySet[Notification]) -> int:
-    """Cancel what waits among `rows`; what is being sent this very moment may still arrive."""
-    return rows.filter(status=Delivery.PENDING).update(status=Delivery.CANCELLED, lease_token=None)
+    """Cancel what waits or is kept back among `rows`; what is being sent this very moment may still
+    arrive."""
+    waiting = rows.filter(status__in=(Delivery.PENDING, Delivery.SUPPRESSED))
+    return waiting.update(status=Delivery.CANCELLED, lease_token=None)
 
 
 def retry(rows: QuerySet[Notification]) -> int:

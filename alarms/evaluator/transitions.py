@@ -98,9 +98,7 @@ def _record(fired: Sequence[Decision], alarms: dict[UUID, Alarm]) -> None:
             history.append(history_row(alarm, claimed.state, verdict))
         messages += outbox.messages(alarm, claimed.state, verdict.reason, verdict.reason_data)
     copy_in(history)
-    copy_in(messages)
-    if messages:
-        outbox.announce(len(messages))
+    outbox.put(messages)
 
 
 def history_row(alarm: Alarm, before: str, verdict: Verdict) -> AlarmHistory:

@@ -2,9 +2,10 @@
 
 from alarms.models.alarm import Alarm, AlarmHistory, AlarmQuota, EvaluationCount
 from alarms.models.memory import CompositeMemory
+from alarms.models.muting import AlarmAck, Inhibition, Silence
 from alarms.models.outbox import Destination, Notification, NotificationAttempt
 
 __all__ = [
-    "Alarm", "AlarmHistory", "AlarmQuota", "CompositeMemory", "Destination", "EvaluationCount",
-    "Notification", "NotificationAttempt",
+    "Alarm", "AlarmAck", "AlarmHistory", "AlarmQuota", "CompositeMemory", "Destination",
+    "EvaluationCount", "Inhibition", "Notification", "NotificationAttempt", "Silence",
 ]  # fmt: skip
