@@ -13,7 +13,7 @@ from typing import Any
 
 from django.http import JsonResponse
 
-from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
+from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError, StateError
 from alarms.models import Alarm
 from meters.metric_api import errors as shared
 
@@ -89,7 +89,7 @@ def translate(exc: Exception) -> Fault | None:
             return bad(exc.fault or str(exc))
         case QuotaError():
             return Fault(403, exc.fault or str(exc))
-        case ChangedError():
+        case ChangedError() | StateError():
             return Fault(409, str(exc))
         case ActionError():
             return bad(str(exc))

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from alarms.alarming_api.views import alarms, queries, quotas, root
+from alarms.alarming_api.views import alarms, queries, quotas, root, silences
 
 app_name = "alarming_api"
 urlpatterns = [
@@ -12,6 +12,10 @@ urlpatterns = [
     path("v2/alarms/<str:alarm_id>", alarms.OneAlarm.as_view()),
     path("v2/alarms/<str:alarm_id>/state", alarms.AlarmState.as_view()),
     path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),
+    path("v2/alarms/<str:alarm_id>/ack", silences.AlarmAcknowledgement.as_view()),
+    path("v2/silences", silences.Silences.as_view()),
+    path("v2/silences/preview", silences.SilencePreview.as_view()),
+    path("v2/silences/<str:silence_id>", silences.OneSilence.as_view()),
     path("v2/query/alarms", queries.QueryAlarms.as_view()),
     path("v2/query/alarms/history", queries.QueryHistory.as_view()),
     path("v2/capabilities", root.Capabilities.as_view()),

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Least, Now
 
 from alarms.choices import SilenceState
 from alarms.errors import DefinitionError, QuotaError
 from alarms.models import Silence
 from alarms.muting import matchers
-from meters.api.names import flaw_of
-from meters.api.params import moment
+from alarms.muting.fields import free_text, name_of, time_of
+from meters.api.params import is_uuid
 from telemetry_site import clock
 
 FIELDS = ("matchers", "startsAt", "endsAt", "createdBy", "comment")
-MAX_COMMENT = 4096
+_FILTER = re.compile(r"(?P<name>\w+)\s*(?P<sign>!?=)(?![=~])\s*(?P<value>[^\0]*)")
 #: Of one project, those that are over not counted.
 MOST = 500
 
@@ -60,10 +62,10 @@ def check(fields: Mapping[str, Any]) -> Asked:
             raise DefinitionError(name, "is required")
     asked = Asked(
         matchers.check("matchers", fields["matchers"]),
-        _moment("startsAt", fields["startsAt"]),
-        _moment("endsAt", fields["endsAt"]),
-        _name("createdBy", fields["createdBy"]),
-        text("comment", fields["comment"], MAX_COMMENT),
+        time_of("startsAt", fields["startsAt"]),
+        time_of("endsAt", fields["endsAt"]),
+        name_of("createdBy", fields["createdBy"]),
+        free_text("comment", fields["comment"]),
     )
     now = clock.now()
     if asked.ends_at <= asked.starts_at:
@@ -73,31 +75,24 @@ def check(fields: Mapping[str, Any]) -> Asked:
     return asked._replace(starts_at=max(asked.starts_at, now))
 
 
-def text(field: str, value: Any, longest: int) -> str:
-    """Raises `DefinitionError`."""
-    if not isinstance(value, str):
-        raise DefinitionError(field, "must be a text")
-    if "\0" in value:
-        raise DefinitionError(field, "holds a NUL character")
-    if len(value) > longest:
-        raise DefinitionError(field, f"has {len(value)} characters, at most {longest} are allowed")
-    return value
+def id_of(given: Any) -> UUID | None:
+    """None: nothing has this id."""
+    return UUID(given) if isinstance(given, str) and is_uuid(given) else None
 
 
-def _name(field: str, value: Any) -> str:
-    name = text(field, value, 255)
-    if flaw := flaw_of(name):
-        raise DefinitionError(field, flaw)
-    return name
-
-
-def _moment(field: str, value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise DefinitionError(field, "must be a time as text")
-    try:
-        return moment(value)
-    except ValueError as error:
-        raise DefinitionError(field, str(error).rstrip(".")) from error
+def filter_of(text: str) -> Q:
+    """Silences with such a matcher (``severity="low"``), or without (``!=``). Raises ValueError."""
+    found = _FILTER.fullmatch(text.strip())
+    if found is None or found["name"] not in matchers.LABELS:
+        raise ValueError(
+            f'{text[:80]!r} is no filter like name="web", of one of '
+            f"{', '.join(matchers.LABELS)}, with = or !="
+        )
+    value = found["value"]
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    with_it = Q(matchers__contains=[{"name": found["name"], "value": value}])
+    return with_it if found["sign"] == "=" else ~with_it
 
 
 def create(asked: Asked, project_id: str | None, user_id: str) -> Silence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from alarms import lifecycle, outbox
 from alarms.choices import Delivery, State
 from alarms.errors import DefinitionError
 from alarms.evaluator.cycle import evaluate_due
-from alarms.models import Alarm, AlarmHistory, Notification, Silence
-from alarms.muting import judging, silences
+from alarms.models import Alarm, AlarmAck, AlarmHistory, Notification, Silence
+from alarms.muting import acks, judging, silences
 from alarms.muting.releasing import release
 from meters.housekeeping import keep_house
 from meters.models import CatalogueEpoch
@@ -284,3 +285,50 @@ class TestWriting:
         assert other.pk != silence.pk
         silence.refresh_from_db()
         assert (silence.state, silence.ended_by) == ("expired", "u2")
+
+
+class TestAcknowledged:
+    def acknowledged(self, until: datetime | None = None) -> Alarm:
+        store(95.0, 95.0, project_id="p1")
+        alarm = busy_alarm(repeat_actions=True)
+        evaluate()
+        alarm.refresh_from_db()
+        acks.acknowledge(alarm, acks.Asked("on it", until), "u1", "ada")
+        return alarm
+
+    def test_it_is_not_told_again_until_the_state_changes(self) -> None:
+        self.acknowledged()
+        evaluate()
+        evaluate()
+        assert statuses() == [("alarm", "pending")]
+        Alarm.objects.update(rule=threshold(threshold=200.0))
+        evaluate()
+        assert statuses()[1:] == [("ok", "pending")]
+        Alarm.objects.update(rule=threshold())
+        evaluate()
+        evaluate()
+        assert statuses()[2:] == [("alarm", "pending")] * 2
+
+    def test_it_is_told_again_when_it_is_over(self) -> None:
+        alarm = self.acknowledged(now() + timedelta(hours=1))
+        evaluate()
+        assert len(statuses()) == 1
+        AlarmAck.objects.update(until=now() - timedelta(seconds=1))
+        evaluate()
+        assert len(statuses()) == 2
+        acks.acknowledge(alarm, acks.Asked("still", None), "u1", "ada")
+        evaluate()
+        assert len(statuses()) == 2
+        acks.take_back(alarm, "u1")
+        evaluate()
+        assert len(statuses()) == 3
+
+    def test_rows_stay_for_the_auditor_while_they_count_and_30_days(self) -> None:
+        alarm = self.acknowledged()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE alarms_alarmack SET created_at = now() - interval '31 days'")
+        keep_house()
+        assert AlarmAck.objects.count() == 1
+        lifecycle.delete(alarm, "u1")
+        keep_house()
+        assert not AlarmAck.objects.exists()

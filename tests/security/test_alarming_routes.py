@@ -68,7 +68,7 @@ def test_what_only_reads_is_named_here() -> None:
     """A `POST` for tokens that may only read."""
     posts = [(path, view) for method, path, view in ROUTES if method == "POST"]
     asking = {path for path, view in posts if view.scopes["POST"] == "read"}
-    assert asking == {"/query/alarms", "/query/alarms/history"}
+    assert asking == {"/query/alarms", "/query/alarms/history", "/silences/preview"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
