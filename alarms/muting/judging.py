@@ -23,7 +23,7 @@ from alarms.muting.limits import at_most
 log = structlog.get_logger(__name__)
 
 #: All that judging one transaction's messages may take; no expression that is let in needs it.
-TIME_MS = 10_000
+TIME_MS = 5_000
 UNJUDGED = Counter(
     "telemetry_muting_unjudged_total", "Sets of messages sent because silences took too long."
 )

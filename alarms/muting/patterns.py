@@ -20,7 +20,7 @@ from alarms.muting.limits import at_most
 
 MAX_LENGTH = 255
 #: For reading the expression and asking it about the longest text.
-TIME_MS = 250
+TIME_MS = 100
 #: A backslash with what it stands before, or a group that is not just one.
 _PARTS = re.compile(r"\\(.)|\(\?(.?)", re.DOTALL)
 

@@ -33,6 +33,14 @@ SELECT id, count(*) OVER () FROM (
 WHERE {matchers.fit("%(matchers)s::jsonb", "labels")}
 ORDER BY name, id LIMIT %(limit)s
 """
+_OF_ALARM = f"""
+SELECT silence.id FROM alarms_silence AS silence, (
+    SELECT alarm.project_id, {matchers.OF_ALARM} AS labels FROM alarms_alarm AS alarm
+    WHERE alarm.id = %s) AS alarm
+WHERE alarm.project_id IS NOT DISTINCT FROM silence.project_id
+  AND {matchers.fit("silence.matchers", "labels")}
+ORDER BY silence.ends_at DESC LIMIT 50
+"""
 
 
 class Fitting(NamedTuple):
@@ -101,6 +109,8 @@ def create(asked: Asked, project_id: str | None, user_id: str) -> Silence:
     if others.count() >= MOST:
         raise QuotaError(f"The project has {MOST} silences, the most it may have: end some.")
     silence = Silence(**asked._asdict(), project_id=project_id, user_id=user_id)
+    if asked.starts_at <= clock.now():
+        silence.starts_at = Now()  # type: ignore[assignment] - by the clock that judges it
     silence.save(force_insert=True)
     silence.refresh_from_db()
     return silence
@@ -142,3 +152,10 @@ def fitting(asked: list[dict[str, Any]], project_id: str | None, limit: int) -> 
         )
         rows = cursor.fetchall()
     return Fitting([row[0] for row in rows], rows[0][1] if rows else 0)
+
+
+def of_alarm(alarm_id: UUID) -> list[UUID]:
+    """The last of the silences that fit an alarm, those to come and those that are over too."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_ALARM, [alarm_id])
+        return [row[0] for row in cursor]
