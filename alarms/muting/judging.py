@@ -30,14 +30,16 @@ UNJUDGED = Counter(
 
 #: One index look-up each: all that a cycle costs where nothing is muted.
 _ANY = """
-SELECT EXISTS (SELECT FROM alarms_silence WHERE ends_at > now() AND starts_at <= now())
+SELECT EXISTS (SELECT FROM alarms_silence
+               WHERE ends_at > statement_timestamp() AND starts_at <= statement_timestamp())
     OR EXISTS (SELECT FROM alarms_inhibition),
        EXISTS (SELECT FROM alarms_alarmack WHERE ended_at IS NULL)
 """
 _ACKED = """
 SELECT alarm.id FROM alarms_alarm AS alarm JOIN alarms_alarmack AS ack ON ack.alarm_id = alarm.id
 WHERE alarm.id = ANY(%s) AND ack.ended_at IS NULL AND alarm.state = 'alarm'
-  AND ack.state_since = alarm.state_timestamp AND (ack.until IS NULL OR ack.until > now())
+  AND ack.state_since = alarm.state_timestamp
+  AND (ack.until IS NULL OR ack.until > statement_timestamp())
 """
 #: Silence by silence (OFFSET 0 keeps it so), since a pattern is read once for all its alarms.
 _SILENCED = f"""
@@ -48,7 +50,7 @@ FROM alarms_silence AS silence CROSS JOIN LATERAL (
         WHERE alarm.id = ANY(%(ids)s)
           AND alarm.project_id IS NOT DISTINCT FROM silence.project_id) AS alarm
     WHERE {matchers.fit("silence.matchers", "labels")} OFFSET 0) AS hit
-WHERE silence.starts_at <= now() AND silence.ends_at > now()
+WHERE silence.starts_at <= statement_timestamp() AND silence.ends_at > statement_timestamp()
 GROUP BY hit.id
 """
 #: A source that is a target as well does not inhibit a target that is a source as well.

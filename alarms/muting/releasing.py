@@ -43,7 +43,8 @@ _CANDIDATES = """
 SELECT DISTINCT alarm_id FROM alarms_notification AS held
 WHERE status = 'suppressed' AND alarm_id > %s AND NOT EXISTS (
     SELECT FROM alarms_silence
-    WHERE id = ANY(held.silenced_by) AND starts_at <= now() AND ends_at > now())
+    WHERE id = ANY(held.silenced_by) AND starts_at <= statement_timestamp()
+      AND ends_at > statement_timestamp())
 ORDER BY alarm_id LIMIT %s
 """
 _LOCK = "SELECT id FROM alarms_alarm WHERE id = ANY(%s) ORDER BY id FOR SHARE"
