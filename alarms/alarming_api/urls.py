@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from alarms.alarming_api.views import alarms, queries, quotas, root, silences
+from alarms.alarming_api.views import alarms, inhibitions, queries, quotas, root, silences
 
 app_name = "alarming_api"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("v2/alarms/<str:alarm_id>/state", alarms.AlarmState.as_view()),
     path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),
     path("v2/alarms/<str:alarm_id>/ack", silences.AlarmAcknowledgement.as_view()),
+    path("v2/inhibitions", inhibitions.Inhibitions.as_view()),
+    path("v2/inhibitions/<str:inhibition_id>", inhibitions.OneInhibition.as_view()),
     path("v2/silences", silences.Silences.as_view()),
     path("v2/silences/preview", silences.SilencePreview.as_view()),
     path("v2/silences/<str:silence_id>", silences.OneSilence.as_view()),

@@ -100,3 +100,8 @@ class SilenceFilters(ApiFilterSet):
             return qs.filter(silences.filter_of(value))
         except ValueError as error:
             raise BadParameterError(name, f"{error}.") from error
+
+
+class InhibitionFilters(ApiFilterSet):
+    user_id = TextFilter(label="Who made it, whole.")
+    project_id = TextFilter(label="Owner, whole.")

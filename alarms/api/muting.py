@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from alarms.models import Alarm, AlarmAck, Silence
+from alarms.models import Alarm, AlarmAck, Inhibition, Silence
 from alarms.muting.matchers import LABELS
 
 
@@ -87,3 +87,26 @@ class AckSerializer(serializers.ModelSerializer[AlarmAck]):
     class Meta:
         model = AlarmAck
         fields = ["alarm_id", "comment", "until", "created_by", "user_id", "created_at"]
+
+
+class NewInhibitionSerializer(serializers.Serializer[Any]):
+    """While an alarm that `source` fits is in alarm, those that `target` fits are not told, where
+    the labels in `equal` agree."""
+
+    source = MatcherSerializer(many=True)
+    target = MatcherSerializer(many=True)
+    equal = serializers.ListField(child=serializers.CharField(), required=False)
+    comment = serializers.CharField(required=False, allow_blank=True)
+    project_id = serializers.CharField(required=False, allow_null=True)
+
+
+class InhibitionSerializer(serializers.ModelSerializer[Inhibition]):
+    source = MatcherSerializer(many=True)
+    target = MatcherSerializer(many=True)
+    equal = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = Inhibition
+        fields = [
+            "id", "source", "target", "equal", "comment", "project_id", "user_id", "created_at",
+        ]  # fmt: skip

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from alarms.ui.views import acks, alarms, bulk, decisions, editing, history, notifications, silences
+from alarms.ui.views import (
+    acks,
+    alarms,
+    bulk,
+    decisions,
+    editing,
+    history,
+    inhibitions,
+    notifications,
+    silences,
+)
 
 app_name = "alarms"
 urlpatterns = [
@@ -19,6 +29,8 @@ urlpatterns = [
     path("alarms/<uuid:uuid>/silence", silences.of_alarm, name="silence"),
     path("alarms/bulk", bulk.decide, name="bulk"),
     path("history", history.history, name="history"),
+    path("inhibitions", inhibitions.list_inhibitions, name="inhibitions"),
+    path("inhibitions/<uuid:uuid>/delete", inhibitions.delete, name="delete-inhibition"),
     path("silences", silences.list_silences, name="silences"),
     path("silences/new", silences.new, name="new-silence"),
     path("silences/preview", silences.preview, name="silence-preview"),

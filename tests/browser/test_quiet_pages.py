@@ -14,7 +14,7 @@ from tests.browser import seed
 from tests.browser.test_alarm_pages import NAMELESS, SIZES, TWICE, group_alarm, host_alarm
 from tests.browser.test_pages import INJECTED, fit_their_width
 from tests.support.alarms import make_alarm, threshold
-from tests.support.muting import end, make_silence, matcher
+from tests.support.muting import end, make_inhibition, make_silence, matcher
 from tests.support.payloads import PAYLOADS
 
 pytestmark = pytest.mark.browser
@@ -34,6 +34,9 @@ def every_page() -> dict[str, str]:
     make_silence(matcher("name", "Memory.*", isRegex=True), project_id=seed.PROJECT, in_hours=2)
     old = make_silence(matcher("metric", "hardware.cpu.util"), project_id=None)
     end(old)
+    make_inhibition(
+        matcher("severity", "critical"), matcher("name", "web.*", isRegex=True), "metric"
+    )
     lifecycle.delete(make_alarm(threshold("gone"), None, name="An old one"), "1")
     return {
         "alarms-marked": "/alarms",
@@ -44,6 +47,7 @@ def every_page() -> dict[str, str]:
         "silence-new": "/silences/new",
         "silence-of-alarm": f"/silences/new?alarm={alarm.pk}",
         "silence-again": f"/silences/new?like={old.pk}",
+        "inhibitions": "/inhibitions",
         "history": "/history",
         "history-one": f"/history?alarm={alarm.pk}",
     }

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from alarms import lifecycle
-from alarms.models import Alarm, AlarmAck, AlarmHistory, Silence
+from alarms.models import Alarm, AlarmAck, AlarmHistory, Inhibition, Silence
 from alarms.muting import acks, silences
 from telemetry_site.auth.models import Membership
 from tests.browser import seed
@@ -257,3 +257,29 @@ def test_history_tells_who_did_what_to_which_alarm() -> None:
 def test_history_of_nothing_says_what_to_do_next() -> None:
     assert "Nothing has happened" in text(signed_in("member"), "/history")
     assert not AlarmHistory.objects.exists()
+
+
+# --- inhibitions -------------------------------------------------------------------------------
+
+
+def test_an_inhibition_is_made_listed_and_deleted() -> None:
+    client = signed_in("member")
+    assert "No alarm keeps another one quiet" in text(client, "/inhibitions")
+    fields = {"source": "name = power", "target": "severity = low", "equal": ["metric"]}
+    for wrong, words in (
+        ({"source": ""}, "Say which alarms"),
+        ({"target": "x"}, "Is not like"),
+        ({"equal": ["tenant"]}, "Must be one of"),
+    ):
+        assert words in told(client, "/inhibitions", fields | wrong, 422)
+    page = told(client, "/inhibitions", fields | {"comment": "no power, no light"})
+    assert "no power, no light" in page
+    one = Inhibition.objects.get()
+    assert (one.project_id, one.equal) == (seed.PROJECT, ["metric"])
+    path = reverse("alarms:delete-inhibition", args=[one.pk])
+    for who, status in (("reader", 403), ("stranger", 404)):
+        other = signed_in(who)
+        assert other.post(path).status_code == status
+    assert signed_in("reader").post("/inhibitions", fields).status_code == 403
+    assert "is deleted" in told(client, path, {})
+    assert not Inhibition.objects.exists()

@@ -118,7 +118,7 @@ def test_every_text_in_a_path_is_answered(admin: Client, world: World, path: str
 @pytest.mark.parametrize("path", ["/api/samples", "/api/tokens", "/api/quarantine/discard",
                                   "/api/quarantine/replay", "/api/alarms",
                                   "/api/alarms/preview", "/api/silences",
-                                  "/api/silences/preview"])  # fmt: skip
+                                  "/api/silences/preview", "/api/inhibitions"])  # fmt: skip
 def test_every_body_that_is_no_json_is_a_400(admin: Client, path: str, body: bytes) -> None:
     error_of(timely(partial(admin.post, path, body, content_type="application/json")), 400)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from alarms.models import Silence
-from alarms.muting import silences
+from alarms.models import Inhibition, Silence
+from alarms.muting import inhibitions, silences
 from telemetry_site.clock import now
 
 
@@ -34,3 +34,10 @@ def make_silence(
 
 def end(silence: Silence) -> None:
     silences.expire(silence, "u1")
+
+
+def make_inhibition(
+    source: dict[str, Any], target: dict[str, Any], *equal: str, project_id: str | None = "p1"
+) -> Inhibition:
+    fields = {"source": [source], "target": [target], "equal": list(equal)}
+    return inhibitions.create(inhibitions.check(fields), project_id, "u1")
