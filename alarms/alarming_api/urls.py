@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from alarms.alarming_api.views import alarms, inhibitions, queries, quotas, root, silences
+from alarms.alarming_api.views import alarms, inhibitions, queries, quotas, root, silences, testing
 
 app_name = "alarming_api"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("v2/alarms", alarms.Alarms.as_view()),
     path("v2/alarms/<str:alarm_id>", alarms.OneAlarm.as_view()),
     path("v2/alarms/<str:alarm_id>/state", alarms.AlarmState.as_view()),
+    path("v2/alarms/<str:alarm_id>/test", testing.AlarmTest.as_view()),
     path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),
     path("v2/alarms/<str:alarm_id>/ack", silences.AlarmAcknowledgement.as_view()),
     path("v2/inhibitions", inhibitions.Inhibitions.as_view()),
