@@ -93,7 +93,7 @@ class NewInhibitionSerializer(serializers.Serializer[Any]):
     """While an alarm that `source` fits is in alarm, those that `target` fits are not told, where
     the labels in `equal` agree."""
 
-    source = MatcherSerializer(many=True)
+    source = MatcherSerializer(many=True)  # type: ignore[assignment]  # a field's name, too
     target = MatcherSerializer(many=True)
     equal = serializers.ListField(child=serializers.CharField(), required=False)
     comment = serializers.CharField(required=False, allow_blank=True)
@@ -101,7 +101,7 @@ class NewInhibitionSerializer(serializers.Serializer[Any]):
 
 
 class InhibitionSerializer(serializers.ModelSerializer[Inhibition]):
-    source = MatcherSerializer(many=True)
+    source = MatcherSerializer(many=True)  # type: ignore[assignment]  # a field's name, too
     target = MatcherSerializer(many=True)
     equal = serializers.ListField(child=serializers.CharField())
 

@@ -59,7 +59,7 @@ def _matcher(field: str, value: Any) -> dict[str, Any]:
     for name in value:
         if name not in _FIELDS:
             raise DefinitionError(f"{field}.{name[:80]}", "is no field of a matcher")
-    whole = {"isRegex": False, "isEqual": True} | value
+    whole: dict[str, Any] = {"isRegex": False, "isEqual": True} | value
     for name in ("isRegex", "isEqual"):
         if not isinstance(whole[name], bool):
             raise DefinitionError(f"{field}.{name}", "must be true or false")

@@ -110,7 +110,7 @@ def create(asked: Asked, project_id: str | None, user_id: str) -> Silence:
         raise QuotaError(f"The project has {MOST} silences, the most it may have: end some.")
     silence = Silence(**asked._asdict(), project_id=project_id, user_id=user_id)
     if asked.starts_at <= clock.now():
-        silence.starts_at = Now()  # type: ignore[assignment] - by the clock that judges it
+        silence.starts_at = Now()  # by the clock that judges it
     silence.save(force_insert=True)
     silence.refresh_from_db()
     return silence

@@ -26,7 +26,8 @@ class SilenceView(AlarmingView):
         return Silence.objects.filter(self.visible)
 
     def visible_silence(self, given: Any) -> Silence:
-        found = self.rows().filter(pk=silences.id_of(given)).first()
+        ident = silences.id_of(given)
+        found = self.rows().filter(pk=ident).first() if ident else None
         if found is None:
             raise Fault(404, NO_SILENCE)
         return found

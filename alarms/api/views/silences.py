@@ -73,7 +73,8 @@ class SilenceList(SilenceView, ListView):
     def _old(self, given: Any) -> Silence | None:
         if given is None:
             return None
-        found = self.get_queryset().filter(pk=silences.id_of(given)).first()
+        ident = silences.id_of(given)
+        found = self.get_queryset().filter(pk=ident).first() if ident else None
         if found is None:
             raise Http404
         return found

@@ -31,7 +31,8 @@ def history(request: PageRequest) -> HttpResponse:
         rows = rows.filter(alarm_id=alarm_id)
     found = listing(request, rows.order_by("-timestamp", "-pk"))
     entries = told.history(found.page)
-    names = _names(request, {entry.row.alarm_id for entry in entries} | {alarm_id} - {None})
+    wanted = {entry.row.alarm_id for entry in entries} | ({alarm_id} if alarm_id else set())
+    names = _names(request, wanted)
     context = {
         "listing": found,
         "entries": [(entry, *names.get(entry.row.alarm_id, ("", False))) for entry in entries],
