@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from alarms import lifecycle
-from alarms.models import Alarm, AlarmAck, AlarmHistory, Inhibition, Silence
+from alarms import lifecycle, outbox
+from alarms.models import Alarm, AlarmAck, AlarmHistory, Inhibition, Notification, Silence
 from alarms.muting import acks, silences
 from telemetry_site.auth.models import Membership
 from tests.browser import seed
@@ -191,6 +191,23 @@ def test_the_list_has_marks() -> None:
     page = text(signed_in("member"), "/alarms")
     assert ">acked</span>" in page
     assert ">silenced</span>" in page
+
+
+def test_a_message_that_is_kept_back_says_by_what() -> None:
+    alarm = make_alarm(project_id=seed.PROJECT, alarm_actions=["https://8.8.8.8/x"])
+    silence = make_silence(project_id=seed.PROJECT)
+    source = alarm_of_member("power")
+    [row] = outbox.send_test(alarm, "alarm", "member")
+    Notification.objects.filter(pk=row.pk).update(
+        status="suppressed", silenced_by=[silence.pk], inhibited_by=[source.pk]
+    )
+    client, path = signed_in("member"), reverse("alarms:notification", args=[row.pk])
+    page = text(client, path)
+    for words in ("suppressed", silence.comment, "power", "Send all the same", "Cancel"):
+        assert words in page
+    told(client, reverse("alarms:decide", args=[row.pk]), {"do": "retry"})
+    row.refresh_from_db()
+    assert row.status == "pending"
 
 
 # --- many alarms -------------------------------------------------------------------------------
