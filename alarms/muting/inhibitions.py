@@ -1,12 +1,15 @@
-"""Inhibitions: what may be written of one, and making one."""
+"""Inhibitions: what may be written of one, making and deleting one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from django.db import transaction
+
+from alarms.choices import Delivery
 from alarms.errors import DefinitionError, QuotaError
-from alarms.models import Inhibition
+from alarms.models import Inhibition, Notification
 from alarms.muting import matchers
 from alarms.muting.fields import free_text
 
@@ -55,3 +58,12 @@ def create(asked: Asked, project_id: str | None, user_id: str) -> Inhibition:
     made.save(force_insert=True)
     made.refresh_from_db()
     return made
+
+
+def delete(one: Inhibition) -> None:
+    """What it may have kept back is judged anew by the next sweep."""
+    with transaction.atomic():
+        one.delete()
+        Notification.objects.filter(status=Delivery.SUPPRESSED, project_id=one.project_id).exclude(
+            inhibited_by=[]
+        ).update(inhibited_by=[])

@@ -38,13 +38,17 @@ UPDATE alarms_notification SET silenced_by = %s, inhibited_by = %s
 WHERE status = 'suppressed' AND alarm_id = %s
   AND (silenced_by, inhibited_by) IS DISTINCT FROM (%s::uuid[], %s::uuid[])
 """
-#: What a silence holds is asked about again when that silence is over, what is inhibited always.
+#: What is held is asked about again when the silences are over and no inhibitor fires any more: so
+#: thousands of held messages cost the sweep nothing meanwhile.
 _CANDIDATES = """
 SELECT DISTINCT alarm_id FROM alarms_notification AS held
 WHERE status = 'suppressed' AND alarm_id > %s AND NOT EXISTS (
     SELECT FROM alarms_silence
     WHERE id = ANY(held.silenced_by) AND starts_at <= statement_timestamp()
       AND ends_at > statement_timestamp())
+  AND NOT EXISTS (
+    SELECT FROM alarms_alarm
+    WHERE id = ANY(held.inhibited_by) AND state = 'alarm' AND enabled)
 ORDER BY alarm_id LIMIT %s
 """
 _LOCK = "SELECT id FROM alarms_alarm WHERE id = ANY(%s) ORDER BY id FOR SHARE"

@@ -69,9 +69,31 @@ def test_it_is_sent_once_when_the_source_fires_no_more(how: str) -> None:
         case "deleted":
             source.delete()
         case "rule":
-            rule.delete()
+            inhibitions.delete(rule)
     assert (release(), release()) == (1, 0)
     assert statuses()["light"] == "pending"
+
+
+def test_another_rule_goes_on_keeping_it_back() -> None:
+    alarm("power", "critical")
+    alarm("light", "low")
+    first = make_inhibition(CRITICAL, LOW)
+    make_inhibition(matcher("name", "power"), LOW)
+    evaluate()
+    inhibitions.delete(first)
+    assert release() == 0
+    assert Notification.objects.get(alarm_name="light").inhibited_by
+
+
+def test_what_is_held_costs_the_sweep_one_look_up(
+    django_assert_max_num_queries: Any,
+) -> None:
+    alarm("power", "critical")
+    alarm("light", "low")
+    make_inhibition(CRITICAL, LOW)
+    evaluate()
+    with django_assert_max_num_queries(3):  # with BEGIN and COMMIT
+        assert release() == 0
 
 
 def test_labels_must_agree() -> None:

@@ -39,7 +39,7 @@ class OneInhibition(AlarmingView):
     def delete(self, request: Request, inhibition_id: str) -> HttpResponse:
         one = self._visible(inhibition_id)
         self.require(self.may_write)
-        one.delete()
+        inhibitions.delete(one)
         return self.no_content()
 
     def _visible(self, inhibition_id: str) -> Inhibition:

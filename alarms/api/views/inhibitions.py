@@ -63,5 +63,5 @@ class InhibitionDetail(InhibitionView, DetailView):
         one: Inhibition = self.get_object()
         self.check_edit(one)
         log.info("inhibition deleted", inhibition=str(one.pk), by=self.principal.name)
-        one.delete()
+        inhibitions.delete(one)
         return Response(status=204)

@@ -86,7 +86,7 @@ def delete(request: PageRequest, uuid: UUID) -> HttpResponse:
     rows = Inhibition.objects.scope(request.principal)
     one: Inhibition = get_object_or_404(rows, pk=uuid)
     require_change(request.principal, one.project_id)
-    one.delete()
+    inhibitions.delete(one)
     messages.info(request, "The inhibition is deleted: what it kept back and is still so is sent.")
     return redirect("alarms:inhibitions")
 
