@@ -11,13 +11,14 @@ import time
 
 from alarms.errors import TooOftenError
 from meters.api.admission import Buckets
+from telemetry_site.auth.caller import Caller
 from telemetry_site.auth.principal import Principal
 
 A_MINUTE = 10
 _asked = Buckets(A_MINUTE / 60, A_MINUTE)
 
 
-def take(principal: Principal, project_id: str | None) -> None:
+def take(principal: Principal | Caller, project_id: str | None) -> None:
     """Take one of the project's ten a minute. Raises `TooOftenError`."""
     if principal.is_admin:
         return

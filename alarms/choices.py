@@ -49,7 +49,8 @@ class Delivery(TextChoices):
     """Where a notification stands.
 
     `failed`: the receiver refused it for good; `dead`: given up after a day of attempts;
-    `cancelled`: its alarm was deleted, or somebody said so.
+    `cancelled`: its alarm was deleted, somebody said so, or what it tells was over when it could
+    have been sent; `suppressed`: kept back by a silence or an inhibition.
     """
 
     PENDING = "pending", "pending"
@@ -57,6 +58,15 @@ class Delivery(TextChoices):
     FAILED = "failed", "failed"
     DEAD = "dead", "dead"
     CANCELLED = "cancelled", "cancelled"
+    SUPPRESSED = "suppressed", "suppressed"
+
+
+class SilenceState(TextChoices):
+    """By the clock alone."""
+
+    PENDING = "pending", "pending"
+    ACTIVE = "active", "active"
+    EXPIRED = "expired", "expired"
 
 
 #: Destinations of what the house itself has to do because of an alarm: the outbox takes it there,

@@ -30,6 +30,10 @@ class ChangedError(AlarmingError):
     """Somebody else has changed the alarm meanwhile."""
 
 
+class StateError(AlarmingError):
+    """What was asked for does not fit the state that the alarm is in."""
+
+
 class TooOftenError(AlarmingError):
     """Messages were asked for too often; after `wait_s` seconds the next one is."""
 

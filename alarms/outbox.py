@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +17,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from alarms.choices import Delivery
-from alarms.definition.constraints import parse_constraints
 from alarms.models import Alarm, Notification
-from alarms.opening import is_open
+from alarms.muting.hours import is_muted
+from alarms.muting.judging import settle
+from alarms.rows import copy_in
 from meters.housekeeping import Rule
-from telemetry_site import clock
 from telemetry_site.celery import app
 from telemetry_site.outbound.parsing import PORTS
 from telemetry_site.queues import broker_errors
@@ -30,18 +31,24 @@ log = structlog.get_logger(__name__)
 
 #: Idempotency keys are uuid5 of this namespace and alarm/state_version/action_no/repeat_no (N3).
 KEY_NAMESPACE = uuid.UUID("f1f2a7a4-5a47-4d0c-9a55-0b8b0ad6d2c5")
-#: `last_error` of what was not sent because its alarm's policy muted it.
+#: `last_error` of what is kept back because its alarm's policy mutes it.
 MUTED = "muted"
-#: What was sent, refused or given up is shown for 30 days; what still waits stays. An attempt goes
-#: before its notification, which nobody else may refer to.
+#: What was sent, refused or given up is shown for 30 days; what still waits or is kept back stays.
+#: An attempt goes before its notification, which nobody else may refer to.
 OLD_ROWS = (
     Rule("alarms_notificationattempt", "started_at", "30 days"),
     Rule(
         "alarms_notification", "created_at", "30 days",
-        "status <> 'pending' AND NOT EXISTS (SELECT FROM alarms_notificationattempt "
-        "WHERE notification_id = alarms_notification.id)",
+        "status NOT IN ('pending', 'suppressed') AND NOT EXISTS ("
+        "SELECT FROM alarms_notificationattempt WHERE notification_id = alarms_notification.id)",
     ),
     Rule("alarms_destination", "updated_at", "7 days"),
+    Rule("alarms_silence", "ends_at", "30 days"),
+    Rule(
+        "alarms_alarmack", "created_at", "30 days",
+        "NOT EXISTS (SELECT FROM alarms_alarm WHERE id = alarms_alarmack.alarm_id "
+        "AND state_timestamp = alarms_alarmack.state_since)",
+    ),
 )  # fmt: skip
 
 
@@ -51,9 +58,9 @@ def messages(
     """The unsaved rows of an alarm that has just come to (or remains in) `alarm.state`.
 
     `alarm` has its new `state`, `state_version` and `repeat_no`. While its policy mutes it the rows
-    tell what would have been sent, and nothing is.
+    are kept back.
     """
-    muted = {"status": Delivery.CANCELLED, "last_error": MUTED} if _is_muted(alarm) else {}
+    muted = {"status": Delivery.SUPPRESSED, "last_error": MUTED} if is_muted(alarm.policy) else {}
     return [
         Notification(
             id=key(alarm.pk, alarm.state_version, number, alarm.repeat_no),
@@ -65,11 +72,6 @@ def messages(
         )
         for number, url in enumerate(alarm.actions(alarm.state))
     ]
-
-
-def _is_muted(alarm: Alarm) -> bool:
-    mute = (alarm.policy or {}).get("mute")
-    return bool(mute) and is_open(parse_constraints(mute, "policy.mute"), clock.now())
 
 
 def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:
@@ -100,6 +102,16 @@ def job(alarm: Alarm, url: str, body: dict[str, Any]) -> Notification:
     )
 
 
+def put(rows: Sequence[Notification]) -> None:
+    """Write what transitions ask for, within their transaction, but for what nobody is to be told
+    now (see `alarms.muting`)."""
+    kept = settle(rows)
+    copy_in(kept)
+    due = sum(row.status == Delivery.PENDING for row in kept)
+    if due:
+        announce(due)
+
+
 def announce(rows: int) -> None:
     """After the commit, hint at new rows. A lost hint costs time only: the sweep finds them."""
     transaction.on_commit(lambda: hint(rows), robust=True)
@@ -121,8 +133,10 @@ def hint(rows: int) -> None:
 
 
 def cancel_pending(rows: QuerySet[Notification]) -> int:
-    """Cancel what waits among `rows`; what is being sent this very moment may still arrive."""
-    return rows.filter(status=Delivery.PENDING).update(status=Delivery.CANCELLED, lease_token=None)
+    """Cancel what waits or is kept back among `rows`; what is being sent this very moment may still
+    arrive."""
+    waiting = rows.filter(status__in=(Delivery.PENDING, Delivery.SUPPRESSED))
+    return waiting.update(status=Delivery.CANCELLED, lease_token=None)
 
 
 def retry(rows: QuerySet[Notification]) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models.functions import Now
 
-from alarms.choices import HOUSE_DESTINATIONS
+from alarms.choices import HOUSE_DESTINATIONS, SilenceState
 
 if TYPE_CHECKING:
     from alarms.models import Notification  # noqa: F401 - named in a string
@@ -27,3 +28,14 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             return self
         own = self.filter(project_id__in=principal.projects)
         return own.exclude(destination__in=HOUSE_DESTINATIONS)
+
+
+class SilenceQuerySet(ProjectQuerySet):
+    def in_state(self, state: str) -> Self:
+        """By the database's clock."""
+        match state:
+            case SilenceState.EXPIRED:
+                return self.filter(ends_at__lte=Now())
+            case SilenceState.PENDING:
+                return self.filter(starts_at__gt=Now(), ends_at__gt=Now())
+        return self.filter(starts_at__lte=Now(), ends_at__gt=Now())

@@ -7,6 +7,7 @@ retry of one that fails.
 from __future__ import annotations
 
 from alarms.evaluator.cycle import evaluate_due
+from alarms.muting.releasing import release
 from alarms.notifier.delivery import send_due
 from alarms.notifier.sweep import sweep
 from telemetry_site.celery import app
@@ -30,6 +31,9 @@ def send_notifications() -> None:
 
 @app.task(name="alarms.tasks.sweep_outbox", queue="notifier")
 def sweep_outbox() -> None:
-    """Find what is due though nobody said so, and measure the outbox."""
+    """Let go what no silence keeps back any more, find what is due though nobody said so, and
+    measure the outbox."""
+    with left_to_the_next_run("outbox"):
+        release()
     with left_to_the_next_run("outbox"):
         sweep()

@@ -13,7 +13,14 @@ from typing import Any
 
 from django.http import JsonResponse
 
-from alarms.errors import ActionError, ChangedError, DefinitionError, QuotaError
+from alarms.errors import (
+    ActionError,
+    ChangedError,
+    DefinitionError,
+    QuotaError,
+    StateError,
+    TooOftenError,
+)
 from alarms.models import Alarm
 from meters.metric_api import errors as shared
 from telemetry_site.auth.keystone import KeystoneError
@@ -91,8 +98,10 @@ def translate(exc: Exception) -> Fault | None:
             return bad(exc.fault or str(exc))
         case QuotaError():
             return Fault(403, exc.fault or str(exc))
-        case ChangedError():
+        case ChangedError() | StateError():
             return Fault(409, str(exc))
+        case TooOftenError():
+            return Fault(429, str(exc), {"Retry-After": str(exc.wait_s)})
         case ActionError():
             return bad(str(exc))
         case TrustRefusedError():

@@ -2,7 +2,16 @@
 
 from django.urls import path, re_path
 
-from alarms.alarming_api.views import alarms, dryrun, queries, quotas, root
+from alarms.alarming_api.views import (
+    alarms,
+    dryrun,
+    inhibitions,
+    queries,
+    quotas,
+    root,
+    silences,
+    testing,
+)
 
 app_name = "alarming_api"
 urlpatterns = [
@@ -12,7 +21,14 @@ urlpatterns = [
     path("v2/alarms/dry-run", dryrun.DryRun.as_view()),
     path("v2/alarms/<str:alarm_id>", alarms.OneAlarm.as_view()),
     path("v2/alarms/<str:alarm_id>/state", alarms.AlarmState.as_view()),
+    path("v2/alarms/<str:alarm_id>/test", testing.AlarmTest.as_view()),
     path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),
+    path("v2/alarms/<str:alarm_id>/ack", silences.AlarmAcknowledgement.as_view()),
+    path("v2/inhibitions", inhibitions.Inhibitions.as_view()),
+    path("v2/inhibitions/<str:inhibition_id>", inhibitions.OneInhibition.as_view()),
+    path("v2/silences", silences.Silences.as_view()),
+    path("v2/silences/preview", silences.SilencePreview.as_view()),
+    path("v2/silences/<str:silence_id>", silences.OneSilence.as_view()),
     path("v2/query/alarms", queries.QueryAlarms.as_view()),
     path("v2/query/alarms/history", queries.QueryHistory.as_view()),
     path("v2/capabilities", root.Capabilities.as_view()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import QuerySet
 from rest_framework.exceptions import PermissionDenied
@@ -18,6 +18,12 @@ from telemetry_site.auth.principal import Principal, Scope
 def may_edit(principal: Principal, project_id: str | None) -> bool:
     """Whether alarms of this project are the principal's to change, and so to see whole."""
     return "alarms" in principal.scopes and principal.may_write(project_id or "")
+
+
+class Owned(Protocol):
+    """A row of a project's."""
+
+    project_id: str | None
 
 
 class AlarmingView(ApiView):
@@ -38,7 +44,7 @@ class AlarmingView(ApiView):
     def notifications(self) -> QuerySet[Notification]:
         return Notification.objects.scope(self.principal)
 
-    def check_edit(self, row: Alarm | Notification) -> None:
+    def check_edit(self, row: Owned) -> None:
         if not may_edit(self.principal, row.project_id):
             raise PermissionDenied("You may read the alarms of this project, not change them.")
 

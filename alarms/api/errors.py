@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404
 
-from alarms.errors import ChangedError, DefinitionError, QuotaError, TooOftenError
+from alarms.errors import ChangedError, DefinitionError, QuotaError, StateError, TooOftenError
 from alarms.models import Alarm
 from meters.api.errors import (
     ConflictError,
@@ -20,7 +20,7 @@ def translate(exc: Exception) -> Exception:
             return InvalidBodyError(str(exc), [{"field": exc.field, "detail": exc.detail}])
         case QuotaError():
             return QuotaExceededError(str(exc))
-        case ChangedError():
+        case ChangedError() | StateError():
             return ConflictError(str(exc))
         case TooOftenError():
             return OverloadError(str(exc), 429, exc.wait_s)

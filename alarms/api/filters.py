@@ -8,7 +8,9 @@ from django.db.models import Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 
-from alarms.choices import Change, Delivery, Severity, State, Type
+from alarms.choices import Change, Delivery, Severity, SilenceState, State, Type
+from alarms.muting import silences
+from meters.api.errors import BadParameterError
 from meters.api.filters import (
     ApiFilterSet,
     ChoiceFilter,
@@ -79,3 +81,27 @@ class AllNotificationFilters(NotificationFilters):
     alarm_id = UuidFilter(label="UUID of the alarm, which may be deleted.")
     severity = ChoiceFilter(choices=Severity, label="The alarm's at the time.")
     project_id = TextFilter(label="Owner of the alarm, whole.")
+
+
+class SilenceFilters(ApiFilterSet):
+    state = ChoiceFilter(method="by_state", choices=SilenceState, label="By the clock.")
+    filter = TextFilter(
+        method="by_matcher", label='With such a matcher, name="web", or without: name!="web".'
+    )
+    user_id = TextFilter(label="Who wrote it last, whole.")
+    project_id = TextFilter(label="Owner, whole.")
+
+    def by_state(self, qs: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        found: QuerySet[Any] = qs.in_state(value)  # type: ignore[attr-defined]
+        return found
+
+    def by_matcher(self, qs: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        try:
+            return qs.filter(silences.filter_of(value))
+        except ValueError as error:
+            raise BadParameterError(name, f"{error}.") from error
+
+
+class InhibitionFilters(ApiFilterSet):
+    user_id = TextFilter(label="Who made it, whole.")
+    project_id = TextFilter(label="Owner, whole.")

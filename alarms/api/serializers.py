@@ -226,13 +226,16 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
     url = serializers.SerializerMethodField()
     next_attempt_at = serializers.SerializerMethodField()
+    silenced_by = serializers.ListField(child=serializers.UUIDField())
+    inhibited_by = serializers.ListField(child=serializers.UUIDField())
 
     class Meta:
         model = Notification
         fields = [
             "id", "alarm_id", "alarm_name", "project_id", "severity", "is_test", "previous",
             "current", "url", "destination", "created_at", "status", "attempts",
-            "next_attempt_at", "last_status", "last_error", "delivered_at",
+            "next_attempt_at", "last_status", "last_error", "delivered_at", "silenced_by",
+            "inhibited_by", "released_at",
         ]  # fmt: skip
 
     def get_url(self, row: Notification) -> str:

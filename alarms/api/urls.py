@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alarms.api.views import alarms, dryrun, history, notifications
+from alarms.api.views import alarms, dryrun, history, inhibitions, notifications, silences
 
 app_name = "alarms-api"
 urlpatterns = [
@@ -12,6 +12,12 @@ urlpatterns = [
     path("alarms/<uuid:uuid>", alarms.AlarmDetail.as_view(), name="alarm"),
     path("alarms/<uuid:uuid>/state", alarms.AlarmState.as_view(), name="state"),
     path("alarms/<uuid:uuid>/test", alarms.AlarmTest.as_view(), name="test"),
+    path("alarms/<uuid:uuid>/ack", silences.AlarmAcknowledgement.as_view(), name="ack"),
+    path("inhibitions", inhibitions.InhibitionList.as_view(), name="inhibitions"),
+    path("inhibitions/<uuid:uuid>", inhibitions.InhibitionDetail.as_view(), name="inhibition"),
+    path("silences", silences.SilenceList.as_view(), name="silences"),
+    path("silences/preview", silences.SilencePreview.as_view(), name="silence-preview"),
+    path("silences/<uuid:uuid>", silences.SilenceDetail.as_view(), name="silence"),
     path("alarms/<uuid:uuid>/history", history.OneHistory.as_view(), name="one-history"),
     path(
         "alarms/<uuid:uuid>/notifications",

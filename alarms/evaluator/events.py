@@ -141,10 +141,7 @@ def _fire(alarms: Sequence[Alarm], hits: dict[UUID, list[Event]]) -> None:
     moved = {one.history.alarm_id for one in fired}
     _move([one for one in alarms if one.pk in moved])
     copy_in([one.history for one in fired])
-    messages = [row for one in fired for row in one.messages]
-    copy_in(messages)
-    if messages:
-        outbox.announce(len(messages))
+    outbox.put([row for one in fired for row in one.messages])
     metrics.EVALUATIONS.labels(FAMILY, "ok").inc(len(fired))
 
 

@@ -111,9 +111,7 @@ def _record(fired: Sequence[Decision], alarms: dict[UUID, Alarm]) -> None:
             messages += changes.rows([(alarm, row)])
         messages += outbox.messages(alarm, claimed.state, verdict.reason, verdict.reason_data)
     copy_in(history)
-    copy_in(messages)
-    if messages:
-        outbox.announce(len(messages))
+    outbox.put(messages)
 
 
 def _remember(taken: Sequence[Decision]) -> None:

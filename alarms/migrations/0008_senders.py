@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alarms', '0006_policy'),
+        ('alarms', '0007_silences'),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -55,6 +56,11 @@ class Notification(models.Model):
     #: Class of the last fault (`timeout`, `refused`, `http_500` …); empty after a success.
     last_error = models.CharField(max_length=64, default="", blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
+    #: Why it was kept back: silences by their ids, and the alarms that inhibited it by theirs.
+    silenced_by = ArrayField(models.UUIDField(), default=list, blank=True)
+    inhibited_by = ArrayField(models.UUIDField(), default=list, blank=True)
+    #: When it was let go after that.
+    released_at = models.DateTimeField(null=True, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
@@ -83,6 +89,11 @@ class Notification(models.Model):
             ),
             models.Index(
                 fields=["status"], condition=models.Q(status="dead"), name="notification_dead"
+            ),
+            models.Index(
+                fields=["alarm_id"],
+                condition=models.Q(status="suppressed"),
+                name="notification_suppressed",
             ),
             models.Index(fields=["alarm_id", "-created_at"], name="notification_alarm"),
             models.Index(fields=["-created_at", "id"], name="notification_created"),

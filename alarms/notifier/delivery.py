@@ -79,7 +79,8 @@ begun AS (
     INSERT INTO alarms_notificationattempt (notification_id, number, started_at, error, answer)
     SELECT id, attempts, now(), '', '' FROM claimed)
 SELECT id, alarm_id, alarm_name, project_id, severity, previous, current, url, destination, body,
-       is_test, attempts, failures, lease_token, created_at, retrying_since, now(), template
+       is_test, attempts, failures, lease_token,
+       coalesce(released_at, created_at), retrying_since, now(), template
 FROM claimed
 """
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 class Message(NamedTuple):
     """A claimed row of the outbox, as a scheme sends it. `attempt` counts from 1; `token` is the
-    lease's; `now` is the database's clock at the claim; `template` is the alarm's own, as JSON."""
+    lease's; `created_at` is since when it may be sent; `now` is the database's clock at the
+    claim; `template` is the alarm's own, as JSON."""
 
     id: UUID
     alarm_id: UUID

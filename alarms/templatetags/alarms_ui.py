@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -10,10 +11,12 @@ from django.utils.safestring import SafeString
 
 from alarms.api.base import may_edit
 from alarms.choices import Delivery, State
-from alarms.models import Alarm, Notification, NotificationAttempt
+from alarms.models import Alarm, Notification, NotificationAttempt, Silence
+from alarms.muting.matchers import in_words
 from alarms.notifier import urls
 from alarms.ui import told
 from alarms.ui.glance import Glance, glance, worst
+from alarms.ui.muted import Mark
 from telemetry_site.auth.principal import Principal
 
 register = template.Library()
@@ -91,6 +94,17 @@ def field_errors(errors: dict[str, list[str]], name: str) -> SafeString:
 @register.filter
 def state_class(state: str) -> str:
     return STATE_CLASSES.get(state, "")
+
+
+@register.filter
+def of(known: dict[UUID, Mark], alarm: Alarm) -> Mark | None:
+    """An alarm's marks."""
+    return known.get(alarm.pk)
+
+
+@register.filter
+def matchers_in_words(silence: Silence) -> str:
+    return in_words(silence.matchers)
 
 
 @register.filter

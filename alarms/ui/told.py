@@ -52,7 +52,7 @@ class Entry:
 
 def history(rows: Iterable[AlarmHistory]) -> list[Entry]:
     listed = list(rows)
-    names = _names({row.user_id for row in listed})
+    names = names_of({row.user_id for row in listed})
     return [
         Entry(
             row,
@@ -69,7 +69,7 @@ def _reason(detail: dict[str, Any]) -> str:
     return str(detail.get("state_reason") or detail.get("transition_reason") or "")
 
 
-def _names(user_ids: set[str]) -> dict[str, str]:
+def names_of(user_ids: set[str]) -> dict[str, str]:
     """{id: name} of the accounts that are ours."""
     ours = [pk for pk in user_ids if pk.isascii() and pk.isdigit() and len(pk) < 10]
     users = get_user_model().objects.filter(pk__in=ours)

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from alarms.ui.views import alarms, decisions, editing, notifications
+from alarms.ui.views import (
+    acks,
+    alarms,
+    bulk,
+    decisions,
+    editing,
+    history,
+    inhibitions,
+    notifications,
+    silences,
+)
 
 app_name = "alarms"
 urlpatterns = [
@@ -15,6 +25,16 @@ urlpatterns = [
     path("alarms/<uuid:uuid>/delete", decisions.delete, name="delete"),
     path("alarms/<uuid:uuid>/state", decisions.state, name="state"),
     path("alarms/<uuid:uuid>/test", decisions.test, name="test"),
+    path("alarms/<uuid:uuid>/ack", acks.acknowledge, name="ack"),
+    path("alarms/<uuid:uuid>/silence", silences.of_alarm, name="silence"),
+    path("alarms/bulk", bulk.decide, name="bulk"),
+    path("history", history.history, name="history"),
+    path("inhibitions", inhibitions.list_inhibitions, name="inhibitions"),
+    path("inhibitions/<uuid:uuid>/delete", inhibitions.delete, name="delete-inhibition"),
+    path("silences", silences.list_silences, name="silences"),
+    path("silences/new", silences.new, name="new-silence"),
+    path("silences/preview", silences.preview, name="silence-preview"),
+    path("silences/<uuid:uuid>/expire", silences.expire, name="expire"),
     path("notifications", notifications.notifications, name="notifications"),
     path("notifications/<uuid:uuid>", notifications.notification, name="notification"),
     path("notifications/<uuid:uuid>/decide", notifications.decide, name="decide"),

@@ -60,6 +60,8 @@ def ids(world: World, people: dict[str, User]) -> dict[str, dict[str, Any]]:
         "tokens": {"id": token.pk},
         "alarms": {"uuid": str(world.alarm.pk)},
         "notifications": {"uuid": str(world.notification.pk)},
+        "silences": {"uuid": str(world.silence.pk)},
+        "inhibitions": {"uuid": str(world.inhibition.pk)},
     }
 
 

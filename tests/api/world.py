@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alarms import lifecycle, outbox
-from alarms.models import Alarm, Notification
+from alarms.models import Alarm, Inhibition, Notification, Silence
+from alarms.muting import acks
 from meters import wire
 from meters.models import Event, Metric, Quarantine, Resource, Source
 from meters.store.write import store_batch
@@ -13,6 +14,7 @@ from telemetry_site.clock import now_us
 from tests.api.people import CANARY, P1, P2
 from tests.support.alarms import group, make_alarm, threshold
 from tests.support.batches import SECOND, batch_of, event, report, resource
+from tests.support.muting import end, make_inhibition, make_silence, matcher
 
 MINUTE = 60 * SECOND
 SECRET = "a-secret-of-p1"
@@ -67,6 +69,14 @@ class World:
         return Notification.objects.get(project_id=P2)
 
     @property
+    def silence(self) -> Silence:
+        return Silence.objects.get(project_id=P1, ended_by="")
+
+    @property
+    def inhibition(self) -> Inhibition:
+        return Inhibition.objects.get(project_id=P1)
+
+    @property
     def source(self) -> Source:
         return Source.objects.get()
 
@@ -114,6 +124,14 @@ def _make_alarms() -> None:
         alarm_actions=[f"http://receiver.example/{CANARY}"],
     )  # fmt: skip
     lifecycle.set_state(theirs, "ok", f"{CANARY}-user")
+    known = acks.Asked("being looked at", None)
+    mine.refresh_from_db()
+    acks.acknowledge(mine, known, "u1", "ada")
+    make_silence(matcher("severity", "critical"))
+    end(make_silence(matcher("metric", "c.u", isRegex=True)))
+    make_silence(matcher("name", f"{CANARY}-alarm"), project_id=P2)
+    make_inhibition(matcher("name", "power"), matcher("name", "light"))
+    make_inhibition(matcher("name", "power"), matcher("name", CANARY), project_id=P2)
     outbox.send_test(mine, "alarm", "u1")
     outbox.send_test(theirs, "alarm", f"{CANARY}-user")
 

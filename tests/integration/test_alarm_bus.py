@@ -20,9 +20,10 @@ from telemetry_site.auth.principal import Principal
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.rabbitmq import RabbitNode
 from tests.support.alarms import make_alarm, store, threshold
+from tests.support.muting import make_silence, matcher
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("fresh_store")
 Read = Callable[[str], list[Any]]
 
 
@@ -125,6 +126,17 @@ def test_the_evaluators_transitions_are_told_too(rabbit: Read) -> None:
 
 
 @pytest.mark.rabbitmq
+def test_a_silence_keeps_nothing_from_the_bus(rabbit: Read) -> None:
+    make_silence(matcher(), project_id=None)
+    make_alarm(threshold(), project_id=None, alarm_actions=["log://"])
+    store(95.0)
+    evaluate_due()
+    assert send_due() >= 1
+    told = [json.loads(body["oslo.message"]) for _, body in rabbit("notifications.info")]
+    assert "alarm.state_transition" in [one["event_type"] for one in told]
+    assert Notification.objects.get(url="log://").status == Delivery.SUPPRESSED
+
+
 def test_a_bus_that_is_away_loses_nothing(
     broker: EmbeddedValkey, rabbitmq: RabbitNode, settings: Any
 ) -> None:

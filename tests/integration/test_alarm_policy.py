@@ -14,6 +14,7 @@ from alarms.evaluator import cycle
 from alarms.evaluator.claims import as_claimed, claim
 from alarms.evaluator.transitions import Decision, write
 from alarms.models import Alarm, AlarmHistory, Notification, PolicyMemory
+from alarms.muting.releasing import release
 from alarms.policies import Memory
 from alarms.standing import standing
 from telemetry_site.clock import now, to_us
@@ -124,14 +125,41 @@ def test_repeats_keep_their_distance() -> None:
     assert len(told()) == 2
 
 
-def test_while_it_is_muted_nothing_is_sent_and_all_else_goes_on() -> None:
-    always = {"name": "always", "start": "* * * * *", "duration": 3600}
-    alarm = make_alarm(policy={"mute": [always]}, alarm_actions=["log://"])
+ALWAYS = {"name": "always", "start": "* * * * *", "duration": 3600}
+#: Of what there was one, four years ago at the most.
+NEVER = ALWAYS | {"start": "0 0 29 2 *", "duration": 0}
+
+
+def muted() -> Alarm:
+    """In alarm, with a message that is kept back."""
+    alarm = make_alarm(policy={"mute": [ALWAYS]}, alarm_actions=["log://"])
     store(95.0)
     assert evaluated(alarm).state == "alarm"
-    assert told() == [("alarm", "cancelled")]
+    assert told() == [("alarm", "suppressed")]
+    return alarm
+
+
+def test_while_it_is_muted_nothing_is_sent_and_all_else_goes_on() -> None:
+    alarm = muted()
     assert Notification.objects.get().last_error == "muted"
     assert AlarmHistory.objects.filter(alarm_id=alarm.pk, to_state="alarm").count() == 1
+    assert release() == 0
+    assert told() == [("alarm", "suppressed")]
+
+
+def test_what_was_muted_is_sent_when_the_quiet_hours_are_over() -> None:
+    alarm = muted()
+    Alarm.objects.filter(pk=alarm.pk).update(policy={"mute": [NEVER]})
+    assert release() == 1
+    assert told() == [("alarm", "pending")]
+    assert Notification.objects.get().last_error == ""
+
+
+def test_what_is_over_by_then_is_not_sent_any_more() -> None:
+    alarm = muted()
+    Alarm.objects.filter(pk=alarm.pk).update(policy={"mute": [NEVER]}, state="ok")
+    assert release() == 0
+    assert told() == [("alarm", "cancelled")]
 
 
 def test_a_composite_alarm_waits_as_well() -> None:

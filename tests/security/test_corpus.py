@@ -105,7 +105,7 @@ def test_every_query_string_is_answered(admin: Client, world: World, query: str)
 
 @pytest.mark.parametrize("path", ["/api/resources", "/api/metrics", "/api/events", "/api/sources",
                                   "/api/tokens", "/api/quarantine", "/api/alarms",
-                                  "/api/notifications"])  # fmt: skip
+                                  "/api/notifications", "/api/silences"])  # fmt: skip
 def test_every_text_in_a_path_is_answered(admin: Client, world: World, path: str) -> None:
     for text in TEXTS:
         answer = admin.get(f"{path}/{quote(text, safe='')}")
@@ -117,7 +117,8 @@ def test_every_text_in_a_path_is_answered(admin: Client, world: World, path: str
 @pytest.mark.parametrize("body", BAD_JSON)
 @pytest.mark.parametrize("path", ["/api/samples", "/api/tokens", "/api/quarantine/discard",
                                   "/api/quarantine/replay", "/api/alarms",
-                                  "/api/alarms/preview"])  # fmt: skip
+                                  "/api/alarms/preview", "/api/silences",
+                                  "/api/silences/preview", "/api/inhibitions"])  # fmt: skip
 def test_every_body_that_is_no_json_is_a_400(admin: Client, path: str, body: bytes) -> None:
     error_of(timely(partial(admin.post, path, body, content_type="application/json")), 400)
 

@@ -50,6 +50,8 @@ def objects(world: World, people: dict[str, User]) -> dict[str, Any]:
         "token": {"pk": token.pk},
         "alarm": {"uuid": world.alarm.pk},
         "notification": {"uuid": world.notification.pk},
+        "silence": {"uuid": world.silence.pk},
+        "inhibition": {"uuid": world.inhibition.pk},
     }
 
 
@@ -171,12 +173,12 @@ def test_two_tenants_with_equal_names_see_what_they_would_see_alone(
     as_: ClientOf, world: World
 ) -> None:
     """S50: nothing in p1's answers depends on what p2 has."""
-    from alarms.models import Alarm, AlarmHistory, Notification
+    from alarms.models import Alarm, AlarmHistory, Inhibition, Notification, Silence
     from meters.models import Event, Resource
 
     lists = [
         "resources", "metrics", "meters", "samples", "events", "event-types", "alarms",
-        "alarm-history", "notifications",
+        "alarm-history", "notifications", "silences", "inhibitions",
     ]  # fmt: skip
     reader = as_("reader")
 
@@ -186,6 +188,6 @@ def test_two_tenants_with_equal_names_see_what_they_would_see_alone(
         return [re.sub(r'"age_s":[0-9.]+|"(start|stop)":"[^"]+"', "", text) for text in answers]
 
     together = look()
-    for model in (Resource, Event, Alarm, AlarmHistory, Notification):
+    for model in (Resource, Event, Alarm, AlarmHistory, Notification, Silence, Inhibition):
         model.objects.filter(project_id="p2").delete()
     assert look() == together

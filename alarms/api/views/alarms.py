@@ -59,7 +59,7 @@ class AlarmList(AlarmingView, ListView):
     def post(self, request: Request) -> Response:
         """Make an alarm. It is evaluated at once."""
         given = fields_of(request.data)
-        project = project_to_write(self.principal, _asked_project(given)) or None
+        project = project_to_write(self.principal, asked_project(given)) or None
         fields = lifecycle.check(given)
         lifecycle.check_actions(fields, project, self.principal.is_admin)
         alarm = lifecycle.create(fields, project, self.principal.user_id)
@@ -176,7 +176,7 @@ def fields_of(data: Any) -> dict[str, Any]:
     return dict(data)
 
 
-def _asked_project(fields: dict[str, Any]) -> str | None:
+def asked_project(fields: dict[str, Any]) -> str | None:
     """Takes `project_id` out of the fields."""
     asked = fields.pop("project_id", None)
     return None if asked is None else lifecycle.check_name("project_id", asked)

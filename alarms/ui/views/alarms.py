@@ -19,6 +19,7 @@ from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.ui import told
 from alarms.ui.access import visible
 from alarms.ui.glance import STATE_ORDER, worst_first
+from alarms.ui.muted import marks, quiet
 from alarms.ui.plotting import alarm_data, ranges, usual_range
 from alarms.ui.views.notifications import with_answers
 from meters.models import Metric
@@ -31,6 +32,8 @@ from telemetry_site.clock import now
 NOTIFICATIONS_SHOWN = 10
 HISTORY_SHOWN = 20
 REFRESH_S = 10
+#: How long alarms may be silenced from the list, in hours.
+HOURS = {"1": "1 h", "4": "4 h", "24": "1 day"}
 
 
 @page
@@ -50,6 +53,8 @@ def alarms(request: PageRequest) -> HttpResponse:
         "states": STATE_ORDER,
         "severities": Severity.values,
         "may_make": may_make(request),
+        "marks": marks(found.page),
+        "hours": HOURS,
     }
     return show(request, "alarms", context, section="alarms", title="Alarms")
 
@@ -97,6 +102,7 @@ def alarm(request: PageRequest, uuid: UUID) -> HttpResponse:
         "history": told.history(past.page),
         "notifications": with_answers(request, sent)[:NOTIFICATIONS_SHOWN],
         "is_admin": request.principal.is_admin,
+        "quiet": quiet(request.principal, one),
         **_plot(request, one),
     }
     return show(request, "alarm", context, section="alarms", title=one.name)

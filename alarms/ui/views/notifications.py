@@ -15,7 +15,7 @@ from alarms import budget, outbox
 from alarms.api.base import may_edit
 from alarms.choices import Delivery
 from alarms.errors import TooOftenError
-from alarms.models import Alarm, Notification, NotificationAttempt
+from alarms.models import Alarm, Notification, NotificationAttempt, Silence
 from alarms.ui import told
 from alarms.ui.access import require_change, visible_notification
 from meters.ui import query
@@ -78,7 +78,9 @@ def notification(request: PageRequest, uuid: UUID) -> HttpResponse:
         "body": told.laid_out(one.body),
         "alarm_is_there": alive,
         "may_retry": changes and alive and one.status != Delivery.DELIVERED,
-        "may_cancel": changes and one.status == Delivery.PENDING,
+        "may_cancel": changes and one.status in (Delivery.PENDING, Delivery.SUPPRESSED),
+        "silences": Silence.objects.scope(request.principal).filter(pk__in=one.silenced_by),
+        "inhibitors": Alarm.objects.scope(request.principal).filter(pk__in=one.inhibited_by),
     }
     title = f"Notification of {one.alarm_name}"
     return show(request, "notification", context, section="notifications", title=title)

@@ -83,10 +83,12 @@
 
   function refresh(root) { localise(root); tick(); announce(); }
 
-  // A hidden tab asks for nothing; text that is being selected isn't swapped away.
+  // A hidden tab asks for nothing; text that is being selected, and what is chosen or typed, isn't
+  // swapped away.
   function resting(part) {
     const selection = getSelection();
     return document.hidden
+      || part.querySelector('input[name=item]:checked, input[name=comment]:focus') !== null
       || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
   }
 

@@ -1,0 +1,52 @@
+"""Inhibitions; aodh has none."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from alarms.alarming_api.base import AlarmingView, root_url
+from alarms.alarming_api.errors import Fault
+from alarms.api import muting
+from alarms.models import Inhibition
+from alarms.muting import inhibitions
+from meters.api.params import is_uuid
+
+NO_INHIBITION = "Inhibition ID not found"
+
+
+class Inhibitions(AlarmingView):
+    def get(self, request: Request) -> HttpResponse:
+        """Newest first."""
+        self.require(self.may_read)
+        rows = Inhibition.objects.filter(self.visible).order_by("-created_at", "id")
+        return self.answer(muting.InhibitionSerializer(rows, many=True).data)
+
+    def post(self, request: Request) -> HttpResponse:
+        self.require(self.may_write)
+        asked = inhibitions.check(self.object_body("body"))
+        made = inhibitions.create(asked, self.own_project, self.caller.user_id)
+        shown = muting.InhibitionSerializer(made).data
+        return self.created(shown, f"{root_url(request)}/v2/inhibitions/{made.pk}")
+
+
+class OneInhibition(AlarmingView):
+    def get(self, request: Request, inhibition_id: str) -> HttpResponse:
+        one = self._visible(inhibition_id)
+        self.require(self.may_read)
+        return self.answer(muting.InhibitionSerializer(one).data)
+
+    def delete(self, request: Request, inhibition_id: str) -> HttpResponse:
+        one = self._visible(inhibition_id)
+        self.require(self.may_write)
+        inhibitions.delete(one)
+        return self.no_content()
+
+    def _visible(self, inhibition_id: str) -> Inhibition:
+        rows = Inhibition.objects.filter(self.visible)
+        found: Inhibition | None = (
+            rows.filter(pk=inhibition_id).first() if is_uuid(inhibition_id) else None
+        )
+        if found is None:
+            raise Fault(404, NO_INHIBITION)
+        return found

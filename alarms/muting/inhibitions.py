@@ -1,0 +1,69 @@
+"""Inhibitions: what may be written of one, making and deleting one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from alarms.choices import Delivery
+from alarms.errors import DefinitionError, QuotaError
+from alarms.models import Inhibition, Notification
+from alarms.muting import matchers
+from alarms.muting.fields import free_text
+
+#: Of one project.
+MOST = 100
+
+
+class Asked(NamedTuple):
+    """Checked: `source` and `target` are matchers, `equal` are labels."""
+
+    source: list[dict[str, Any]]
+    target: list[dict[str, Any]]
+    equal: list[str]
+    comment: str
+
+
+def check(fields: Mapping[str, Any]) -> Asked:
+    """Raises `DefinitionError`."""
+    for name in fields:
+        if name not in Asked._fields:
+            raise DefinitionError(name[:80], "is no field of an inhibition")
+    comment = fields.get("comment") or ""
+    return Asked(
+        matchers.check("source", fields.get("source")),
+        matchers.check("target", fields.get("target")),
+        _labels(fields.get("equal")),
+        free_text("comment", comment) if comment else "",
+    )
+
+
+def _labels(value: Any) -> list[str]:
+    given = [] if value is None else value
+    if not isinstance(given, list):
+        raise DefinitionError("equal", "must be a list of labels")
+    for place, name in enumerate(given):
+        if name not in matchers.LABELS:
+            raise DefinitionError(f"equal[{place}]", f"must be one of {', '.join(matchers.LABELS)}")
+    return list(dict.fromkeys(given))
+
+
+def create(asked: Asked, project_id: str | None, user_id: str) -> Inhibition:
+    """Raises `QuotaError` where the project has as many as it may."""
+    if Inhibition.objects.filter(project_id=project_id).count() >= MOST:
+        raise QuotaError(f"The project has {MOST} inhibitions, the most it may have: delete some.")
+    made = Inhibition(**asked._asdict(), project_id=project_id, user_id=user_id)
+    made.save(force_insert=True)
+    made.refresh_from_db()
+    return made
+
+
+def delete(one: Inhibition) -> None:
+    """What it may have kept back is judged anew by the next sweep."""
+    with transaction.atomic():
+        one.delete()
+        Notification.objects.filter(status=Delivery.SUPPRESSED, project_id=one.project_id).exclude(
+            inhibited_by=[]
+        ).update(inhibited_by=[])

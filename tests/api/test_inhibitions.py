@@ -1,0 +1,62 @@
+"""Inhibitions by both doors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alarms.models import Inhibition
+from tests.api.alarming.people import AlarmingClient, fault_of
+from tests.api.cases import ListCases
+from tests.api.people import Client, error_of
+from tests.api.world import World
+from tests.support.muting import matcher
+
+pytestmark = pytest.mark.django_db
+BODY = {"source": [matcher("name", "a")], "target": [matcher("name", "b")], "equal": ["metric"]}
+
+
+class TestList(ListCases):
+    path = "/api/inhibitions"
+    key = "id"
+    orderings = {
+        "created_at": lambda row: row["created_at"],
+        "-created_at": lambda row: row["created_at"],
+    }
+    filters = {"user_id=u1": 1, "user_id=u2": 0, "project_id=p1": 1}
+
+
+def test_one_is_made_shown_and_deleted(member: Client) -> None:
+    made = member.post("/api/inhibitions", BODY, format="json").json()
+    assert {name: made[name] for name in BODY} == BODY
+    path = f"/api/inhibitions/{made['id']}"
+    assert member.fetch(path) == made
+    assert member.delete(path).status_code == 204
+    error_of(member.get(path), 404)
+
+
+def test_what_is_wrong_is_named(member: Client) -> None:
+    answer = member.post("/api/inhibitions", BODY | {"equal": ["x"]}, format="json")
+    assert error_of(answer, 400)["errors"][0]["field"] == "equal[0]"
+
+
+def test_by_the_alarming_api(settings: Any, world: World) -> None:
+    settings.TELEMETRY_NOAUTH = True
+    member = AlarmingClient("u1", "p1", "member")
+    answer = member.ask("POST", "/inhibitions", BODY)
+    assert answer.status_code == 201
+    made = answer.json()
+    assert member.fetch(f"/inhibitions/{made['id']}") == made
+    assert member.fetch("/inhibitions")[0]["id"] == made["id"]
+    stranger = AlarmingClient("u2", "p3", "member")
+    assert stranger.fetch("/inhibitions") == []
+    for ident in (made["id"], "x"):
+        fault_of(stranger.ask("DELETE", f"/inhibitions/{ident}"), 404)
+        fault_of(stranger.ask("GET", f"/inhibitions/{ident}"), 404)
+    reader = AlarmingClient("u3", "p1", "reader")
+    fault_of(reader.ask("POST", "/inhibitions", BODY), 403)
+    fault_of(reader.ask("DELETE", f"/inhibitions/{made['id']}"), 403)
+    assert "source: must be a list" in fault_of(member.ask("POST", "/inhibitions", {}), 400)
+    assert member.ask("DELETE", f"/inhibitions/{made['id']}").status_code == 204
+    assert Inhibition.objects.filter(project_id="p1").count() == 1
