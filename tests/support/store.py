@@ -21,7 +21,7 @@ _NEXT_EPOCH = "UPDATE meters_catalogueepoch SET epoch = epoch + 1"
 def empty_store() -> None:
     """Delete all rows but those that a migration made; ids begin at 1 again."""
     with transaction.atomic(), connection.cursor() as cursor:
-        names = _tables(cursor)
+        names = _tables(cursor, "meters_")
         emptied = ", ".join(connection.ops.quote_name(name) for name in sorted(names - _KEPT))
         cursor.execute(f"TRUNCATE {emptied} RESTART IDENTITY")
         if "meters_resourcetype" in names:
@@ -42,13 +42,9 @@ def empty_samples() -> None:
 def empty_alarms() -> None:
     """Delete alarms, what became of them and what was to be sent."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE alarms_alarm, alarms_alarmhistory, alarms_alarmquota, "
-            "alarms_compositememory, alarms_evaluationcount, alarms_notification, "
-            "alarms_notificationattempt"
-        )
+        cursor.execute(f"TRUNCATE {', '.join(sorted(_tables(cursor, 'alarms_')))}")
 
 
-def _tables(cursor: CursorWrapper) -> set[str]:
+def _tables(cursor: CursorWrapper, prefix: str) -> set[str]:
     names = connection.introspection.table_names(cursor)
-    return {name for name in names if name.startswith("meters_")}
+    return {name for name in names if name.startswith(prefix)}
