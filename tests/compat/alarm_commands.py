@@ -182,11 +182,13 @@ def test_an_update_keeps_a_policy_of_which_the_client_knows_nothing(run: Client)
 
 
 def test_every_option_of_create(run: Client) -> None:
+    # A trust is made for who brings a token of Keystone's.
+    trusting = "trust+http://b/" if run.way == "keystone" else "https://b/"
     made = run(
         "alarm create", "--name", name(), "-t", "gnocchi_resources_threshold", *RESOURCE_RULE,
         "--description", "mine", "--state", "ok", "--severity", "moderate", "--enabled", "True",
         "--alarm-action", "http://a/", "--alarm-action", "zaqar://?topic=t",
-        "--ok-action", "trust+http://b/", "--insufficient-data-action", "log://",
+        "--ok-action", trusting, "--insufficient-data-action", "log://",
         "--repeat-actions", "True", "--project-id", "p7", "--user-id", "u7",
         "--time-constraint", "name=cons1;start='0 11 * * *';duration=300;timezone=Europe/Berlin",
         "--time-constraint", "name=cons2;start='0 23 * * *';duration=600",
@@ -194,10 +196,18 @@ def test_every_option_of_create(run: Client) -> None:
     held = api(f"alarms/{made['alarm_id']}")
     assert made == flat(held)
     assert held["alarm_actions"] == ["http://a/", "zaqar://?topic=t"]
+    assert held["ok_actions"] == [trusting]
     assert [one["duration"] for one in held["time_constraints"]] == [300, 600]
     assert (held["project_id"], held["user_id"], held["state"]) == ("p7", "u7", "ok")
     emptied = run("alarm update", made["alarm_id"], "--alarm-action", "")
     assert emptied["alarm_actions"] == []
+
+
+def test_without_a_token_of_keystones_nobody_is_trusted(run: Client) -> None:
+    if run.way == "keystone":
+        return
+    with pytest.raises(Refused, match="needs a trust"):
+        run("alarm create", "--name", name(), "-t", "event", "--ok-action", "trust+http://b/")
 
 
 def test_lists(run: Client) -> None:
