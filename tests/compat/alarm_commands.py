@@ -20,6 +20,7 @@ import requests
 from aodhclient.shell import AodhCommandManager
 from aodhclient.shell import main as aodh_main
 from openstackclient.shell import main as openstack_main
+from osc_lib.clientmanager import ClientCache, ClientManager
 
 URL = os.environ["AODH_ENDPOINT"]
 TOKEN = os.environ["COMPAT_TOKEN"]
@@ -49,6 +50,13 @@ RESOURCE_RULE = [
 ]  # fmt: skip
 
 
+def forget_clients() -> None:
+    """`openstack` keeps each service's client, with its login, as long as the process lives."""
+    for held in vars(ClientManager).values():
+        if isinstance(held, ClientCache):
+            held._handle = None
+
+
 class Refused(Exception):
     """A command ended with an error; its text is what it printed."""
 
@@ -74,6 +82,7 @@ class Client:
         ]
         self.patch.setattr(sys, "argv", [self.name, *words])
         logging.root.handlers.clear()  # they write where a former command wrote
+        forget_clients()
         self.captured.readouterr()
         status = MAINS[self.name](words)
         printed = self.captured.readouterr()
