@@ -140,7 +140,7 @@ def _look_up(
         return
     with connection.cursor() as cursor:
         cursor.execute(statement, [[resource for resource, _ in keys], [name for _, name in keys]])
-        for position, _, resource, project, since, metric, kind in cursor:
+        for position, _, resource, project, since, metric, kind in cursor.fetchall():
             is_counter = kind == Metric.Type.CUMULATIVE
             series = Series(metric, resource, is_counter, since) if metric else None
             found[keys[position]].append(Candidate(project, series))
@@ -193,4 +193,4 @@ def had_other_owners(resources: Collection[int]) -> set[int]:
         return set()
     with connection.cursor() as cursor:
         cursor.execute(_OTHER_OWNERS, [list(resources)])
-        return {row[0] for row in cursor}
+        return {row[0] for row in cursor.fetchall()}

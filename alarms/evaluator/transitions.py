@@ -83,7 +83,7 @@ def _compare_and_set(decisions: Sequence[Decision]) -> set[UUID]:
     columns: list[list[Any]] = [list(column) for column in zip(*map(_row, decisions), strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, columns)
-        return {row[0] for row in cursor}
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _row(decision: Decision) -> tuple[Any, ...]:
