@@ -188,5 +188,7 @@ def show(result: dict[str, Any], prefix: str = "") -> None:
             print(f"{prefix + name:44} {figures}")
         elif isinstance(value, dict):
             show(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            print(f"{prefix + name:44} {'; '.join(map(str, value)) or 'none'}")
         else:
             print(f"{prefix + name:44} {value if isinstance(value, str) else f'{value:,.2f}':>12}")
