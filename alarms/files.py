@@ -16,7 +16,7 @@ import yaml
 from alarms import lifecycle
 from alarms.errors import DefinitionError
 from alarms.models import Alarm
-from pollers.notification.yamlfile import Fault, Mapping, Sequence, read_yaml
+from telemetry_site.yamlfile import Fault, Mapping, Sequence, read_yaml
 
 SUFFIXES = (".yaml", ".yml")
 _KNOWN = ("project", "alarms")

@@ -17,7 +17,7 @@ from alarms import files, lifecycle
 from alarms.errors import AlarmingError, DefinitionError
 from alarms.files import FileError, Written
 from alarms.models import Alarm
-from pollers.notification.yamlfile import Fault
+from telemetry_site.yamlfile import Fault
 
 
 class Difference(NamedTuple):

@@ -49,8 +49,8 @@ _SHAPES = (
 
 #: Each of the shapes holds one of these; most texts hold none, and six searches take 10 µs.
 _HINTS = (
-    "://", "gaaaa", "tlm_", "bearer", "basic", "passw", "token", "secret", "authorization",
-    "cookie", "signature", "key",
+    "://", "gaaaa", "tlm_", "bearer", "basic",
+    *(word.rpartition("?")[2] for word in _SECRET_WORDS.split("|")),
 )  # fmt: skip
 
 

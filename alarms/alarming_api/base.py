@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from rest_framework.request import Request
 from rest_framework.views import set_rollback
@@ -117,11 +117,16 @@ class AlarmingView(MetricView):
 
     def visible_alarm(self, alarm_id: str) -> Alarm:
         """404 for what is not the caller's to know of."""
-        rows = Alarm.objects.filter(self.visible)
-        found: Alarm | None = rows.filter(pk=alarm_id).first() if is_uuid(alarm_id) else None
+        found: Alarm | None = self.visible_row(Alarm.objects.all(), alarm_id)
         if found is None:
             raise not_found()
         return found
+
+    def visible_row(self, rows: QuerySet[Any], ident: Any) -> Any:
+        """The row with this id if the caller may know of it, or None."""
+        if not isinstance(ident, str) or not is_uuid(ident):
+            return None
+        return rows.filter(self.visible, pk=ident).first()
 
     # --- what is asked -------------------------------------------------------------------------
 

@@ -31,8 +31,8 @@ _DETAIL_ORDER = {
 
 #: Fields of an alarm that `alarm_json` has no use for.
 UNSHOWN = (
-    "created_at", "definition_version", "evaluate_at", "evaluation_error", "evaluation_failures",
-    "is_unscoped", "repeat_no", "state_reason_data", "state_version",
+    "created_at", "evaluate_at", "evaluation_error", "evaluation_failures", "is_unscoped",
+    "repeat_no", "state_reason_data", "state_version",
 )  # fmt: skip
 
 

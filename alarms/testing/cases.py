@@ -14,7 +14,7 @@ from alarms.files import FileError, Written, read_entry, read_file
 from alarms.testing.notation import NotationError, seconds_of, values_of
 from alarms.testing.series import Input
 from meters.api.params import moment
-from pollers.notification.yamlfile import Fault, Mapping, Sequence, read_yaml
+from telemetry_site.yamlfile import Fault, Mapping, Sequence, read_yaml
 
 #: When tests begin unless they say; a Thursday.
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -29,7 +29,7 @@ from pollers.notification.fields import Notes
 from pollers.notification.meters import MeterDefinitions, Options, load_meters, meter_files
 from pollers.notification.samples import Outcome, Sample, Unusable
 from pollers.notification.scrub import scrubbed
-from pollers.notification.yamlfile import Fault
+from telemetry_site.yamlfile import Fault
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from pollers.notification.envelope import Notification
 from pollers.notification.fields import Field, Notes, make_field
 from pollers.notification.scrub import scrubbed
 from pollers.notification.times import parse_time
-from pollers.notification.yamlfile import DefinitionError, Fault, Mapping, read_yaml
+from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml
 
 #: The priorities that make events; messages of the others are counted and let go.
 PRIORITIES = frozenset({"info", "error"})

@@ -7,7 +7,7 @@ from typing import Any
 
 from pollers.notification.paths import Path, PathError, compile_path
 from pollers.notification.plugins import Matches, Plugin, make_plugin
-from pollers.notification.yamlfile import DefinitionError, Mapping
+from telemetry_site.yamlfile import DefinitionError, Mapping
 
 #: Faults that leave out one value and nothing else: {sentence: how often}.
 Notes = Counter[str]

@@ -38,7 +38,7 @@ from pollers.notification.samples import (
     as_volume,
 )
 from pollers.notification.scrub import scrubbed, user_metadata
-from pollers.notification.yamlfile import DefinitionError, Fault, Mapping, read_yaml
+from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml
 
 PRIORITIES = frozenset({"info", "sample"})
 

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from jsonpath_ng.ext.parser import ExtendedJsonPathParser
 from jsonpath_ng.jsonpath import Wildcard
 
-from pollers.notification.yamlfile import DefinitionError
+from telemetry_site.yamlfile import DefinitionError
 
 #: The names at the top of a converted message.
 ROOTS = ("ctxt", "publisher_id", "event_type", "payload", "metadata")

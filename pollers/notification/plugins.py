@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pollers.notification.times import parse_time
-from pollers.notification.yamlfile import DefinitionError
+from telemetry_site.yamlfile import DefinitionError
 
 Matches = list[tuple[str, Any]]
 

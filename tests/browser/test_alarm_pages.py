@@ -83,6 +83,15 @@ def group_alarm(**fields: Any) -> Alarm:
     return make_alarm(rule, seed.PROJECT, **{"name": "Memory of the web tier"} | fields)
 
 
+def have_sound_controls(page: Page, pages: dict[str, str]) -> None:
+    """Every control has a name, and every id is one."""
+    for name, address in pages.items():
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(NAMELESS) == [], name
+        assert page.evaluate(TWICE) == [], name
+
+
 def every_page() -> dict[str, str]:
     """One alarm whose receiver answers 500, one of a group, one that can't be evaluated."""
     with receiver(answering(500, body='{"error": "the pager is out of paper"}')) as there:
@@ -273,11 +282,7 @@ def test_a_test_is_sent_seen_to_fail_and_arrives_when_tried_again(visitor: Visit
 @pytest.mark.parametrize("size", SIZES)
 def test_every_control_has_a_name_and_every_id_is_one(visitor: Visitor, size: str) -> None:
     page = visitor(viewport=SIZES[size])
-    for name, address in every_page().items():
-        page.goto(address)
-        page.wait_for_load_state("networkidle")
-        assert page.evaluate(NAMELESS) == [], name
-        assert page.evaluate(TWICE) == [], name
+    have_sound_controls(page, every_page())
 
 
 def test_the_list_moves_by_itself_and_filters_in_place(visitor: Visitor) -> None:

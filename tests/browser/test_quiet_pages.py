@@ -11,7 +11,7 @@ from alarms import lifecycle
 from alarms.models import Alarm, AlarmAck, Silence
 from alarms.muting import acks
 from tests.browser import seed
-from tests.browser.test_alarm_pages import NAMELESS, SIZES, TWICE, group_alarm, host_alarm
+from tests.browser.test_alarm_pages import SIZES, group_alarm, have_sound_controls, host_alarm
 from tests.browser.test_pages import INJECTED, fit_their_width
 from tests.support.alarms import make_alarm, threshold
 from tests.support.muting import end, make_inhibition, make_silence, matcher
@@ -63,11 +63,7 @@ def test_every_page_fits_its_width(visitor: Visitor, scheme: str, size: str) -> 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_control_has_a_name_and_every_id_is_one(visitor: Visitor, size: str) -> None:
     page = visitor(viewport=SIZES[size])
-    for name, address in every_page().items():
-        page.goto(address)
-        page.wait_for_load_state("networkidle")
-        assert page.evaluate(NAMELESS) == [], name
-        assert page.evaluate(TWICE) == [], name
+    have_sound_controls(page, every_page())
 
 
 def test_empty_pages_say_what_to_do_next(visitor: Visitor) -> None:

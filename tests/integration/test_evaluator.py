@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +26,7 @@ from telemetry_site.clock import now, now_us
 from tests.support.alarms import group, make_alarm, store, threshold
 from tests.support.batches import SECOND, batch_of, resource
 from tests.support.head import empty_head
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("fresh_store")
 ID = State.INSUFFICIENT_DATA.value
@@ -260,20 +260,7 @@ class TestSharing:
     def test_several_evaluators_decide_each_alarm_once(self) -> None:
         store(95.0)
         alarms = [make_alarm(name=f"a{n}", alarm_actions=["log://"]) for n in range(200)]
-        counts: list[int] = []
-
-        def work() -> None:
-            try:
-                counts.append(evaluate_due())
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=work) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sum(counts) == len(alarms)
+        assert sum(at_once(4, evaluate_due)) == len(alarms)
         assert AlarmHistory.objects.filter(type="state transition").count() == 200
         assert Notification.objects.count() == 200
 

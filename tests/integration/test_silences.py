@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from telemetry_site.clock import now
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.support.alarms import make_alarm, store, threshold
 from tests.support.muting import asked, end, make_silence, matcher
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOOK = "http://127.0.0.1:9/hook"
@@ -156,20 +156,7 @@ class TestItsEnd:
 
     def test_two_at_once_release_it_once(self) -> None:
         end(self.silenced())
-        counts: list[int] = []
-
-        def run() -> None:
-            try:
-                counts.append(release())
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(counts) == [0, 0, 0, 1]
+        assert sorted(at_once(4, release)) == [0, 0, 0, 1]
 
     def test_what_is_over_is_not_sent(self) -> None:
         silence = self.silenced()

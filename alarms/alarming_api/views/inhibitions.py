@@ -10,7 +10,6 @@ from alarms.alarming_api.errors import Fault
 from alarms.api import muting
 from alarms.models import Inhibition
 from alarms.muting import inhibitions
-from meters.api.params import is_uuid
 
 NO_INHIBITION = "Inhibition ID not found"
 
@@ -43,10 +42,7 @@ class OneInhibition(AlarmingView):
         return self.no_content()
 
     def _visible(self, inhibition_id: str) -> Inhibition:
-        rows = Inhibition.objects.filter(self.visible)
-        found: Inhibition | None = (
-            rows.filter(pk=inhibition_id).first() if is_uuid(inhibition_id) else None
-        )
+        found: Inhibition | None = self.visible_row(Inhibition.objects.all(), inhibition_id)
         if found is None:
             raise Fault(404, NO_INHIBITION)
         return found

@@ -22,12 +22,8 @@ NO_SILENCE = "Silence ID not found"
 
 
 class SilenceView(AlarmingView):
-    def rows(self) -> QuerySet[Silence]:
-        return Silence.objects.filter(self.visible)
-
     def visible_silence(self, given: Any) -> Silence:
-        ident = silences.id_of(given)
-        found = self.rows().filter(pk=ident).first() if ident else None
+        found: Silence | None = self.visible_row(Silence.objects.all(), given)
         if found is None:
             raise Fault(404, NO_SILENCE)
         return found
@@ -39,7 +35,7 @@ class Silences(SilenceView):
     def get(self, request: Request) -> HttpResponse:
         """`filter` as in Alertmanager, any number: ``name="web"``; the last to end first."""
         self.require(self.may_read)
-        rows = self.rows()
+        rows: QuerySet[Silence] = Silence.objects.filter(self.visible)
         state = request.GET.get("state", "")
         if state and state not in SilenceState.values:
             raise invalid("state", state, f"Value should be one of: {', '.join(SilenceState)}")

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from pollers.notification.convert import load_converter
 from pollers.notification.events import load_events
 from pollers.notification.meters import load_meters
-from pollers.notification.yamlfile import Fault, read_yaml
+from telemetry_site.yamlfile import Fault, read_yaml
 
 
 class Command(BaseCommand):

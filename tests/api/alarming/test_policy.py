@@ -7,7 +7,10 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from alarms.models import PolicyMemory
 from tests.api.alarming.people import RULE, AlarmingClient, fault_of, rule
 
 POLICY = {
@@ -143,3 +146,20 @@ def test_a_composite_alarm_has_no_one_threshold(member: AlarmingClient) -> None:
     answer = member.ask("POST", "/alarms", own | {"policy": {"recovery_threshold": 1}})
     assert fault_of(answer, 400) == "policy.recovery_threshold: needs a rule with one threshold"
     assert member.ask("POST", "/alarms", own | {"policy": {"for": 60}}).status_code == 201
+
+
+def test_a_list_asks_no_more_for_more_alarms_with_a_policy(member: AlarmingClient) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert member.ask("GET", "/alarms").status_code == 200
+        return len(captured)
+
+    def evaluated(name: str) -> None:
+        alarm_id = made(member, name=name, policy=POLICY)["alarm_id"]
+        PolicyMemory.objects.create(alarm_id=alarm_id, definition_version=1)
+
+    evaluated("first")
+    one = queries()
+    for number in range(4):
+        evaluated(f"further {number}")
+    assert queries() == one

@@ -13,7 +13,7 @@ from pollers.notification.paths import (
     compile_path,
     parenthesised,
 )
-from pollers.notification.yamlfile import DefinitionError
+from telemetry_site.yamlfile import DefinitionError
 
 MESSAGE: dict[str, Any] = {
     "publisher_id": "compute.node-1.example",
