@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alarms.definition import Part
+from alarms.definition import Part, SeriesRule
 from alarms.evaluator.selection import find
-from alarms.evaluator.subjects import Bucketed, Found, Subject
+from alarms.evaluator.subjects import Found, Subject
 from meters.models import ArchivePolicy
 
 SECOND_US = 1_000_000
@@ -17,7 +17,7 @@ def of_granularity(rule: Part, found: Found) -> str:
 
     We judge by the samples themselves all the same; the metric API does not answer such buckets.
     """
-    if not isinstance(rule, Bucketed) or not found.series:
+    if not isinstance(rule, SeriesRule) or not found.series:
         return ""
     keys = [one.pk for one in found.series]
     for policy in ArchivePolicy.objects.filter(metrics__pk__in=keys).distinct().order_by("name"):
@@ -30,7 +30,7 @@ def of_granularity(rule: Part, found: Found) -> str:
 def of_parts(parts: Sequence[Part], project_id: str | None) -> str:
     """Of a rule's parts, through the eyes of a project; the first that there is something to say
     about."""
-    wanted = [part for part in parts if isinstance(part, Bucketed)]
+    wanted = [part for part in parts if isinstance(part, SeriesRule)]
     found = find([Subject(part, project_id) for part in wanted])
     pairs = zip(wanted, found, strict=True)
     return next((words for part, one in pairs if (words := of_granularity(part, one))), "")

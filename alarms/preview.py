@@ -15,15 +15,13 @@ from django.conf import settings
 
 from alarms import rules
 from alarms.choices import State
-from alarms.definition import RULES, Part, SeriesRule
-from alarms.definition.policy import Policy
+from alarms.definition import Part, SeriesRule
 from alarms.errors import DefinitionError
 from alarms.evaluator import walking
 from alarms.evaluator.looking import look_at
 from alarms.evaluator.ranging import Track
 from alarms.evaluator.reading import Buckets, window_of
 from alarms.evaluator.selection import Found, Subject, find
-from alarms.evaluator.subjects import Bucketed
 from alarms.evaluator.walking import Plan, Walk
 from meters.api.pages import USUAL_INTERVAL_US
 from meters.retention import earliest
@@ -50,11 +48,12 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Preview:
-    """`points` are the aggregated values over the range, for a plot; `steps` the state at each
-    evaluation, `transitions` only where it changed. `current` and `reason` are what an evaluation
-    right now would say of an alarm that was never evaluated."""
+    """`found` is what each part of the rule looks at. `points` are the aggregated values over the
+    range, for a plot, where the rule is a `SeriesRule`; `steps` the state at each evaluation,
+    `transitions` only where it changed. `current` and `reason` are what an evaluation right now
+    would say of an alarm that was never evaluated."""
 
-    found: Found
+    found: list[Found]
     points: list[tuple[datetime, float]]
     steps: list[Step]
     transitions: list[Step]
@@ -64,12 +63,12 @@ class Preview:
     @property
     def series(self) -> int:
         """How many metrics the rule finds."""
-        return len(self.found.series)
+        return len({series.pk for found in self.found for series in found.series})
 
     @property
     def problem(self) -> str:
         """Why it can't say more."""
-        return self.found.problem
+        return "; ".join(found.problem for found in self.found if found.problem)
 
 
 class Tried(NamedTuple):
@@ -79,14 +78,16 @@ class Tried(NamedTuple):
     values: list[list[float]]
 
 
-def interval(rule: SeriesRule) -> timedelta:
-    """How often an alarm with this rule is evaluated."""
-    return timedelta(seconds=Plan("", rule).every_s)
+def length_of(part: Part) -> int:
+    """Seconds of a period of what is compared; what has none is looked at anew each time."""
+    usual: int = settings.TELEMETRY_EVALUATION_INTERVAL
+    own: int = getattr(part, "granularity", getattr(part, "period", usual))
+    return own
 
 
-def span(plan: Plan) -> timedelta:
-    """A week, or as much as may be tried out at once."""
-    return min(WEEK, timedelta(seconds=plan.every_s * MAX_STEPS))
+def longest(plan: Plan) -> timedelta:
+    """As much of the past as may be tried out at once."""
+    return timedelta(seconds=plan.every_s * MAX_STEPS)
 
 
 def fired(tried: Sequence[Tried]) -> int:
@@ -112,22 +113,19 @@ def dry_run(
 
 
 def preview(
-    rule: SeriesRule,
-    project_id: str | None,
-    start: datetime,
-    stop: datetime,
-    now: datetime,
-    policy: Policy | None = None,
+    plan: Plan, project_id: str | None, start: datetime, stop: datetime, now: datetime
 ) -> Preview:
     """Evaluate a rule at each of its times in [start, stop). Raises `DefinitionError`."""
-    plan = Plan(_type(rule), rule, policy or Policy())
     found, tracks = _tracks(plan, project_id, start, stop, now)
     steps = [Step(from_us(one.at_us), one.state) for one in _walked(plan, tracks, start, stop)]
-    walk = Walk(Plan(plan.type, rule))
-    current = walk.step([look_at([tracks[0].subject], to_us(now), found).look(0)], to_us(now))
+    view = look_at([track.subject for track in tracks], to_us(now), found)
+    looks = [view.look(place) for place in range(len(tracks))]
+    current = Walk(Plan(plan.type, plan.rule)).step(looks, to_us(now))
     return Preview(
-        found=found[0],
-        points=_points(rule, tracks[0].buckets, start),
+        found=found,
+        points=_points(plan.rule, tracks[0].buckets, start)
+        if isinstance(plan.rule, SeriesRule)
+        else [],
         steps=steps,
         transitions=[
             step
@@ -137,10 +135,6 @@ def preview(
         current=current.state,
         reason=current.reason,
     )
-
-
-def _type(rule: SeriesRule) -> str:
-    return next(name for name, kind in RULES.items() if type(rule) is kind)
 
 
 def _tracks(
@@ -159,7 +153,7 @@ def _tracks(
     anew = sum(
         _samples(*pair, start, start, now) * steps
         for pair in pairs
-        if not isinstance(pair[0].rule, Bucketed)
+        if not isinstance(pair[0].rule, SeriesRule)
     )
     if anew > MAX_LOOKED_AT:
         raise _too_many(anew, sum(len(one.series) for one in found), MAX_LOOKED_AT)
@@ -191,8 +185,7 @@ def _check_range(plan: Plan, start: datetime, stop: datetime) -> None:
             "start", f"{steps:.0f} evaluations between start and stop, at most {MAX_STEPS}"
         )
     for part in plan.parts:
-        length: int = getattr(part, "granularity", settings.TELEMETRY_EVALUATION_INTERVAL)
-        buckets = (stop - start).total_seconds() / length
+        buckets = (stop - start).total_seconds() / length_of(part)
         if buckets > MAX_BUCKETS:
             raise DefinitionError("start", f"{buckets:.0f} periods, at most {MAX_BUCKETS}")
 
@@ -212,9 +205,8 @@ def _too_many(samples: int, series: int, most: int) -> DefinitionError:
     )
 
 
-def _points(rule: Part, buckets: Buckets, start: datetime) -> list[tuple[datetime, float]]:
+def _points(rule: SeriesRule, buckets: Buckets, start: datetime) -> list[tuple[datetime, float]]:
     """Those of the range itself, without what the first evaluations looked back at."""
-    assert isinstance(rule, Bucketed)
     first = to_us(start) - rule.granularity * rules.SECOND
     shown = buckets.timestamps > first
     times = [from_us(moment) for moment in buckets.timestamps[shown].tolist()]

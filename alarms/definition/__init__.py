@@ -38,8 +38,8 @@ __all__ = [
     "parse_series_rule",
 ]  # fmt: skip
 
-#: What is decided by the values of series that the rule names.
-SeriesRule = ResourceThreshold | GroupThreshold
+#: Rules whose values are those of a method over granularities of the series that they name.
+SeriesRule = ResourceThreshold | GroupThreshold | MetricsThreshold
 Plain = Part | EventRule | MemberHealth
 Rule = Plain | CompositeRule
 #: All types but `composite`, whose rule is no plain struct.

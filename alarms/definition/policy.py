@@ -65,10 +65,15 @@ def read_policy(value: Any) -> Policy:
     return msgspec.structs.replace(policy, mute=mute)
 
 
+def has_series(alarm_type: str) -> bool:
+    """Whether alarms of this type look at series, which may be late or missing."""
+    return alarm_type not in _WITHOUT_SERIES
+
+
 def parse_policy(value: Any, alarm_type: str, rule: Rule) -> Policy:
     """A policy that suits an alarm of this type and rule. Raises `DefinitionError`."""
     policy = read_policy(value)
-    if alarm_type in _WITHOUT_SERIES:
+    if not has_series(alarm_type):
         for name in value:
             if name not in _FOR_ANY:
                 raise DefinitionError(

@@ -8,13 +8,14 @@ from alarms.definition import (
     ClassicThreshold,
     CompositeRule,
     EventRule,
+    GroupThreshold,
     Junction,
     MemberHealth,
     MetricsThreshold,
+    Part,
     PromqlThreshold,
     ResourceThreshold,
     Rule,
-    SeriesRule,
     SubRule,
 )
 
@@ -62,7 +63,7 @@ def _conditions(rule: EventRule | ClassicThreshold) -> str:
     return f" with {' and '.join(terms)}"
 
 
-def _comparison(rule: SeriesRule | MetricsThreshold | ClassicThreshold | PromqlThreshold) -> str:
+def _comparison(rule: Part) -> str:
     return f"{WORDS[rule.comparison_operator]} {rule.threshold:.15g}"
 
 
@@ -70,7 +71,7 @@ def _periods(number: int, seconds: int) -> str:
     return f"for {number} periods of {seconds} s" if number > 1 else f"for 1 period of {seconds} s"
 
 
-def _subject(rule: SeriesRule) -> str:
+def _subject(rule: ResourceThreshold | GroupThreshold) -> str:
     if isinstance(rule, ResourceThreshold):
         return f"resource {rule.resource_id}"
     kind = "" if rule.resource_type == "generic" else f"{rule.resource_type} "

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from alarms.evaluator import metrics
+from alarms.evaluator.types import NOT_HERE
 from alarms.models import Alarm
 from telemetry_site.clock import to_us
 
@@ -139,7 +140,7 @@ def note_failure(one: Claimed, error: Exception) -> None:
 def note_undecidable(claimed: Sequence[Claimed]) -> None:
     """Those whose type nobody here can evaluate: it stands on their pages, and no more happens."""
     if claimed:
-        told = [f"Alarms of type {one.type} are not evaluated here." for one in claimed]
+        told = [f"{NOT_HERE.format(one.type).capitalize()}." for one in claimed]
         versions = [one.definition_version for one in claimed]
         with connection.cursor() as cursor:
             cursor.execute(_UNDECIDABLE, [[one.id for one in claimed], versions, told])

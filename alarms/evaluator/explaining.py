@@ -19,7 +19,7 @@ from alarms.evaluator.reading import raw_points, window_of
 from alarms.evaluator.selection import find
 from alarms.evaluator.subjects import Found, Subject
 from alarms.evaluator.transitions import Decision
-from alarms.evaluator.types import TYPES, is_evaluated
+from alarms.evaluator.types import NOT_HERE, TYPES, is_evaluated
 from alarms.models import Alarm
 from alarms.opening import is_open
 from alarms.policies import Memory, Phase, phase
@@ -74,7 +74,7 @@ def explain(alarm: Alarm, at: datetime) -> Explanation:
     if alarm.type == Type.EVENT:
         raise DefinitionError("type", "event alarms are judged when events come, not at a time")
     if not is_evaluated(alarm.type):
-        raise DefinitionError("type", f"alarms of type {alarm.type} are not evaluated here")
+        raise DefinitionError("type", NOT_HERE.format(alarm.type))
     opened = is_open(parse_constraints(alarm.time_constraints), at)
     kind = TYPES[alarm.type]
     now_us = to_us(at)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alarms import rules
-from alarms.definition import ClassicThreshold, Part, PromqlThreshold, ResourceThreshold
+from alarms.definition import ClassicThreshold, Part, PromqlThreshold, ResourceThreshold, SeriesRule
 from alarms.evaluator import classic, vectors
 from alarms.evaluator.reading import (
     NO_POINTS,
@@ -29,7 +29,7 @@ from alarms.evaluator.reading import (
     window_of,
 )
 from alarms.evaluator.selection import find, had_other_owners
-from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
+from alarms.evaluator.subjects import Found, Series, Subject
 from meters.aggregation import RATE_PREFIX, between
 from meters.store.points import Points
 
@@ -221,7 +221,7 @@ def _start(subjects: Sequence[Subject], band: list[int], now_us: int) -> int:
 def _first_read(subject: Subject, now_us: int) -> int:
     start = window_of(subject, now_us).start
     rule = subject.rule
-    if isinstance(rule, Bucketed) and rule.aggregation_method.startswith(RATE_PREFIX):
+    if isinstance(rule, SeriesRule) and rule.aggregation_method.startswith(RATE_PREFIX):
         return start - rule.granularity * rules.SECOND
     return start
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from alarms import rules
-from alarms.definition import Part, PromqlThreshold
+from alarms.definition import Part, PromqlThreshold, SeriesRule
 from alarms.evaluator import classic, vectors
 from alarms.evaluator.looking import lacking
 from alarms.evaluator.reading import NO_POINTS, Buckets, Reader, bucketed, restricted, window_of
-from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
+from alarms.evaluator.subjects import Found, Series, Subject
 from meters.aggregation import between
 
 
@@ -21,7 +21,7 @@ def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_u
     if not series:
         return Buckets(NO_POINTS.timestamps, NO_POINTS.values)
     rule = subject.rule
-    assert isinstance(rule, Bucketed)
+    assert isinstance(rule, SeriesRule)
     window = rules.Window(window_of(subject, start_us).start, stop_us)
     found = Found(tuple(series))
     reader = Reader([found], window.start - rule.granularity * rules.SECOND, stop_us)
@@ -37,7 +37,7 @@ class Track:
         self.found = found
         self.buckets = Buckets(NO_POINTS.timestamps, NO_POINTS.values)
         self._points = NO_POINTS
-        if isinstance(subject.rule, Bucketed):
+        if isinstance(subject.rule, SeriesRule):
             self.buckets = over_range(subject, found.series, start_us, stop_us)
         elif found.series:
             first = window_of(subject, start_us).start
@@ -57,7 +57,7 @@ class Track:
         """Those that are compared at an instant, oldest first."""
         rule = self.subject.rule
         window = window_of(self.subject, now_us)
-        if isinstance(rule, Bucketed):
+        if isinstance(rule, SeriesRule):
             low, high = np.searchsorted(self.buckets.timestamps, window)
             last: list[float] = self.buckets.values[low:high][-rule.evaluation_periods :].tolist()
             return last

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from django.conf import settings
 
 from alarms import rules
-from alarms.definition import ClassicThreshold, PromqlThreshold, ResourceThreshold
+from alarms.definition import ClassicThreshold, PromqlThreshold, ResourceThreshold, SeriesRule
 from alarms.evaluator import classic, vectors
-from alarms.evaluator.subjects import Bucketed, Found, Series, Subject
+from alarms.evaluator.subjects import Found, Series, Subject
 from meters import ownership
 from meters.aggregation import RATE_PREFIX, aggregate, between, combine, increases
 from meters.store.points import Points
@@ -82,7 +82,7 @@ class Reader:
 def bucketed(subject: Subject, found: Found, reader: Reader, window: rules.Window) -> Points:
     """One series of aggregated values: those of a group's members, put together by the method."""
     rule = subject.rule
-    assert isinstance(rule, Bucketed)
+    assert isinstance(rule, SeriesRule)
     points = restricted(subject, found.series, reader)
     parts = [
         aggregated(part, rule.granularity, rule.aggregation_method, is_counter)

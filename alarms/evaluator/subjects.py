@@ -5,21 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from alarms.definition import (
-    ClassicThreshold,
-    GroupThreshold,
-    MetricsThreshold,
-    Part,
-    PromqlThreshold,
-    ResourceThreshold,
-)
-
-#: Rules whose values are those of a method over granularities.
-Bucketed = ResourceThreshold | GroupThreshold | MetricsThreshold
-
-__all__ = [
-    "Bucketed", "ClassicThreshold", "Found", "PromqlThreshold", "Series", "Subject", "is_uuid",
-]  # fmt: skip
+from alarms.definition import Part
 
 
 class Subject(NamedTuple):

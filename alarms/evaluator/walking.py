@@ -67,11 +67,16 @@ def times_fired(state: str, steps: Iterable[Step]) -> int:
     return sum(after == State.ALARM != before for before, after in pairwise(states))
 
 
+def can_be_tried(alarm_type: str) -> bool:
+    """Whether the samples that are stored tell what an alarm of this type would have done."""
+    return alarm_type not in (Type.EVENT, Type.MEMBER_HEALTH)
+
+
 def plan_of(definition: dict[str, Any]) -> Plan:
     """Of fields as `lifecycle.check` has them. Raises `DefinitionError` for a type of which
     nothing can be told beforehand."""
     kind = definition["type"]
-    if kind in (Type.EVENT, Type.MEMBER_HEALTH):
+    if not can_be_tried(kind):
         raise DefinitionError("type", f"alarms of type {kind} can't be tried out")
     return Plan(
         kind,

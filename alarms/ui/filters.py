@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alarms.errors import DefinitionError
@@ -21,21 +22,28 @@ def to_search(text: str) -> str:
     text = text.strip()
     if text.startswith("{"):
         return text
-    lines = [line.strip() for line in text.splitlines()]
-    terms = [_term(number, line) for number, line in enumerate(lines, 1) if line]
+    terms = [_term(*term) for term in split(text, OPERATORS)]
     if not terms:
         return "{}"
     return json.dumps(terms[0] if len(terms) == 1 else {"and": terms}, ensure_ascii=False)
 
 
-def _term(number: int, line: str) -> dict[str, Any]:
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise DefinitionError(
-            "rule.query",
-            f"line {number} is not like: display_name = web-1 (or {', '.join(OPERATORS)})",
-        )
-    name, operator, value = found.groups()
+def split(text: str, operators: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """(name, operator, value) of each line that isn't empty. Raises `DefinitionError` that names
+    the line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        found = _LINE.fullmatch(line.strip())
+        if found is None or found[2] not in operators:
+            raise DefinitionError(
+                "rule.query",
+                f"line {number} is not like: display_name = web-1 (or {', '.join(operators)})",
+            )
+        yield found[1], found[2], found[3]
+
+
+def _term(name: str, operator: str, value: str) -> dict[str, Any]:
     return {operator: {name: _number(value) if operator in _ORDER else value}}
 
 

@@ -6,7 +6,6 @@ definition may be is `alarms.lifecycle.check`'s to say; here only texts become n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +15,15 @@ from django.db.models import Q
 from alarms import lifecycle
 from alarms.api.base import may_edit
 from alarms.choices import ACTION_FIELDS, Severity, Type
-from alarms.definition import parse_rule
-from alarms.definition.policy import Policy, parse_policy
+from alarms.definition import as_stored, parse_rule
+from alarms.definition.policy import Policy, has_series, parse_policy
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import is_uuid
 from alarms.models import Alarm
 from alarms.notifier.schemes.trust import without_trust
-from alarms.ui.filters import to_lines, to_search
+from alarms.ui import rulefields
+from alarms.ui.rulefields import FIELDS
+from alarms.ui.typed import Typed
 from meters.models import Metric, Resource
 from telemetry_site.auth.principal import Principal
 
@@ -34,15 +35,7 @@ METHODS = (
 GRANULARITIES = (10, 60, 300, 600, 900, 3600, 86400)
 MAX_INPUT = 65_536
 PROJECTS = 200
-RULE_FIELDS = (
-    "metric", "resource_id", "query", "resource_type", "aggregation_method",
-    "comparison_operator", "threshold", "evaluation_periods", "granularity",
-)  # fmt: skip
-#: How a bound reads to people: ``Expected `int` >= 1`` is what programs are told.
-_BOUND = re.compile(r"Expected `\w+` (>=|<=)")
-BOUNDS = {">=": "must be at least", "<=": "must be at most"}
-#: Types that the form has fields for.
-TYPES = (Type.RESOURCE_THRESHOLD, Type.GROUP_THRESHOLD)
+TEXTS = ("name", "description", "severity")
 FLAGS = ("enabled", "repeat_actions")
 #: What the form has fields for of a policy, and how a field's text is read.
 WAITS = ("for", "keep_firing_for", "no_data_for", "repeat_interval")
@@ -52,26 +45,28 @@ NO_DATA = {
 BLANK: dict[str, str] = {
     "name": "", "description": "", "severity": Severity.LOW, "enabled": "on",
     "repeat_actions": "", "type": Type.RESOURCE_THRESHOLD, "project": "",
-    "metric": "", "resource_id": "", "query": "", "resource_type": "generic",
-    "aggregation_method": "mean", "comparison_operator": "gt", "threshold": "",
-    "evaluation_periods": "1", "granularity": "60",
     "ok_actions": "", "alarm_actions": "", "insufficient_data_actions": "", "version": "",
     **dict.fromkeys(WAITS, ""), "recovery_threshold": "", "no_data": "insufficient",
+    **rulefields.BLANK,
 }  # fmt: skip
 
 
 @dataclass
-class AlarmForm:
-    """`values` are texts by field; `errors` sentences by field, for actions by field and line.
-    `kept` is what the alarm's policy says that the form has no fields for."""
+class AlarmForm(Typed):
+    """`kept` is what the alarm's policy says that the form has no fields for."""
 
-    values: dict[str, str]
-    errors: dict[str, list[str]] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def is_group(self) -> bool:
-        return self.values["type"] == Type.GROUP_THRESHOLD
+    def type(self) -> str:
+        """One of those that there are."""
+        asked = self.values["type"]
+        return asked if asked in FIELDS else BLANK["type"]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether enough stands there to show something of it."""
+        return bool(self.values[FIELDS[self.type].begun])
 
     @property
     def version(self) -> int | None:
@@ -81,12 +76,10 @@ class AlarmForm:
 
     def definition(self) -> dict[str, Any]:
         """The checked fields; where there is an error, it stands in `errors`."""
-        self._require("name", "Give it a name.")
+        self.require("name", "Give it a name.")
         fields = {
-            "name": self.values["name"],
-            "description": self.values["description"],
-            "severity": self.values["severity"],
-            "type": self.values["type"],
+            **{name: self.values[name] for name in TEXTS},
+            "type": self.type,
             "rule": self.rule(),
             "policy": self.policy(),
             **{flag: self.values[flag] == "on" for flag in FLAGS},
@@ -96,32 +89,21 @@ class AlarmForm:
 
     def rule(self) -> dict[str, Any]:
         """The rule as an object, as far as it can be read."""
-        self._require("metric", "Which meter?")
-        rule: dict[str, Any] = {
-            "metric": self.values["metric"],
-            "aggregation_method": self.values["aggregation_method"],
-            "comparison_operator": self.values["comparison_operator"],
-            "threshold": self._number("threshold", float, "a number"),
-            "evaluation_periods": self._number("evaluation_periods", int, "a whole number"),
-            "granularity": self._number("granularity", int, "a whole number of seconds"),
-        }
-        if not self.is_group:
-            self._require("resource_id", "Which resource?")
-            return rule | {"resource_id": self.values["resource_id"]}
-        return rule | {
-            "resource_type": self.values["resource_type"] or "generic",
-            "query": self._query(),
-        }
+        if self.values["type"] not in FIELDS:
+            self.add("type", "Choose one of these.")
+        return FIELDS[self.type].read(self)
 
     def policy(self) -> dict[str, Any]:
         """As far as it can be read; a field that is empty asks for nothing."""
+        if not has_series(self.type):
+            return self.kept
         policy: dict[str, Any] = {
-            name: self._number(name, int, "a whole number of seconds")
+            name: self.number(name, int, "a whole number of seconds")
             for name in WAITS
             if self.values[name]
         }
-        if self.values["recovery_threshold"]:
-            limit = self._number("recovery_threshold", float, "a number")
+        if self.values["recovery_threshold"] and self.type != Type.COMPOSITE:
+            limit = self.number("recovery_threshold", float, "a number")
             policy["recovery_threshold"] = limit
         policy["no_data"] = self.values["no_data"] or "insufficient"
         return self.kept | policy
@@ -131,7 +113,7 @@ class AlarmForm:
         rule = self.rule()
         if not self.errors:
             try:
-                parse_rule(self.values["type"], rule)
+                parse_rule(self.type, rule)
             except DefinitionError as error:
                 self.fail(error)
         return rule
@@ -141,9 +123,8 @@ class AlarmForm:
         fields = self.policy()
         if self.errors:
             return None
-        kind = self.values["type"]
         try:
-            return parse_policy(fields, kind, parse_rule(kind, rule))
+            return parse_policy(fields, self.type, parse_rule(self.type, rule))
         except DefinitionError as error:
             self.fail(error)
             return None
@@ -152,7 +133,7 @@ class AlarmForm:
         """The project that the alarm shall be in."""
         asked = self.values["project"] or usual_project(principal)
         if not may_edit(principal, asked or None) or len(asked) > 255 or "\0" in asked:
-            self._add("project", "You may make no alarms in this project.")
+            self.add("project", "You may make no alarms in this project.")
         return asked or None
 
     def check_actions(
@@ -160,16 +141,14 @@ class AlarmForm:
     ) -> None:
         faults = lifecycle.action_faults(self._actions(), project_id, is_admin, alarm)
         for name, place, words in faults:
-            self._add(name, f"Line {place + 1}: {words}.")
+            self.add(name, f"Line {place + 1}: {words}.")
 
     def fail(self, error: DefinitionError) -> None:
         """Put an error of the definition to its field."""
-        name = error.field.removeprefix("rule.").removeprefix("policy.").partition("[")[0]
-        words = _BOUND.sub(lambda found: BOUNDS[found[1]], error.detail)
-        self._add(name if name in BLANK else "form", f"{words.rstrip('.')}.")
+        self.place(error, FIELDS[self.type].names)
 
     def _actions(self) -> dict[str, list[str]]:
-        return {name: _lines(self.values[name]) for name in ACTION_FIELDS}
+        return {name: self.lines(name) for name in ACTION_FIELDS}
 
     def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -177,32 +156,6 @@ class AlarmForm:
         except DefinitionError as error:
             self.fail(error)
             return {}
-
-    def _require(self, name: str, words: str) -> None:
-        if not self.values[name]:
-            self._add(name, words)
-
-    def _number(self, name: str, kind: type[int] | type[float], words: str) -> float | None:
-        """With a comma or a point; what is no number at all stands as an error."""
-        try:
-            return kind(self.values[name].replace(",", "."))
-        except ValueError:
-            self._add(name, f"Give {words}.")
-            return None
-
-    def _query(self) -> str:
-        try:
-            return to_search(self.values["query"])
-        except DefinitionError as error:
-            self.fail(error)
-            return "{}"
-
-    def _add(self, name: str, words: str) -> None:
-        self.errors.setdefault(name, []).append(words[:1].upper() + words[1:])
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def sent(posted: Mapping[str, str], alarm: Alarm | None = None) -> AlarmForm:
@@ -223,15 +176,15 @@ def _kept(alarm: Alarm | None) -> dict[str, Any]:
 
 def of_alarm(alarm: Alarm) -> AlarmForm:
     """The form as it would have to be filled in for this alarm."""
-    rule = {name: alarm.rule[name] for name in RULE_FIELDS if name in alarm.rule}
-    values = BLANK | {name: _typed(value) for name, value in rule.items()}
-    values |= {name: str(getattr(alarm, name)) for name in ("name", "description", "severity")}
+    values = BLANK | {name: str(getattr(alarm, name)) for name in TEXTS}
     values |= {name: "on" if getattr(alarm, name) else "" for name in FLAGS}
     values |= {name: "\n".join(map(without_trust, getattr(alarm, name))) for name in ACTION_FIELDS}
-    values |= {name: _typed(value) for name, value in (alarm.policy or {}).items() if name in BLANK}
     values |= {"type": alarm.type, "project": alarm.project_id or ""}
     values |= {"version": str(alarm.definition_version)}
-    return AlarmForm(values | {"query": to_lines(values["query"])}, kept=_kept(alarm))
+    rule = FIELDS[alarm.type].typed(as_stored(parse_rule(alarm.type, alarm.rule)))
+    policy = {name: one for name, one in (alarm.policy or {}).items() if name in BLANK}
+    values |= {name: _typed(value) for name, value in (rule | policy).items()}
+    return AlarmForm(values, kept=_kept(alarm))
 
 
 def _typed(value: Any) -> str:

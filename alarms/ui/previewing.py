@@ -8,16 +8,18 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from alarms.cautions import of_granularity
+from alarms.cautions import of_parts
 from alarms.choices import State
-from alarms.definition import SeriesRule, parse_series_rule
+from alarms.definition import EventRule, SeriesRule, parse_rule
 from alarms.definition.policy import Policy
 from alarms.errors import DefinitionError
 from alarms.evaluator.reading import Buckets
-from alarms.evaluator.walking import Plan
-from alarms.preview import MAX_STEPS, Preview, Step, dry_run, fired, interval, preview
+from alarms.evaluator.types import NOT_HERE, is_evaluated
+from alarms.evaluator.walking import Plan, can_be_tried
+from alarms.preview import Preview, Step, dry_run, fired, length_of, longest, preview
 from alarms.preview import span as week_of
 from alarms.ui.forms import AlarmForm
+from alarms.ui.matching import Matching, matching
 from alarms.ui.plotting import plot_data, unit
 from alarms.ui.told import in_words
 from telemetry_site.clock import to_us
@@ -30,19 +32,23 @@ TRANSITIONS_SHOWN = 10
 
 @dataclass(frozen=True)
 class Shown:
-    """`found` is None while the threshold is missing: then there is only the plot."""
+    """`found` is None while the threshold is missing: then there is only the plot. Event alarms
+    have `events` in its place; of what nobody can try out beforehand there is only the sentence."""
 
     sentence: str
-    unit: str
-    found: Preview | None
-    series: int
-    problem: str
-    span_s: float
-    data: str
+    unit: str = ""
+    found: Preview | None = None
+    events: Matching | None = None
+    series: int = 0
+    problem: str = ""
+    span_s: float = 0.0
+    data: str = ""
     #: How often the alarm would have fired in the last week; None where that is too much to say.
     week: int | None = None
     #: What should be known, though it is no fault.
     caution: str = ""
+    #: Whether there is a threshold, or none is needed.
+    is_whole: bool = True
 
     @property
     def fired(self) -> int:
@@ -59,19 +65,66 @@ class Shown:
 def look(form: AlarmForm, project_id: str | None, now: datetime) -> Shown | None:
     """None where the form doesn't make a rule; its `errors` say why."""
     checked = form.check_rule()
-    without_threshold = set(form.errors) == {"threshold"} and not form.values["threshold"]
-    if without_threshold:
+    is_whole = set(form.errors) != {"threshold"} or bool(form.values["threshold"])
+    if not is_whole:
         form.errors.clear()
         checked = AlarmForm(form.values | {"threshold": "0"}).check_rule()
-    policy = Policy() if without_threshold else form.check_policy(checked)
+    policy = form.check_policy(checked) if is_whole else Policy()
     if policy is None or form.errors:
         return None
-    rule = parse_series_rule(form.values["type"], checked)
-    shown = _shown(rule, policy, project_id, now, without_threshold)
-    if without_threshold:
+    plan = Plan(form.type, parse_rule(form.type, checked), policy)
+    try:
+        return _shown(plan, project_id, now) if is_whole else _without_threshold(plan, project_id, now)
+    except DefinitionError as error:
+        form.fail(error)
+        return None
+
+
+def _shown(plan: Plan, project_id: str | None, now: datetime) -> Shown:
+    if isinstance(plan.rule, EventRule):
+        return Shown(in_words(plan.rule), events=matching(plan.rule, project_id, now))
+    if not can_be_tried(plan.type):
+        problem = "" if is_evaluated(plan.type) else NOT_HERE.format(plan.type)
+        return Shown(in_words(plan.rule), problem=problem)
+    start = now - span(plan)
+    past = preview(plan, project_id, start, now, now)
+    shown = Shown(
+        sentence=in_words(plan.rule),
+        found=past,
+        series=past.series,
+        problem=past.problem,
+        span_s=(now - start).total_seconds(),
+        week=_week(plan, project_id, now),
+        caution=of_parts(plan.parts, project_id),
+    )
+    if not isinstance(plan.rule, SeriesRule):
         return shown
-    plan = Plan(form.values["type"], rule, policy)
-    return replace(shown, week=_week(plan, project_id, now))
+    return _with_plot(shown, plan.rule, past, start, now)
+
+
+def _without_threshold(plan: Plan, project_id: str | None, now: datetime) -> Shown:
+    """The plot by which a threshold may be chosen."""
+    if not isinstance(plan.rule, SeriesRule):
+        return Shown("", is_whole=False)
+    start = now - span(plan)
+    past = preview(plan, project_id, start, now, now)
+    shown = Shown(
+        "", series=past.series, problem=past.problem, span_s=(now - start).total_seconds(),
+        is_whole=False,
+    )  # fmt: skip
+    return _with_plot(shown, plan.rule, past, start, now)
+
+
+def _with_plot(
+    shown: Shown, rule: SeriesRule, past: Preview, start: datetime, now: datetime
+) -> Shown:
+    [found] = past.found
+    shown_from = max(start, past.points[0][0]) if past.points else start
+    states = _since(past.steps, shown_from) if shown.is_whole else []
+    data = plot_data(rule, found, _buckets(past), states, shown_from, now) | {"refresh": 0}
+    if not shown.is_whole:
+        data["threshold"] = None
+    return replace(shown, unit=unit(rule, found), data=json.dumps(data, allow_nan=False))
 
 
 def _week(plan: Plan, project_id: str | None, now: datetime) -> int | None:
@@ -79,29 +132,6 @@ def _week(plan: Plan, project_id: str | None, now: datetime) -> int | None:
         return fired(dry_run(plan, project_id, now - week_of(plan), now, now))
     except DefinitionError:
         return None
-
-
-def _shown(
-    rule: SeriesRule, policy: Policy, project_id: str | None, now: datetime,
-    without_threshold: bool,
-) -> Shown:  # fmt: skip
-    start = now - span(rule)
-    past = preview(rule, project_id, start, now, now, policy)
-    shown_from = max(start, past.points[0][0]) if past.points else start
-    states = _since(past.steps, shown_from)
-    data = plot_data(rule, past.found, _buckets(past), states, shown_from, now)
-    if without_threshold:
-        data |= {"threshold": None, "states": []}
-    return Shown(
-        sentence="" if without_threshold else in_words(rule),
-        unit=unit(rule, past.found),
-        found=None if without_threshold else past,
-        series=past.series,
-        problem=past.problem,
-        span_s=(now - start).total_seconds(),
-        data=json.dumps(data | {"refresh": 0}, allow_nan=False),
-        caution=of_granularity(rule, past.found),
-    )
 
 
 def _since(steps: list[Step], start: datetime) -> list[Step]:
@@ -115,6 +145,7 @@ def _buckets(past: Preview) -> Buckets:
     return Buckets(times, np.array([value for _, value in past.points], dtype=np.float64))
 
 
-def span(rule: SeriesRule) -> timedelta:
-    wanted = timedelta(seconds=rule.granularity * PERIODS)
-    return min(max(wanted, SHORTEST), LONGEST, interval(rule) * MAX_STEPS)
+def span(plan: Plan) -> timedelta:
+    """So many of its longest periods."""
+    wanted = timedelta(seconds=max(map(length_of, plan.parts)) * PERIODS)
+    return min(max(wanted, SHORTEST), LONGEST, longest(plan))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
-from telemetry_site.clock import from_us
+from telemetry_site.clock import from_us, to_us
 
 INSERT = """
 INSERT INTO meters_event (message_id, event_type, generated, project_id, user_id, traits,
@@ -64,6 +65,22 @@ def _row(event: wire.Event) -> tuple[Any, ...]:
         msgspec.json.encode(types).decode(),
         msgspec.json.encode(event.raw).decode(),
     )
+
+
+def as_sent(
+    message_id: str, event_type: str, generated: datetime, traits: dict[str, Any],
+    types: dict[str, Any], raw: dict[str, Any],
+) -> wire.Event:  # fmt: skip
+    """The event that was stored as this row."""
+    sent = [
+        wire.Trait(name, types[name], _from_stored(types[name], value))
+        for name, value in traits.items()
+    ]
+    return wire.Event(message_id, event_type, to_us(generated), sent, raw)
+
+
+def _from_stored(kind: str, value: Any) -> Any:
+    return to_us(datetime.fromisoformat(value)) if kind == "datetime" else value
 
 
 def _value(trait: wire.Trait) -> str | int | float:

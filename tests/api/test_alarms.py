@@ -501,6 +501,18 @@ class TestPreview:
         assert "0.0" in found["reason"]
         assert found["rule_in_words"].startswith("mean of cpu of resource vm-1 above 4.5 ")
 
+    def test_a_rule_without_a_series_of_its_own_has_changes_but_no_points(
+        self, reader: Client, world: World
+    ) -> None:
+        part = threshold(threshold=4.5) | {"type": Type.RESOURCE_THRESHOLD}
+        found = self.looked(reader, type=Type.COMPOSITE, rule={"or": [part, part]})
+        assert [row["state"] for row in found["transitions"]] == [
+            "insufficient data", "alarm", "ok",
+        ]  # fmt: skip
+        assert (found["points"], found["series"], found["current"]) == ([], 1, "ok")
+        body = {"type": Type.EVENT, "rule": {"event_type": "x"}}
+        assert "can't be tried out" in str(refused(reader, "post", self.path, body))
+
     def test_it_looks_at_the_range_that_is_asked_for(self, reader: Client, world: World) -> None:
         start = clock.from_us(world.now_us) - timedelta(minutes=3)
         stop = start + timedelta(minutes=2)

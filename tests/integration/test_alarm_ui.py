@@ -15,14 +15,18 @@ from django.urls import reverse
 
 from alarms import budget, lifecycle, outbox
 from alarms.choices import Delivery, State
+from alarms.definition import as_stored, parse_rule
 from alarms.evaluator.cycle import evaluate_due
 from alarms.models import Alarm, AlarmHistory, Notification, NotificationAttempt
 from meters.models import CatalogueEpoch, Metric, Resource
 from meters.store import write
+from meters.store.write import store_batch
+from meters.wire import Trait
 from telemetry_site.auth.models import Membership
 from telemetry_site.clock import now
 from tests.browser import seed
 from tests.support.alarms import group, make_alarm, store, threshold
+from tests.support.batches import batch_of, event
 from tests.support.visitors import signed_in
 
 #: A public address, so that no name server is asked.
@@ -770,42 +774,125 @@ def test_unscoped_helpers_are_not_used(member: Client) -> None:
     assert Metric.objects.get().resource.display_name not in page
 
 
-# --- alarms that the form has no fields for --------------------------------------------------
+# --- each type in the form -------------------------------------------------------------------
 
-OTHERS: dict[str, Any] = {
-    "event": ({"event_type": "compute.*"}, "An event compute.*"),
+PARTS = {
+    "or": [{"type": "prometheus", "query": "up", "threshold": 0},
+           {"type": "prometheus", "query": "down", "threshold": 1}],
+}  # fmt: skip
+#: type → (what is typed, the rule that it makes, the rule in words, words of the preview).
+TYPED: dict[str, tuple[dict[str, str], dict[str, Any], str, str]] = {
+    "gnocchi_aggregation_by_metrics_threshold": (
+        {"metrics": "00000000-0000-0000-0000-000000000001\n\nb"},
+        {"metrics": ["00000000-0000-0000-0000-000000000001", "b"], "aggregation_method": "mean",
+         "comparison_operator": "gt", "threshold": 80, "evaluation_periods": 1, "granularity": 60},
+        "Mean of 2 metrics together above 80 for 1 period of 60 s", "no data",
+    ),
+    "threshold": (
+        {"conditions": "resource_id = vm-1\nmetadata.size >= integer::2", "statistic": "max",
+         "exclude_outliers": "on"},
+        {"meter_name": "cpu", "statistic": "max", "comparison_operator": "gt", "threshold": 80,
+         "evaluation_periods": 1, "period": 60, "exclude_outliers": True,
+         "query": [{"field": "resource_id", "op": "eq", "type": "", "value": "vm-1"},
+                   {"field": "metadata.size", "op": "ge", "type": "integer", "value": "2"}]},
+        "Max of cpu with resource_id = &quot;vm-1&quot; and metadata.size ≥ &quot;2&quot; above 80",
+        "Now it would be",
+    ),
+    "prometheus": (
+        {"expression": "avg(cpu)"},
+        {"query": "avg(cpu)", "comparison_operator": "gt", "threshold": 80},
+        "Avg(cpu) above 80", "would have gone to alarm 0 times",
+    ),
     "composite": (
-        {"or": [{"type": "prometheus", "query": "up", "threshold": 0},
-                {"type": "prometheus", "query": "down", "threshold": 1}]},
-        "Up equal to 0 or down equal to 1",
+        {"document": json.dumps(PARTS)}, PARTS, "Up equal to 0 or down equal to 1",
+        "Now it would be",
+    ),
+    "event": (
+        {"event_type": "compute.*", "conditions": "traits.state = error"},
+        {"event_type": "compute.*",
+         "query": [{"field": "traits.state", "op": "eq", "type": "", "value": "error"}]},
+        "An event compute.* with traits.state = &quot;error&quot;", "events would have made it",
     ),
     "loadbalancer_member_health": (
         {"pool_id": "p", "stack_id": "s", "autoscaling_group_id": "g"},
+        {"pool_id": "p", "stack_id": "s", "autoscaling_group_id": "g"},
         "A member of load balancer pool p is in error",
+        "Alarms of type loadbalancer_member_health are not evaluated here.",
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", OTHERS)
-def test_an_alarm_of_another_type_has_a_page_but_no_form(kind: str) -> None:
-    rule, words = OTHERS[kind]
-    fields = lifecycle.check({"name": "other", "type": kind, "rule": rule})
-    alarm = lifecycle.create(fields, seed.PROJECT, "u1")
-    Alarm.objects.update(evaluate_at=now() - timedelta(seconds=60))
+@pytest.mark.parametrize("kind", TYPED)
+def test_the_form_makes_shows_and_keeps_an_alarm_of_each_type(member: Client, kind: str) -> None:
+    typed, rule, words, told = TYPED[kind]
+    typed = {"threshold": "80"} | typed | {"type": kind}
+    assert told in member.post("/alarms/preview", filled(**typed)).content.decode()
+    answer = member.post("/alarms/new", filled(**typed))
+    assert answer.status_code == 302, answer.context["errors"]
+    alarm = Alarm.objects.get()
+    assert alarm.rule == as_stored(parse_rule(kind, rule))
+    assert words in text(member, reverse("alarms:alarms"))
+    assert words in text(member, of("alarm", alarm))
+    form = member.get(of("edit", alarm)).context["form"]
+    member.post(of("edit", alarm), form.values | {"do": "save"})
+    assert AlarmHistory.objects.filter(alarm_id=alarm.pk).count() == 1
+
+
+def test_an_alarm_that_nobody_here_can_evaluate_says_so(member: Client) -> None:
+    kind = "loadbalancer_member_health"  # it wants Octavia, which is not set up here
+    alarm = make_alarm(type=kind, rule=TYPED[kind][1], project_id=seed.PROJECT)
     evaluate_due()
-    client = signed_in("member")
-    assert words in text(client, reverse("alarms:alarms"))
-    page = text(client, of("alarm", alarm))
-    assert words in page
-    is_lacking = kind == "loadbalancer_member_health"  # Octavia, which is not set up here
-    assert (f"Alarms of type {kind} are not evaluated here." in page) is is_lacking
-    assert client.get(of("data", alarm)).status_code == 400
-    assert client.get(of("edit", alarm)).headers["Location"] == of("alarm", alarm)
-    assert "by the API" in text(client, of("alarm", alarm))
-    client.post(of("enable", alarm), {"enabled": "no"})
-    client.post(of("state", alarm), {"state": "ok"})
+    page = text(member, of("alarm", alarm))
+    assert f"Alarms of type {kind} are not evaluated here." in page
+    assert member.get(of("data", alarm)).status_code == 400
+    member.post(of("state", alarm), {"state": "ok"})
     alarm.refresh_from_db()
-    assert (alarm.enabled, alarm.state) == (False, "ok")
+    assert alarm.state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "typed", "words"),
+    [
+        ("composite", "document", "", "Which conditions?"),
+        ("composite", "document", "- a", "Must begin with &quot;and:&quot; or &quot;or:&quot;."),
+        ("composite", "document", "or:\n  - {", "Is no YAML in line "),
+        ("composite", "document", "or: &a [*a]", "May not refer to an anchor"),
+        ("composite", "document", "or: [{type: prometheus, query: up, threshold: x}]",
+         "Rule.or[0].threshold: Expected `float`, got `str`."),
+        ("threshold", "conditions", "a ~ b", "Line 1 is not like"),
+        ("threshold", "conditions", "a like b", "Line 1 is not like"),
+        ("threshold", "conditions", "timestamp > 5", "May not limit timestamp."),
+        ("event", "conditions", "[1", "Is no JSON list"),
+        ("event", "conditions", "traits.n = integer::x", "Is no integer."),
+        ("prometheus", "expression", "avg(", "Query"),
+        ("prometheus", "expression", "", "Which expression?"),
+        ("loadbalancer_member_health", "stack_id", "", "Which stack?"),
+        ("gnocchi_aggregation_by_metrics_threshold", "metrics", "", "Which metrics?"),
+        ("nonsense", "type", "nonsense", "Choose one of these."),
+    ],
+)  # fmt: skip
+def test_an_error_of_a_types_own_field_stands_there(
+    member: Client, kind: str, field: str, typed: str, words: str
+) -> None:
+    whole = TYPED.get(kind, ({},))[0] | {"type": kind, field: typed}
+    answer = member.post("/alarms/new", filled(**whole))
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    place = page.index(f'id="{field}-error"')
+    assert words in page[place : place + 400]
+
+
+def test_the_preview_counts_the_events_of_the_last_week(member: Client) -> None:
+    happened = [
+        event(f"m{place}", Trait("project_id", "text", project), Trait("n", "int", place))
+        for place, project in enumerate([seed.PROJECT, seed.PROJECT, "sold"])
+    ]
+    store_batch(batch_of(events=happened))
+    page = member.post(
+        "/alarms/preview", filled(type="event", conditions="traits.n >= 1")
+    ).content.decode()
+    assert "1 of last week's 2 events would have made it go to alarm." in page
+    assert page.count('<a class="link" href="/events/') == 1
 
 
 def test_the_form_asks_for_patience_and_keeps_what_it_has_no_fields_for(member: Client) -> None:

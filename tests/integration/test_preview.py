@@ -11,6 +11,7 @@ from alarms.choices import Type
 from alarms.definition import parse_rule
 from alarms.errors import DefinitionError
 from alarms.evaluator.cycle import evaluate_due
+from alarms.evaluator.walking import Plan
 from alarms.preview import Preview, preview
 from meters.store.write import store_batch
 from telemetry_site.clock import from_us, now, now_us
@@ -34,8 +35,8 @@ def minutes(*values: float) -> datetime:
 
 def past(rule: dict[str, Any], begin: datetime, length: int, project: str | None = "p1") -> Preview:
     kind = Type.GROUP_THRESHOLD if "query" in rule else Type.RESOURCE_THRESHOLD
-    parsed = parse_rule(kind, rule)
-    return preview(parsed, project, begin, begin + timedelta(minutes=length), now())
+    plan = Plan(kind, parse_rule(kind, rule))
+    return preview(plan, project, begin, begin + timedelta(minutes=length), now())
 
 
 @pytest.mark.parametrize("rule", [threshold(), group()])

@@ -8,7 +8,8 @@ import pytest
 
 from alarms.choices import State, Type
 from alarms.definition import SeriesRule, parse_series_rule
-from alarms.preview import MAX_STEPS, Step, interval
+from alarms.evaluator.walking import Plan
+from alarms.preview import MAX_STEPS, Step
 from alarms.ui.plotting import bands, ranges, usual_range
 from alarms.ui.previewing import span
 from tests.support.alarms import threshold
@@ -45,8 +46,9 @@ def test_the_usual_range_shows_the_whole_window_where_it_can(
 
 @pytest.mark.parametrize("granularity", [1, 7, 60, 3600, 86400, 31_536_000])
 def test_a_preview_never_asks_for_more_steps_than_are_allowed(granularity: int) -> None:
-    one = rule(granularity)
-    assert timedelta(hours=6) <= span(one) <= interval(one) * MAX_STEPS
+    plan = Plan(Type.RESOURCE_THRESHOLD, rule(granularity))
+    every = timedelta(seconds=plan.every_s)
+    assert timedelta(hours=6) <= span(plan) <= every * MAX_STEPS
 
 
 def test_bands_join_equal_neighbours_and_stay_in_the_range() -> None:

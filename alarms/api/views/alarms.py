@@ -18,9 +18,10 @@ from alarms.api import serializers
 from alarms.api.base import AlarmingView, AlarmView
 from alarms.api.filters import AlarmFilters
 from alarms.choices import ACTIONS_OF_STATE
-from alarms.definition import SeriesRule, parse_series_rule
+from alarms.definition import Rule
 from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
+from alarms.evaluator.walking import plan_of
 from alarms.models import Alarm
 from alarms.outbox import send_test
 from meters.api.base import DetailView, ListView
@@ -160,13 +161,13 @@ class Preview(AlarmingView):
         asked = serializers.PreviewRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
-        rule = parse_series_rule(data["type"], data["rule"])
+        plan = plan_of(data)
         project = project_to_read(self.principal, data.get("project_id")) or None
         now = clock.now()
         stop = data.get("stop", now)
-        start = data.get("start", stop - _span(rule))
-        found = preview.preview(rule, project, start, stop, now)
-        return Response(_as_json(rule, start, stop, found))
+        start = data.get("start", stop - min(DEFAULT_SPAN, preview.longest(plan)))
+        found = preview.preview(plan, project, start, stop, now)
+        return Response(_as_json(plan.rule, start, stop, found))
 
 
 def fields_of(data: Any) -> dict[str, Any]:
@@ -190,12 +191,8 @@ def _version(fields: dict[str, Any]) -> int | None:
     return version
 
 
-def _span(rule: SeriesRule) -> timedelta:
-    return min(DEFAULT_SPAN, preview.interval(rule) * preview.MAX_STEPS)
-
-
 def _as_json(
-    rule: SeriesRule, start: datetime, stop: datetime, found: preview.Preview
+    rule: Rule, start: datetime, stop: datetime, found: preview.Preview
 ) -> dict[str, Any]:
     """As `PreviewSerializer` describes it; a preview may have many points."""
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,13 +13,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from alarms import lifecycle
 from alarms.choices import Severity
+from alarms.definition.fields import Statistic
 from alarms.definition.words import SIGNS, WORDS
-from alarms.errors import ChangedError, QuotaError
+from alarms.errors import ChangedError, DefinitionError, QuotaError
 from alarms.models import Alarm
 from alarms.ui import forms
 from alarms.ui.access import changeable
 from alarms.ui.forms import AlarmForm
 from alarms.ui.previewing import look
+from alarms.ui.rulefields import FIELDS
 from alarms.ui.views.alarms import may_make
 from meters.models import Metric, Resource
 from meters.ui import query
@@ -34,7 +36,12 @@ COMPARISONS = [
     (name, f"{SIGNS[name]} {WORDS[name]}") for name in ("gt", "ge", "lt", "le", "eq", "ne")
 ]
 SAVE_ANYWAY = "Save again to put yours in its place, or cancel to see the other one."
-LABELS = {"metric": "Meter", "resource_id": "Resource", "query": "Which resources"}
+STATISTICS = get_args(Statistic)
+LABELS = {
+    "metric": "Meter", "resource_id": "Resource", "query": "Which resources",
+    "document": "Conditions", "pool_id": "Pool", "stack_id": "Stack",
+    "autoscaling_group_id": "Autoscaling group",
+}  # fmt: skip
 
 
 @page
@@ -63,11 +70,12 @@ def new(request: PageRequest) -> HttpResponse:
 @page
 def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
     alarm = changeable(request, uuid)
-    if alarm.type not in forms.TYPES:
-        messages.error(request, "The form has no fields for this type: change it by the API.")
-        return redirect("alarms:alarm", alarm.pk)
     if request.method != "POST":
-        return _form(request, forms.of_alarm(alarm), alarm)
+        try:
+            return _form(request, forms.of_alarm(alarm), alarm)
+        except DefinitionError as error:
+            messages.error(request, f"The form can't show its rule: {error}")
+            return redirect("alarms:alarm", alarm.pk)
     form = forms.sent(request.POST, alarm)
     form.values["project"] = alarm.project_id or ""
     if request.POST.get("do") == "preview":
@@ -108,8 +116,9 @@ def _form(request: PageRequest, form: AlarmForm, alarm: Alarm | None = None) -> 
         "errors": wrong,
         "alarm": alarm,
         "projects": forms.projects(principal) if alarm is None else [],
-        "types": forms.TYPES,
+        "types": [(str(name), fields.label) for name, fields in FIELDS.items()],
         "severities": Severity.values,
+        "statistics": STATISTICS,
         "methods": _with(forms.METHODS, form.values["aggregation_method"]),
         "comparisons": COMPARISONS,
         "meters": _distinct(Metric.objects.scope(principal), "name"),
@@ -151,8 +160,7 @@ def _preview(request: PageRequest, form: AlarmForm) -> dict[str, Any]:
         f"{LABELS.get(name, name.replace('_', ' ').capitalize())}: {' '.join(words)}"
         for name, words in form.errors.items()
     ]
-    begun = bool(form.values["metric"])
-    return {"preview": shown, "missing": missing if begun else [], "now": moment}
+    return {"preview": shown, "missing": missing if form.has_begun else [], "now": moment}
 
 
 @page
