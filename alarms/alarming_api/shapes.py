@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from alarms.definition.constraints import TimeConstraint
 from alarms.models import Alarm, AlarmHistory
 from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
-from alarms.standing import standing
+from alarms.standing import Standing, standings
 
 _COMMON = (
     "comparison_operator", "threshold", "aggregation_method", "evaluation_periods", "granularity",
@@ -29,15 +30,23 @@ _DETAIL_ORDER = {
 }  # fmt: skip
 
 
-#: Fields of an alarm that `alarm_json` has no use for.
+#: Fields of an alarm that `alarms_json` has no use for.
 UNSHOWN = (
     "created_at", "evaluate_at", "evaluation_error", "evaluation_failures", "is_unscoped",
     "repeat_no", "state_reason_data", "state_version",
 )  # fmt: skip
 
 
-def alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
-    """`is_whole`: with actions as they are, for who may change it."""
+def alarms_json(alarms: Sequence[Alarm], is_whole: bool) -> list[dict[str, Any]]:
+    """`is_whole`: with actions as they are, for who may change them."""
+    known = standings(alarms)
+    return [
+        {**_alarm_json(alarm, is_whole), **_policy(alarm, known.get(alarm.pk))}
+        for alarm in alarms
+    ]
+
+
+def _alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
     return {
         "alarm_id": str(alarm.pk),
         "name": alarm.name,
@@ -56,19 +65,20 @@ def alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
         "severity": alarm.severity,
         "evaluate_timestamp": time_text(alarm.evaluated_at),
         f"{alarm.type}_rule": rule_json(alarm.type, alarm.rule),
-        **_policy(alarm),
     }
 
 
-def _policy(alarm: Alarm) -> dict[str, Any]:
+def _policy(alarm: Alarm, found: Standing | None) -> dict[str, Any]:
     """Beyond aodh's fields, and so only where there is one."""
-    if alarm.policy is None:
+    if found is None:
         return {}
-    found = standing(alarm)
     status = {
         "phase": found.phase,
         "since": time_text(found.since),
         "fired_at": time_text(found.fired_at) if found.fired_at else None,
+        "acked_by": found.acked_by,
+        "silenced_by": list(map(str, found.silenced_by)),
+        "inhibited_by": list(map(str, found.inhibited_by)),
     }
     return {"policy": alarm.policy, "policy_status": status}
 

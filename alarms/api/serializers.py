@@ -7,9 +7,10 @@ serializers of a definition describe it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
@@ -27,7 +28,7 @@ from alarms.errors import DefinitionError
 from alarms.models import Alarm, AlarmHistory, Notification, NotificationAttempt
 from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
-from alarms.standing import standing
+from alarms.standing import Standing, standings
 from meters.api.params import moment
 from meters.api.serializers import NameField, StrictSerializer
 
@@ -103,6 +104,9 @@ class PolicyStatusSerializer(serializers.Serializer[Any]):
     phase = serializers.CharField()
     since = serializers.DateTimeField()
     fired_at = serializers.DateTimeField(allow_null=True)
+    acked_by = serializers.CharField(allow_null=True)
+    silenced_by = serializers.ListField(child=serializers.UUIDField())
+    inhibited_by = serializers.ListField(child=serializers.UUIDField())
 
 
 class DefinitionSerializer(serializers.Serializer[Any]):
@@ -132,6 +136,14 @@ class ChangedAlarmSerializer(DefinitionSerializer):
     definition_version = serializers.IntegerField(required=False)
 
 
+class AlarmListSerializer(serializers.ListSerializer[Any]):
+    """Asks once for all that stands of the alarms of a page."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        self.child.standings = standings(data)
+        return super().to_representation(data)
+
+
 class AlarmSerializer(serializers.ModelSerializer[Alarm]):
     """`policy` and `policy_status` are there only of an alarm that has a policy."""
 
@@ -145,8 +157,11 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
     policy = PolicySerializer(required=False)
     policy_status = serializers.SerializerMethodField()
 
+    standings: Mapping[UUID, Standing] = {}
+
     class Meta:
         model = Alarm
+        list_serializer_class = AlarmListSerializer
         fields = [
             "id", "name", "description", "enabled", "type", "rule", "rule_in_words", "severity",
             "project_id", "user_id", "ok_actions", "alarm_actions", "insufficient_data_actions",
@@ -163,7 +178,9 @@ class AlarmSerializer(serializers.ModelSerializer[Alarm]):
 
     @extend_schema_field(PolicyStatusSerializer(required=False))
     def get_policy_status(self, alarm: Alarm) -> dict[str, Any]:
-        return {} if alarm.policy is None else standing(alarm)._asdict()
+        if alarm.pk not in self.standings:
+            self.standings = standings([alarm])
+        return {} if alarm.policy is None else self.standings[alarm.pk]._asdict()
 
     def to_representation(self, instance: Alarm) -> dict[str, Any]:
         alarm = super().to_representation(instance)

@@ -12,11 +12,11 @@ from django.utils.safestring import SafeString
 from alarms.api.base import may_edit
 from alarms.choices import Delivery, State
 from alarms.models import Alarm, Notification, NotificationAttempt, Silence
+from alarms.muting.marks import Mark
 from alarms.muting.matchers import in_words
 from alarms.notifier import urls
 from alarms.ui import told
 from alarms.ui.glance import Glance, glance, worst
-from alarms.ui.muted import Mark
 from telemetry_site.auth.principal import Principal
 
 register = template.Library()

@@ -16,7 +16,7 @@ from alarms.evaluator.transitions import Decision, write
 from alarms.models import Alarm, AlarmHistory, Notification, PolicyMemory
 from alarms.muting.releasing import release
 from alarms.policies import Memory
-from alarms.standing import standing
+from alarms.standing import Standing, standings
 from telemetry_site.clock import now, to_us
 from tests.integration.test_evaluator import chain, evaluate_again
 from tests.support.alarms import make_alarm, store, threshold
@@ -32,6 +32,10 @@ def wait(alarm: Alarm, seconds: int) -> None:
         moment = getattr(row, name)
         setattr(row, name, moment and moment - timedelta(seconds=seconds))
     row.save()
+
+
+def standing(alarm: Alarm) -> Standing:
+    return standings([alarm])[alarm.pk]
 
 
 def evaluated(alarm: Alarm) -> Alarm:

@@ -13,7 +13,7 @@ from alarms.alarming_api import actions, paging, rows, simple
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.alarming_api.errors import bad, foreign, invalid
 from alarms.alarming_api.reading import Asked, read_alarm
-from alarms.alarming_api.shapes import UNSHOWN, alarm_json, history_json
+from alarms.alarming_api.shapes import UNSHOWN, alarms_json, history_json
 from alarms.choices import State
 from alarms.definition import parse_rule
 from alarms.evaluator.types import TYPES
@@ -32,7 +32,8 @@ class AlarmView(AlarmingView):
     """Of alarms, as they are shown to the caller."""
 
     def shown(self, alarm: Alarm) -> dict[str, Any]:
-        return alarm_json(alarm, self.may_write)
+        [shown] = alarms_json([alarm], self.may_write)
+        return shown
 
 
 class Alarms(AlarmView):
@@ -43,7 +44,7 @@ class Alarms(AlarmView):
         terms = simple.read_terms(request.GET)
         found = rows.alarms().defer(*UNSHOWN).filter(self._scope(terms), *map(_condition, terms))
         listed = paging.page(found, request.GET, rows.ALARMS)
-        return self.answer([self.shown(alarm) for alarm in listed])
+        return self.answer(alarms_json(listed, self.may_write))
 
     def _scope(self, terms: list[simple.Term]) -> Q:
         """The own project's, another's or all: what is not the caller's to see is refused."""

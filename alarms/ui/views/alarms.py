@@ -16,10 +16,11 @@ from alarms.definition import ResourceThreshold, SeriesRule, parse_series_rule
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import Found, Subject, find
 from alarms.models import Alarm, AlarmHistory, Notification
+from alarms.muting.marks import marks
 from alarms.ui import told
 from alarms.ui.access import visible
 from alarms.ui.glance import STATE_ORDER, worst_first
-from alarms.ui.muted import marks, quiet
+from alarms.ui.muted import quiet
 from alarms.ui.plotting import alarm_data, ranges, usual_range
 from alarms.ui.views.notifications import with_answers
 from meters.models import Metric
@@ -53,7 +54,7 @@ def alarms(request: PageRequest) -> HttpResponse:
         "states": STATE_ORDER,
         "severities": Severity.values,
         "may_make": may_make(request),
-        "marks": marks(found.page),
+        "marks": marks([one.pk for one in found.page]),
         "hours": HOURS,
     }
     return show(request, "alarms", context, section="alarms", title="Alarms")

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from alarms.models import PolicyMemory
 from tests.api.alarming.people import RULE, AlarmingClient, fault_of, rule
+from tests.support.muting import asked, matcher
 
 POLICY = {
     "for": 300, "keep_firing_for": 60, "recovery_threshold": 40.0, "no_data": "keep",
@@ -45,8 +46,23 @@ def test_it_is_shown_with_where_the_alarm_stands(member: AlarmingClient) -> None
     assert alarm["policy"] == POLICY
     assert alarm["policy_status"] == {
         "phase": "no data", "since": alarm["state_timestamp"], "fired_at": None,
+        "acked_by": None, "silenced_by": [], "inhibited_by": [],
     }  # fmt: skip
     assert member.fetch("/alarms") == [alarm]
+
+
+def test_who_keeps_it_quiet_is_told_in_lists_too(member: AlarmingClient) -> None:
+    one, source = made(member, policy=POLICY, name="one"), made(member, name="source")
+    for alarm in (one, source):
+        member.ask("PUT", f"/alarms/{alarm['alarm_id']}/state", "alarm")
+    silence = member.ask("POST", "/silences", asked(matcher(value="one"))).json()["id"]
+    inhibition = {"source": [matcher(value="source")], "target": [matcher(value="one")]}
+    assert member.ask("POST", "/inhibitions", inhibition | {"equal": []}).status_code == 201
+    member.ask("POST", f"/alarms/{one['alarm_id']}/ack", {"comment": "on it"})
+    for shown in (member.fetch(f"/alarms/{one['alarm_id']}"), member.fetch("/alarms")[1]):
+        status = shown["policy_status"]
+        assert status["acked_by"]
+        assert (status["silenced_by"], status["inhibited_by"]) == ([silence], [source["alarm_id"]])
 
 
 @pytest.mark.parametrize("policy", [None, {}, {"for": 0}, {"no_data": "insufficient"}])
