@@ -15,8 +15,19 @@ from django.utils.html import format_html
 from unfold.admin import TabularInline
 
 from alarms import lifecycle, outbox
-from alarms.choices import ACTION_FIELDS
-from alarms.models import Alarm, AlarmHistory, Destination, Notification, NotificationAttempt
+from alarms.choices import ACTION_FIELDS, SilenceState
+from alarms.models import (
+    Alarm,
+    AlarmAck,
+    AlarmHistory,
+    Destination,
+    Inhibition,
+    Notification,
+    NotificationAttempt,
+    Silence,
+)
+from alarms.muting import silences
+from alarms.muting.matchers import in_words
 from alarms.notifier.urls import shown
 from alarms.ui import told
 from meters.admin import ReadOnly
@@ -136,3 +147,49 @@ class DestinationAdmin(ReadOnly):
     list_display = ("key", "failures", "open_until", "last_error", "updated_at")
     search_fields = ("key",)
     ordering = ("-failures", "key")
+
+
+@admin.register(Silence)
+class SilenceAdmin(Decidable):
+    list_display = ("what", "state", "starts_at", "ends_at", "created_by", "comment", "project_id")
+    search_fields = ("comment", "created_by", "project_id")
+    ordering = ("-ends_at", "pk")
+    readonly_fields = ("what", "state")
+    exclude = ("matchers",)
+    actions = ("expire",)
+
+    @admin.display(description="matchers")
+    def what(self, silence: Silence) -> str:
+        return in_words(silence.matchers)
+
+    @admin.action(description="End now", permissions=["decide"])
+    def expire(self, request: HttpRequest, rows: QuerySet[Silence]) -> None:
+        user_id = principal_of(request).user_id
+        chosen = [one for one in rows if one.state != SilenceState.EXPIRED]
+        for one in chosen:
+            silences.expire(one, user_id)
+        messages.info(request, f"{len(chosen)} ended.")
+
+
+@admin.register(Inhibition)
+class InhibitionAdmin(ReadOnly):
+    list_display = ("sources", "targets", "equal", "comment", "project_id", "created_at")
+    search_fields = ("comment", "project_id")
+    ordering = ("-created_at", "pk")
+    readonly_fields = ("sources", "targets")
+    exclude = ("source", "target")
+
+    @admin.display(description="while one fires of")
+    def sources(self, one: Inhibition) -> str:
+        return in_words(one.source)
+
+    @admin.display(description="quiet are")
+    def targets(self, one: Inhibition) -> str:
+        return in_words(one.target)
+
+
+@admin.register(AlarmAck)
+class AlarmAckAdmin(ReadOnly):
+    list_display = ("alarm_id", "created_by", "comment", "created_at", "until", "ended_at")
+    search_fields = ("alarm_id", "created_by", "comment", "project_id")
+    ordering = ("-created_at", "pk")

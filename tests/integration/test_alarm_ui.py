@@ -18,6 +18,7 @@ from alarms.choices import Delivery, State
 from alarms.definition import as_stored, parse_rule
 from alarms.evaluator.cycle import evaluate_due
 from alarms.models import Alarm, AlarmHistory, Notification, NotificationAttempt
+from alarms.muting import acks
 from meters.models import CatalogueEpoch, Metric, Resource
 from meters.store import write
 from meters.store.write import store_batch
@@ -27,6 +28,7 @@ from telemetry_site.clock import now
 from tests.browser import seed
 from tests.support.alarms import group, make_alarm, store, threshold
 from tests.support.batches import batch_of, event
+from tests.support.muting import make_inhibition, make_silence, matcher
 from tests.support.visitors import signed_in
 
 #: A public address, so that no name server is asked.
@@ -749,6 +751,24 @@ def test_admin_actions_go_through_lifecycle_and_outbox(operator: Client) -> None
     operator.post("/admin/alarms/notification/", form | {"action": "retry"})
     row.refresh_from_db()
     assert row.status == Delivery.PENDING
+
+
+def test_the_admin_shows_what_keeps_messages_back_and_ends_a_silence(operator: Client) -> None:
+    alarm = alarm_of_member()
+    lifecycle.set_state(alarm, State.ALARM, "u1")
+    alarm.refresh_from_db()
+    silence = make_silence(matcher(value="web"), project_id=seed.PROJECT)
+    rule = make_inhibition(matcher(value="a"), matcher(value="b"), project_id=seed.PROJECT)
+    ack = acks.acknowledge(alarm, acks.Asked("on it", None), "u1", "ann")
+    for model, pk in (("silence", silence.pk), ("inhibition", rule.pk), ("alarmack", ack.pk)):
+        assert operator.get(f"/admin/alarms/{model}/", {"q": "x"}).status_code == 200
+        assert operator.get(f"/admin/alarms/{model}/{pk}/change/").status_code == 200
+        assert operator.get(f"/admin/alarms/{model}/add/").status_code == 403
+    form = {"action": "expire", "_selected_action": [str(silence.pk)]}
+    answer = operator.post("/admin/alarms/silence/", form, follow=True)
+    assert "1 ended." in answer.content.decode()
+    silence.refresh_from_db()
+    assert silence.state == "expired"
 
 
 def test_staff_that_may_only_view_can_do_nothing_in_the_admin_and_sees_no_answer() -> None:
