@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from alarms.errors import DefinitionError
 from alarms.models import Alarm, Silence
 from alarms.muting import matchers, silences
 from alarms.ui.forms import usual_project
+from alarms.ui.typed import Typed
 from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import now
 
@@ -31,13 +31,7 @@ _FIELDS = {"startsAt": "starts", "endsAt": "ends", "createdBy": "form"}
 _LINE = re.compile(r"(\w+)\s*(=~|!~|!=|=)\s*(.*)")
 
 
-@dataclass
-class SilenceForm:
-    """`values` are texts by field; `errors` sentences by field."""
-
-    values: dict[str, str]
-    errors: dict[str, list[str]] = field(default_factory=dict)
-
+class SilenceForm(Typed):
     @property
     def problems(self) -> list[str]:
         return [words for lines in self.errors.values() for words in lines]
@@ -69,7 +63,7 @@ class SilenceForm:
     def project(self, principal: Principal) -> str | None:
         asked = self.values["project"] or usual_project(principal)
         if len(asked) > 255 or "\0" in asked or not may_edit(principal, asked or None):
-            self._add("project", "You may silence no alarms of this project.")
+            self.add("project", "You may silence no alarms of this project.")
         return asked or None
 
     def _end(self, start: str) -> str:
@@ -77,17 +71,14 @@ class SilenceForm:
             moment = datetime.fromisoformat(start)
             return (moment + timedelta(seconds=int(self.values["length"]))).isoformat()
         except (ValueError, OverflowError):
-            self._add("starts", "Give a time, or none for now.")
+            self.add("starts", "Give a time, or none for now.")
             return start
 
     def _fail(self, error: DefinitionError) -> None:
         name = error.field.partition("[")[0]
         place = re.match(r"matchers\[(\d+)\]", error.field)
         words = f"line {int(place[1]) + 1} {error.detail}" if place else error.detail
-        self._add(_FIELDS.get(name, name if name in BLANK else "form"), f"{words}.")
-
-    def _add(self, name: str, words: str) -> None:
-        self.errors.setdefault(name, []).append(words[:1].upper() + words[1:])
+        self.add(_FIELDS.get(name, name if name in BLANK else "form"), f"{words}.")
 
 
 def sent(posted: Mapping[str, str]) -> SilenceForm:
@@ -113,8 +104,20 @@ def of_silence(silence: Silence) -> SilenceForm:
             "matchers": "\n".join(matchers.in_words([one]) for one in silence.matchers),
             "comment": silence.comment,
             "project": silence.project_id or "",
+            **_length(silence),
         }
     )
+
+
+def _length(silence: Silence) -> dict[str, str]:
+    """As long as it was to last, from now; of one that was ended early nobody knows that."""
+    if silence.ended_by:
+        return {}
+    length = silence.ends_at - silence.starts_at
+    seconds = str(round(length.total_seconds()))
+    if seconds in DURATIONS:
+        return {"length": seconds}
+    return {"length": OWN, "ends": (now() + length).isoformat(timespec="seconds")}
 
 
 def to_matchers(text: str) -> list[dict[str, Any]]:
