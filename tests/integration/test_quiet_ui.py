@@ -136,6 +136,8 @@ def test_one_is_ended_and_made_again() -> None:
     assert "over already" in told(client, of("expire", silence), {})
     again = text(client, "/silences/new", like=silence.pk)
     assert silence.comment in again
+    longer = make_silence(project_id=seed.PROJECT, hours=4)
+    assert 'value="14400" checked' in text(client, "/silences/new", like=longer.pk)
     told(client, "/silences/new", filled(matchers='name="with "quotes""'))
     assert Silence.objects.filter(matchers=silence.matchers).count() == 2
 
