@@ -36,6 +36,10 @@ class Type(TextChoices):
     MEMBER_HEALTH = "loadbalancer_member_health", "health of a load balancer's members"
 
 
+#: What is said of a type that wants another service, where that isn't set up.
+NOT_HERE = "alarms of type {} are not evaluated here"
+
+
 class Change(TextChoices):
     """Type of a history row."""
 

@@ -41,8 +41,7 @@ def alarms_json(alarms: Sequence[Alarm], is_whole: bool) -> list[dict[str, Any]]
     """`is_whole`: with actions as they are, for who may change them."""
     known = standings(alarms)
     return [
-        {**_alarm_json(alarm, is_whole), **_policy(alarm, known.get(alarm.pk))}
-        for alarm in alarms
+        {**_alarm_json(alarm, is_whole), **_policy(alarm, known.get(alarm.pk))} for alarm in alarms
     ]
 
 

@@ -18,8 +18,8 @@ from alarms.definition.fields import (
     check_text,
 )
 from alarms.errors import DefinitionError
-from alarms.promql.parsing import PromqlError
-from alarms.promql.parsing import parse as parse_promql
+from meters.promql.parsing import parse as parse_promql
+from meters.promql.tables import PromqlError
 from meters.search import SearchError, parse_search
 
 

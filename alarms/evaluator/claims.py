@@ -11,8 +11,8 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
+from alarms.choices import NOT_HERE
 from alarms.evaluator import metrics
-from alarms.evaluator.types import NOT_HERE
 from alarms.models import Alarm
 from telemetry_site.clock import to_us
 

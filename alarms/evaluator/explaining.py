@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alarms.choices import Type
+from alarms.choices import NOT_HERE, Type
 from alarms.definition import CompositeRule, Part, Rule, parse_rule
 from alarms.definition.constraints import parse_constraints
 from alarms.errors import DefinitionError
@@ -19,7 +19,7 @@ from alarms.evaluator.reading import raw_points, window_of
 from alarms.evaluator.selection import find
 from alarms.evaluator.subjects import Found, Subject
 from alarms.evaluator.transitions import Decision
-from alarms.evaluator.types import NOT_HERE, TYPES, is_evaluated
+from alarms.evaluator.types import TYPES, is_evaluated
 from alarms.models import Alarm
 from alarms.opening import is_open
 from alarms.policies import Memory, Phase, phase

@@ -52,9 +52,6 @@ TYPES: dict[str, AlarmType] = {
 }
 
 
-NOT_HERE = "alarms of type {} are not evaluated here"
-
-
 def is_evaluated(alarm_type: str) -> bool:
     """Whether anybody here can: some types want another service."""
     if alarm_type == Type.MEMBER_HEALTH:

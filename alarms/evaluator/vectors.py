@@ -1,44 +1,32 @@
-"""What PromQL rules see in our store: series with labels, evaluated at one instant.
-
-A metric's name is `__name__`; its labels are `resource_id`, `resource_type`, `project`, `user_id`
-and whatever text, number or flag the resource's metadata hold at their top. What Prometheus wrote
-(`name@label=value,…`) has its own labels, and `job` and `instance` from its resource.
-"""
+"""What PromQL rules see in our store: series with labels, evaluated at one instant."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import reduce
-from operator import or_
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from django.db.models import Q
 
 from alarms import rules
 from alarms.definition import PromqlThreshold
 from alarms.errors import DefinitionError
 from alarms.evaluator.subjects import Found, Series, Subject
-from alarms.promql.evaluation import evaluate
-from alarms.promql.parsing import PromqlError, parse
-from alarms.promql.tree import NAME, Node, selectors
 from meters.models import Metric
+from meters.promql.evaluation import evaluate
+from meters.promql.parsing import parse
+from meters.promql.series import Labelled, labelled, named
+from meters.promql.tables import NAME, PromqlError
+from meters.promql.tree import Node, selectors
 from meters.store.points import Points
-from telemetry_site.clock import to_us
 
 MAX_SERIES = 10_000
-_AT = "@"
 
 
 def find_vectors(subjects: Sequence[Subject]) -> list[Found]:
     """The series of each subject: one query for all names. None is no problem: `absent` is told."""
     nodes = [node_of(one) for one in subjects]
     wanted = {one.name for node in nodes for one in selectors(node)}
-    rows = _rows(wanted, {one.project_id for one in subjects})
-    known: dict[str, list[tuple[str | None, Series, dict[str, str]]]] = defaultdict(list)
-    for project, series, labels in rows:
-        known[labels[NAME]].append((project, series, labels))
+    known = _known(wanted, {one.project_id for one in subjects})
     return [chosen(subject, node, known) for subject, node in zip(subjects, nodes, strict=True)]
 
 
@@ -71,72 +59,31 @@ def _parsed(rule: PromqlThreshold) -> Node:
         raise DefinitionError("rule.query", str(error)) from error
 
 
-def _rows(
-    names: set[str], projects: set[str | None]
-) -> list[tuple[str | None, Series, dict[str, str]]]:
-    named = [Q(name=name) | Q(name__startswith=name + _AT) for name in sorted(names)]
-    found = Metric.objects.filter(reduce(or_, named)).order_by("pk")
+def _known(names: set[str], projects: set[str | None]) -> dict[str, list[Labelled]]:
+    found = Metric.objects.filter(named(names)).order_by("pk")
     if None not in projects:
         found = found.filter(resource__project_id__in=projects)
-    return [
-        (row[0], Series(row[1], row[2], row[3] == Metric.Type.CUMULATIVE, to_us(row[4])),
-         labels_of(*row[5:], project=row[0]))
-        for row in found.values_list(
-            "resource__project_id", "pk", "resource_id", "type", "resource__revision_start",
-            "name", "resource__original_id", "resource__type", "resource__user_id",
-            "resource__metadata",
-        )
-    ]  # fmt: skip
+    known: dict[str, list[Labelled]] = defaultdict(list)
+    for one in labelled(found):
+        known[one.labels[NAME]].append(one)
+    return known
 
 
-def chosen(
-    subject: Subject,
-    node: Node,
-    known: dict[str, list[tuple[str | None, Series, dict[str, str]]]],
-) -> Found:
+def chosen(subject: Subject, node: Node, known: Mapping[str, Sequence[Labelled]]) -> Found:
     wanted = list(selectors(node))
     found = [
-        (series, labels)
-        for name in dict.fromkeys(one.name for one in wanted)
-        for project, series, labels in known[name]
-        if subject.project_id in (None, project) and any(one.matches(labels) for one in wanted)
+        one
+        for name in dict.fromkeys(selector.name for selector in wanted)
+        for one in known.get(name, ())
+        if subject.project_id in (None, one.project_id)
+        and any(selector.matches(one.labels) for selector in wanted)
     ]
     if len(found) > MAX_SERIES:
         text = f"matches {len(found)} series, at most {MAX_SERIES} are looked at"
         raise DefinitionError("rule.query", text)
-    return Found(tuple(one for one, _ in found), "", tuple(labels for _, labels in found))
+    return Found(tuple(map(_series, found)), "", tuple(one.labels for one in found))
 
 
-def labels_of(
-    name: str, original_id: str, kind: str, user: str | None, metadata: dict[str, Any],
-    project: str | None,
-) -> dict[str, str]:  # fmt: skip
-    """Empty ones are none, as in Prometheus."""
-    base, _, written = name.partition(_AT)
-    labels = {key: _text(value) for key, value in metadata.items()}
-    labels |= {
-        "resource_id": original_id, "resource_type": kind, "project": project or "",
-        "user_id": user or "",
-    }  # fmt: skip
-    labels |= _written(written)
-    labels[NAME] = base
-    return {key: value for key, value in labels.items() if value}
-
-
-def _written(text: str) -> dict[str, str]:
-    """The labels in a metric's name. A piece without = belongs to the value before it."""
-    labels: dict[str, str] = {}
-    key = ""
-    for piece in text.split(",") if text else []:
-        name, equals, value = piece.partition("=")
-        if equals:
-            key, labels[name] = name, value
-        elif key:
-            labels[key] += f",{piece}"
-    return labels
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int | float) else ""
+def _series(one: Labelled) -> Series:
+    is_counter = one.type == Metric.Type.CUMULATIVE
+    return Series(one.pk, one.resource_id, is_counter, one.since_us)

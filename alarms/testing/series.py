@@ -20,9 +20,10 @@ from alarms.definition import (
 from alarms.evaluator import classic, vectors
 from alarms.evaluator.selection import GENERIC, Candidate, of_listed, of_resource
 from alarms.evaluator.subjects import Found, Series, Subject
-from alarms.promql.tree import NAME
 from alarms.rules import SECOND
 from meters.models import Metric
+from meters.promql.series import Labelled, labels_of
+from meters.promql.tables import NAME
 from meters.store.points import Points
 from telemetry_site.clock import to_us
 
@@ -108,12 +109,13 @@ class InMemory:
         return classic.chosen(subject, rows)
 
     def _vector(self, subject: Subject) -> Found:
-        known: dict[str, list[tuple[str | None, Series, dict[str, str]]]] = defaultdict(list)
+        known: dict[str, list[Labelled]] = defaultdict(list)
         for one, series in zip(self.inputs, self._series, strict=True):
-            labels = vectors.labels_of(
+            labels = labels_of(
                 one.metric, one.resource_id, one.resource_type, None, one.metadata, project=None
             )
-            known[labels[NAME]].append((None, series, labels))
+            found = Labelled(series.pk, series.resource_id, _kind(one), "", None, 0, labels)
+            known[labels[NAME]].append(found)
         return vectors.chosen(subject, vectors.node_of(subject), known)
 
 

@@ -73,8 +73,9 @@ def look(form: AlarmForm, project_id: str | None, now: datetime) -> Shown | None
     if policy is None or form.errors:
         return None
     plan = Plan(form.type, parse_rule(form.type, checked), policy)
+    show = _shown if is_whole else _without_threshold
     try:
-        return _shown(plan, project_id, now) if is_whole else _without_threshold(plan, project_id, now)
+        return show(plan, project_id, now)
     except DefinitionError as error:
         form.fail(error)
         return None

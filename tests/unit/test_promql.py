@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.promql.evaluation import Element, evaluate
-from alarms.promql.parsing import PromqlError, parse
-from alarms.promql.tree import selectors
+from meters.promql.evaluation import Element, evaluate, evaluate_over, unique
+from meters.promql.parsing import PromqlError, parse, parse_query, parse_selector
+from meters.promql.tree import selectors
 from meters.store.points import Points
 
 S = 1_000_000
@@ -44,7 +44,7 @@ def points(series: list[list[tuple[int, float]]] = SERIES) -> Points:
 
 
 def ask(query: str) -> list[tuple[dict[str, str], float]]:
-    return [tuple(one) for one in evaluate(parse(query), points(), LABELS, NOW)]
+    return [tuple(one) for one in evaluate(parse_query(query), points(), LABELS, NOW)]
 
 
 def values(query: str) -> list[float]:
@@ -101,10 +101,67 @@ def values(query: str) -> list[float]:
         ("irate(cpu[5m])", [10 / 60, 1 / 60]),
         ("idelta(cpu[5m])", [10.0, 1.0]),
         ("idelta(mem[5m])", []),
+        ("topk(1, cpu)", [15.0]),
+        ("bottomk(5, cpu)", [15.0, 4.0]),
+        ("topk by (host) (1, cpu)", [15.0, 4.0]),
+        ("quantile(0.5, cpu)", [9.5]),
+        ("quantile(2, cpu)", [float("inf")]),
+        ("group(cpu)", [1.0]),
+        ("sort(cpu)", [4.0, 15.0]),
+        ("sort_desc(cpu)", [15.0, 4.0]),
+        ("round(cpu / 10)", [2.0, 0.0]),
+        ("round(cpu, 10)", [20.0, 0.0]),
+        ("clamp(cpu, 5, 10)", [10.0, 5.0]),
+        ("sgn(cpu - 10)", [1.0, -1.0]),
+        ("log2(cpu + 1)", [4.0, 2.321928]),
+        ("timestamp(cpu)", [9940.0, 9930.0]),
+        ("timestamp(cpu * 2)", [10_000.0, 10_000.0]),
+        ("time() - timestamp(cpu)", [60.0, 70.0]),
+        ("changes(cpu[5m])", [3.0, 3.0]),
+        ("resets(cpu[5m])", [1.0, 0.0]),
+        ("deriv(cpu[5m])", [0.0, 1 / 60]),
+        ("predict_linear(cpu[5m], 60)", [12.5, 4 + 130 / 60]),
+        ("quantile_over_time(0.5, cpu[5m])", [12.5, 2.5]),
+        ("stdvar_over_time(cpu[150s])", [25.0, 0.25]),
+        ("present_over_time(cpu[5m])", [1.0, 1.0]),
+        ("cpu * on(project) group_left(host) mem", [1500.0, 400.0]),
+        ("mem - on(project) group_right() cpu", [85.0, 96.0]),
+        ("cpu > on(project) group_left mem", []),
+        ("1 + 1", [2.0]),
+        ("vector(2) * time()", [20_000.0]),
+        ('{host="a"}', [15.0, 100.0]),
+        ('{__name__=~"c.*|mem"}', [15.0, 4.0, 100.0]),
+        ('cpu{host=~"(a|b)"}', [15.0, 4.0]),
+        ('cpu{host=~"a\\\\.b|b"}', [4.0]),
     ],
 )
 def test_an_expression_gives(query: str, expected: list[float]) -> None:
     assert values(query) == pytest.approx(expected)
+
+
+def test_labels_of_several_to_one_are_those_of_the_many_and_what_is_included() -> None:
+    found = ask("cpu * on(project) group_left(host) mem")
+    assert found[1][0] == {"host": "a", "project": "p"}
+    assert ask("cpu == on(project) group_left() (mem * 0 + 15)")[0] == (LABELS[0], 15.0)
+    assert ask('absent(nosuch{host="a",x!="b"})') == [({"host": "a"}, 1.0)]
+
+
+def test_a_selector_is_read_by_itself() -> None:
+    assert parse_selector('cpu{host="a"}').wanted == {"host": "a"}
+    for text in ("cpu[5m]", "cpu offset 5m", "sum(cpu)", "1"):
+        with pytest.raises(PromqlError, match="no selector"):
+            parse_selector(text)
+
+
+def test_equal_labels_of_different_times_are_one_row_and_of_one_time_an_error() -> None:
+    instants = np.array([NOW - 300 * S, NOW], dtype=np.int64)
+    labels = [{"__name__": "cpu", "host": "a"}, {"__name__": "mem", "host": "a"}]
+    node = parse_query('abs({host="a"})')
+    once = unique(evaluate_over(node, points([[(500, 1.0)], [(60, 2.0)]]), labels, instants))
+    assert (once.labels, once.values.tolist()) == ([{"host": "a"}], [[1.0, 2.0]])
+    both = evaluate_over(node, points([[(100, 1.0)], [(60, 2.0)]]), labels, instants)
+    with pytest.raises(PromqlError, match="matches several elements"):
+        unique(both)
 
 
 def test_increase_and_rate_are_stretched_as_prometheus_does() -> None:
@@ -151,10 +208,11 @@ def test_several_elements_that_match_one_are_an_error(query: str) -> None:
         ("cpu @ 5", "@"),
         ("cpu offset -5m", "future"),
         ("rate(cpu[1y])", "31 days"),
-        ("topk(3, cpu)", "topk"),
+        ("count_values(3, cpu)", "is no PromQL"),
+        ("topk(cpu, cpu)", "is no PromQL"),
         ("histogram_quantile(0.9, cpu)", "histogram_quantile"),
-        ("time() + cpu", "time"),
-        ("cpu * on(host) group_left mem", "group_left"),
+        ("round(cpu, mem)", "is no PromQL"),
+        ("cpu + on(host) fill(0) mem", "fill values"),
         ('{host="a"}', "without a metric's name"),
         ('{__name__=~"c.*"}', "must name its metrics"),
         ('cpu{host=~"(a+)+"}', "pattern"),
@@ -215,3 +273,31 @@ def test_random_series_give_what_a_plain_reading_gives(
                 expected.append(Element({"host": LABELS[place]["host"]}, value))
     assert [(labels, pytest.approx(value)) for labels, value in expected] == found
     assert not any(value is nan for _, value in found)
+
+
+@given(
+    st.lists(samples, min_size=4, max_size=4),
+    st.sampled_from([
+        "cpu", "rate(cpu[3m])", "sum by (host) (increase(cpu[4m]))", "topk(1, cpu) or mem",
+        "cpu > on(host) mem", "cpu + on(host) group_left mem", "quantile(0.3, cpu)",
+        "deriv(cpu[5m]) unless cpu", "absent(cpu)", "scalar(mem) + cpu offset 1m",
+        "stddev_over_time(cpu[5m]) and max_over_time(mem[9m])", "resets(cpu[10m]) == bool 1",
+    ]),
+    st.lists(st.integers(0, 900), min_size=1, max_size=9, unique=True),
+)  # fmt: skip
+def test_many_instants_at_once_give_what_each_gives_by_itself(
+    series: list[list[tuple[int, float]]], query: str, ages: list[int]
+) -> None:
+    node, known = parse_query(query), points(series)
+    instants = np.array(sorted(NOW - age * S for age in ages), dtype=np.int64)
+    table = evaluate_over(node, known, LABELS, instants)
+    for place, now in enumerate(instants.tolist()):
+        rows = np.flatnonzero(table.there[:, place])
+        together = [(table.labels[row], table.values[row, place]) for row in rows]
+        alone = evaluate(node, known, LABELS, now)
+        assert sorted(map(str, (labels for labels, _ in together))) == sorted(
+            str(labels) for labels, _ in alone
+        )
+        assert sorted(value for _, value in together) == pytest.approx(
+            sorted(value for _, value in alone), nan_ok=True
+        )

@@ -191,9 +191,7 @@ def _version(fields: dict[str, Any]) -> int | None:
     return version
 
 
-def _as_json(
-    rule: Rule, start: datetime, stop: datetime, found: preview.Preview
-) -> dict[str, Any]:
+def _as_json(rule: Rule, start: datetime, stop: datetime, found: preview.Preview) -> dict[str, Any]:
     """As `PreviewSerializer` describes it; a preview may have many points."""
     return {
         "start": start,

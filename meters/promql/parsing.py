@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 import promql_parser
 
-from alarms.promql.functions import FUNCTIONS, OVER_RANGES
-from alarms.promql.tree import (
-    NAME,
+from meters.promql.functions import AGGREGATIONS, CHOOSING, FUNCTIONS, QUANTILE, SPECIAL
+from meters.promql.ranges import NUMBER_FIRST, OVER_RANGES
+from meters.promql.tables import NAME, PromqlError
+from meters.promql.tree import (
     Aggregate,
     Binary,
     Call,
@@ -32,30 +32,53 @@ MAX_NODES = 200
 MAX_SIGNS = 16
 MAX_RANGE_US = 31 * 86_400_000_000
 MAX_WILDCARDS = 2
-AGGREGATIONS = ("sum", "avg", "min", "max", "count", "stddev", "stdvar")
 OPERATORS = ("+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=")
 SETS = ("and", "or", "unless")
+#: The side of which several elements may belong to one of the other.
+_MANY = {
+    "VectorMatchCardinality.ManyToOne": "left", "VectorMatchCardinality.OneToMany": "right",
+}  # fmt: skip
 _WORDS = re.compile(r"[^\\.*+?()\[\]{}^$|]*")
-
-
-class PromqlError(ValueError):
-    """An expression that can't be evaluated; a sentence."""
 
 
 @lru_cache(maxsize=10_000)
 def parse(text: str) -> Node:
-    """Raises `PromqlError`."""
+    """An expression that an alarm may judge: of metrics, by their names. Raises `PromqlError`."""
+    node = parse_query(text)
+    if not any(True for _ in selectors(node)):
+        raise PromqlError("names no metric")
+    for selector in selectors(node):
+        if any(one.label == NAME for one in selector.matchers):
+            raise PromqlError("must name its metrics, not match their names")
+        if not selector.name:
+            raise PromqlError("has a selector without a metric's name")
+    return node
+
+
+@lru_cache(maxsize=1_000)
+def parse_query(text: str) -> Node:
+    """Any expression with one value for a series and instant. Raises `PromqlError`."""
+    node = _read(text)
+    if isinstance(node, Selector) and node.range_us:
+        raise PromqlError("is a range of values, where one value a series is needed")
+    return node
+
+
+def parse_selector(text: str) -> Selector:
+    """Matchers of series alone. Raises `PromqlError`."""
+    node = _read(text)
+    if not isinstance(node, Selector) or node.range_us or node.offset_us:
+        raise PromqlError("is no selector of series")
+    return node
+
+
+def _read(text: str) -> Node:
     _check_size(text)
     try:
         parsed = promql_parser.parse(text)
     except ValueError as error:
         raise PromqlError(f"is no PromQL: {str(error).strip()}") from error
-    node = _Reader().read(parsed)
-    if isinstance(node, Selector) and node.range_us:
-        raise PromqlError("is a range of values, where one value a series is needed")
-    if not any(True for _ in selectors(node)):
-        raise PromqlError("names no metric")
-    return node
+    return _Reader().read(parsed)
 
 
 def _check_size(text: str) -> None:
@@ -103,25 +126,30 @@ class _Reader:
 
     def _call(self, node: Any) -> Node:
         name = node.func.name
-        if name not in FUNCTIONS and name not in OVER_RANGES:
-            known = ", ".join(sorted([*FUNCTIONS, *OVER_RANGES]))
+        if name not in FUNCTIONS and name not in OVER_RANGES and name not in SPECIAL:
+            known = ", ".join(sorted([*FUNCTIONS, *OVER_RANGES, *SPECIAL]))
             raise PromqlError(f"calls {name}, which is not supported here; these are: {known}")
         arguments = tuple(self.read(one) for one in node.args)
-        wanted = FUNCTIONS[name].scalars if name in FUNCTIONS else 0
-        if name != "vector" and len(arguments) != wanted + 1:
-            raise PromqlError(f"calls {name} with {len(arguments)} arguments, not {wanted + 1}")
-        for argument in arguments[1:]:
+        least, most = _numbers_of(name)
+        if name != "time" and not least <= len(arguments) - 1 <= most:
+            raise PromqlError(f"calls {name} with {len(arguments)} arguments, not {least + 1}")
+        numbers = arguments[:-1] if name in NUMBER_FIRST else arguments[1:]
+        for argument in numbers:
             if not is_scalar(argument):
                 raise PromqlError(f"calls {name} with a vector where a number is needed")
         return Call(name, arguments)
 
     def _aggregate(self, node: Any) -> Node:
         operator = str(node.op)
-        if operator not in AGGREGATIONS:
-            known = ", ".join(AGGREGATIONS)
+        with_number = (*CHOOSING, QUANTILE)
+        if operator not in AGGREGATIONS and operator not in with_number:
+            known = ", ".join([*AGGREGATIONS, *with_number])
             text = f"aggregates by {operator}, which is not supported here; these are: {known}"
             raise PromqlError(text)
-        return Aggregate(operator, self.read(node.expr), _agg_grouping(node.modifier))
+        parameter = None if node.param is None else self.read(node.param)
+        if (operator in with_number) != (parameter is not None and is_scalar(parameter)):
+            raise PromqlError(f"aggregates by {operator} with another number of arguments")
+        return Aggregate(operator, self.read(node.expr), _agg_grouping(node.modifier), parameter)
 
     def _binary(self, node: Any) -> Node:
         operator = str(node.op)
@@ -129,17 +157,23 @@ class _Reader:
             raise PromqlError(f"has the operator {operator}, which is not supported here")
         left, right = self.read(node.lhs), self.read(node.rhs)
         given = node.modifier
-        if given is not None and given.group_labels:
-            raise PromqlError("has group_left or group_right, which are not supported here")
-        many = (
-            promql_parser.VectorMatchCardinality.ManyToOne,
-            promql_parser.VectorMatchCardinality.OneToMany,
-        )
-        if given is not None and given.card in many:
-            raise PromqlError("has group_left or group_right, which are not supported here")
-        matching = given.matching if given is not None else None
-        is_bool = bool(given is not None and given.return_bool)
-        return Binary(operator, left, right, _bin_grouping(matching), is_bool)
+        if given is not None and (given.fill_values.lhs, given.fill_values.rhs) != (None, None):
+            raise PromqlError("has fill values, which are not supported here")
+        if given is None:
+            return Binary(operator, left, right, _bin_grouping(None))
+        return Binary(
+            operator, left, right, _bin_grouping(given.matching), bool(given.return_bool),
+            _MANY.get(str(given.card), ""), tuple(given.group_labels or ()),
+        )  # fmt: skip
+
+
+def _numbers_of(name: str) -> tuple[int, int]:
+    """How many numbers a function takes beside its vector or range, at least and at most."""
+    if name in OVER_RANGES:
+        return OVER_RANGES[name].scalars, OVER_RANGES[name].scalars
+    if name in FUNCTIONS:
+        return FUNCTIONS[name].least, FUNCTIONS[name].scalars
+    return 0, 0
 
 
 def _agg_grouping(modifier: Any) -> Grouping:
@@ -166,40 +200,36 @@ def _selector(node: Any, range_us: int) -> Selector:
         raise PromqlError("looks into the future")
     if range_us + offset_us > MAX_RANGE_US:
         raise PromqlError("looks back more than 31 days")
-    name, matchers = node.name, []
-    for one in node.matchers.matchers:
-        if one.name == NAME:
-            if one.op != promql_parser.MatchOp.Equal:
-                raise PromqlError("must name its metrics, not match their names")
-            name = one.value
-        else:
-            matchers.append(Matcher(one.name, _test(one)))
-    if not name:
-        raise PromqlError("has a selector without a metric's name")
-    return Selector(name, tuple(matchers), range_us, offset_us)
+    matchers = [_matcher(one) for one in node.matchers.matchers]
+    named = [one for one in matchers if one.label == NAME and one.equals]
+    name = node.name or (named[0].equals if named else "")
+    others = tuple(one for one in matchers if one not in named)
+    return Selector(name or "", others, range_us, offset_us)
 
 
 def _us(duration: Any) -> int:
     return int(duration / timedelta(microseconds=1))
 
 
-def _test(matcher: Any) -> Callable[[str], bool]:
-    value = matcher.value
-    operators = promql_parser.MatchOp
-    if matcher.op == operators.Equal:
-        return lambda text: text == value
-    if matcher.op == operators.NotEqual:
-        return lambda text: text != value
+def _matcher(given: Any) -> Matcher:
+    label, value = given.name, given.value
+    match given.op:
+        case promql_parser.MatchOp.Equal:
+            return Matcher(label, lambda text: text == value, value)
+        case promql_parser.MatchOp.NotEqual:
+            return Matcher(label, lambda text: text != value)
     pattern = _pattern(value)
-    if matcher.op == operators.Re:
-        return lambda text: pattern.fullmatch(text) is not None
-    return lambda text: pattern.fullmatch(text) is None
+    if given.op == promql_parser.MatchOp.Re:
+        return Matcher(label, lambda text: pattern.fullmatch(text) is not None)
+    return Matcher(label, lambda text: pattern.fullmatch(text) is None)
 
 
 def _pattern(value: str) -> re.Pattern[str]:
-    """Alternatives of plain text with .* and .+ in it: what can't take long to match."""
-    for part in value.split("|"):
-        words = re.split(r"\.[*+]", part.replace("\\.", "_"))
+    """Alternatives of plain text with .* and .+ in it: what can't take long to match. Brackets
+    round the whole change nothing."""
+    inner = value[1:-1] if value.startswith("(") and value.endswith(")") else value
+    for part in inner.split("|"):
+        words = re.split(r"\.[*+]", re.sub(r"\\[^\w\s]", "_", part))
         if len(words) - 1 > MAX_WILDCARDS or not all(map(_WORDS.fullmatch, words)):
             raise PromqlError(
                 f"has the pattern {value!r}: only alternatives (|) of plain text with at most "

@@ -6,20 +6,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from meters.promql.tables import NAME, Labels
+
 #: How far back an instant's value may lie, as in Prometheus.
 LOOK_BACK_US = 300_000_000
-NAME = "__name__"
 
 
 @dataclass(frozen=True)
 class Matcher:
+    """`equals`: the text where it wants just that."""
+
     label: str
     test: Callable[[str], bool]
+    equals: str | None = None
 
 
 @dataclass(frozen=True)
 class Selector:
-    """`range_us` is 0 for the newest value of each series; `name` is the metric's."""
+    """`range_us` is 0 for the newest value of each series; `name` is the metric's, "" where the
+    matchers alone say which."""
 
     name: str
     matchers: tuple[Matcher, ...]
@@ -31,10 +36,15 @@ class Selector:
         """How far back from the instant it reads."""
         return (self.range_us or LOOK_BACK_US) + self.offset_us
 
-    def matches(self, labels: dict[str, str]) -> bool:
-        return labels.get(NAME) == self.name and all(
+    def matches(self, labels: Labels) -> bool:
+        return (not self.name or labels.get(NAME) == self.name) and all(
             one.test(labels.get(one.label, "")) for one in self.matchers
         )
+
+    @property
+    def wanted(self) -> Labels:
+        """The labels that it wants to be equal to a text."""
+        return {one.label: one.equals for one in self.matchers if one.equals}
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Grouping(NamedTuple):
     labels: tuple[str, ...]
     is_without: bool
 
-    def key(self, labels: dict[str, str]) -> dict[str, str]:
+    def key(self, labels: Labels) -> Labels:
         """Those labels that say which elements belong together."""
         if self.is_without:
             return {
@@ -67,37 +77,47 @@ class Grouping(NamedTuple):
 
 @dataclass(frozen=True)
 class Aggregate:
+    """`parameter`: the number that some operators take."""
+
     operator: str
     node: Node
     grouping: Grouping
+    parameter: Node | None = None
 
 
 @dataclass(frozen=True)
 class Binary:
-    """`is_bool`: a comparison gives 0 or 1 instead of choosing."""
+    """`is_bool`: a comparison gives 0 or 1 instead of choosing. `many` is "left" or "right" where
+    several elements of that side belong to one of the other, whose labels `included` they get."""
 
     operator: str
     left: Node
     right: Node
     matching: Grouping
     is_bool: bool = False
+    many: str = ""
+    included: tuple[str, ...] = ()
 
 
 Node = Selector | Number | Call | Aggregate | Binary
 
 
-def selectors(node: Node) -> Iterator[Selector]:
+def children(node: Node) -> tuple[Node, ...]:
     match node:
-        case Selector():
-            yield node
         case Call():
-            for argument in node.arguments:
-                yield from selectors(argument)
+            return node.arguments
         case Aggregate():
-            yield from selectors(node.node)
+            return (node.node,) if node.parameter is None else (node.node, node.parameter)
         case Binary():
-            yield from selectors(node.left)
-            yield from selectors(node.right)
+            return (node.left, node.right)
+    return ()
+
+
+def selectors(node: Node) -> Iterator[Selector]:
+    if isinstance(node, Selector):
+        yield node
+    for child in children(node):
+        yield from selectors(child)
 
 
 def is_scalar(node: Node) -> bool:
@@ -105,7 +125,7 @@ def is_scalar(node: Node) -> bool:
         case Number():
             return True
         case Call():
-            return node.function == "scalar"
+            return node.function in ("scalar", "time")
         case Binary():
             return is_scalar(node.left) and is_scalar(node.right)
     return False
