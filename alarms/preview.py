@@ -90,6 +90,11 @@ def longest(plan: Plan) -> timedelta:
     return timedelta(seconds=plan.every_s * MAX_STEPS)
 
 
+def span(plan: Plan) -> timedelta:
+    """A week, or as much as may be tried out at once."""
+    return min(WEEK, longest(plan))
+
+
 def fired(tried: Sequence[Tried]) -> int:
     """How often an alarm without a past would have gone to alarm."""
     return walking.times_fired(State.INSUFFICIENT_DATA.value, (one.step for one in tried))

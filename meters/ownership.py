@@ -37,7 +37,9 @@ class History(NamedTuple):
         return self.mine[place] & (place >= 0)
 
 
-_NEVER = History(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_))
+_BEGINNING = np.full(1, np.iinfo(np.int64).min)
+_NEVER = History(_BEGINNING, np.zeros(1, dtype=np.bool_))
+_ALWAYS = History(_BEGINNING, np.ones(1, dtype=np.bool_))
 
 
 class Series(Protocol):
@@ -91,11 +93,15 @@ def of(principal: Principal, metrics: Sequence[Series]) -> Ownership:
     return of_projects(None if principal.is_admin else principal.projects, metrics)
 
 
-def of_projects(projects: Collection[str] | None, metrics: Sequence[Series]) -> Ownership:
-    """What these projects together may see; None may see all."""
+def of_projects(
+    projects: Collection[str] | None, metrics: Sequence[Series], whole: Collection[int] = ()
+) -> Ownership:
+    """What these projects together may see; None may see all. `whole` are resources that are seen
+    from their beginning on, whoever's they are."""
     if projects is None:
         return Ownership(metrics, None)
-    return Ownership(metrics, _histories(projects, {metric.resource_id for metric in metrics}))
+    cut = {metric.resource_id for metric in metrics} - set(whole)
+    return Ownership(metrics, _histories(projects, cut) | dict.fromkeys(whole, _ALWAYS))
 
 
 def _histories(projects: Collection[str], resources: Iterable[int]) -> dict[int, History]:

@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/", include("meters.api.urls")),
     path(f"{settings.TELEMETRY_METRIC_API_PREFIX}/", include("meters.metric_api.urls")),
     path(f"{settings.TELEMETRY_ALARMING_API_PREFIX}/", include("alarms.alarming_api.urls")),
+    path("prometheus/", include("meters.prometheus_api.urls")),
     path("", include("alarms.ui.urls")),
     path("", include("meters.ui.urls")),
 ]

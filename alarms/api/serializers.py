@@ -140,6 +140,7 @@ class AlarmListSerializer(serializers.ListSerializer[Any]):
     """Asks once for all that stands of the alarms of a page."""
 
     def to_representation(self, data: Any) -> list[Any]:
+        assert isinstance(self.child, AlarmSerializer)
         self.child.standings = standings(data)
         return super().to_representation(data)
 

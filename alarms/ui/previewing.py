@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from alarms.cautions import of_parts
-from alarms.choices import State
+from alarms.choices import NOT_HERE, State
 from alarms.definition import EventRule, SeriesRule, parse_rule
 from alarms.definition.policy import Policy
 from alarms.errors import DefinitionError
 from alarms.evaluator.reading import Buckets
-from alarms.evaluator.types import NOT_HERE, is_evaluated
+from alarms.evaluator.types import is_evaluated
 from alarms.evaluator.walking import Plan, can_be_tried
 from alarms.preview import Preview, Step, dry_run, fired, length_of, longest, preview
 from alarms.preview import span as week_of

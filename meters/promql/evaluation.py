@@ -26,6 +26,7 @@ from meters.promql.tables import (
     PromqlError,
     Ranges,
     Table,
+    anywhere,
     empty,
     merged,
     of_scalar,
@@ -158,8 +159,9 @@ class _Evaluation:
             case "scalar":
                 return _only(found)
             case "absent":
-                labels = first.wanted if isinstance(first, Selector) else {}
-                return Table([labels], np.ones((1, self.size)), ~found.there.any(axis=0)[None])
+                told = first.wanted if isinstance(first, Selector) else {}
+                there = ~anywhere(found.there)
+                return Table([told], np.ones((1, self.size)), there[np.newaxis])
             case "sort" | "sort_desc":
                 return _sorted(found, name == "sort_desc")
         function = FUNCTIONS[name]
@@ -214,9 +216,10 @@ class _Evaluation:
             return _decided(node, pairs.table, pairs.left, pairs.right)
         if isinstance(left, Table):
             return _decided(node, left, left.values, np.broadcast_to(right, left.values.shape))
-        if isinstance(right, Table):
-            return _decided(node, right, np.broadcast_to(left, right.values.shape), right.values)
-        return _computed(node.operator, left, right)
+        if not isinstance(right, Table):
+            return _computed(node.operator, left, right)
+        assert not isinstance(left, Table)
+        return _decided(node, right, np.broadcast_to(left, right.values.shape), right.values)
 
 
 def _decided(node: Binary, kept: Table, left: Floats, right: Floats) -> Table:
@@ -256,7 +259,7 @@ def _of_group(name: str, group: Table, labels: Labels, parameter: Floats | None)
         values = quantiles(group.values, group.there, parameter)
     else:
         values = AGGREGATIONS[name](group.values, group.there)
-    return Table([labels], values[np.newaxis], group.there.any(axis=0)[np.newaxis])
+    return Table([labels], values[np.newaxis], anywhere(group.there)[np.newaxis])
 
 
 def unique(table: Table) -> Table:

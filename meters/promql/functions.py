@@ -37,7 +37,7 @@ def _clamped(values: Floats, low: Floats, high: Floats) -> Floats:
     return found
 
 
-_INFINITE = np.float64(np.inf)
+_INFINITE = np.array(np.inf)
 
 FUNCTIONS: dict[str, Function] = {
     "abs": Function(np.abs),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from meters.aggregation import Floats
 from meters.promql.tables import Flags, Ranges
@@ -20,8 +21,10 @@ class OverRange(NamedTuple):
     scalars: int = 0
 
 
-def _seconds(times: Floats) -> Floats:
-    return times / 1e6
+def _seconds(times: npt.NDArray[Any]) -> Floats:
+    """Of microseconds."""
+    seconds: Floats = times / 1e6
+    return seconds
 
 
 def _grown(points: Ranges, is_counter: bool) -> Floats:

@@ -45,7 +45,15 @@ class Labelled(NamedTuple):
 def labelled(metrics: QuerySet[Metric]) -> list[Labelled]:
     """In the order of the rows."""
     return [
-        Labelled(*row[:5], to_us(row[5]), labels_of(*row[6:], project=row[4]))
+        Labelled(
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            to_us(row[5]),
+            labels_of(row[6], row[7], row[8], row[9], row[10], project=row[4]),
+        )
         for row in metrics.values_list(*_COLUMNS)
     ]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from meters.aggregation import Floats, Ints
 
+_N = TypeVar("_N", bound=np.generic)
 Flags = npt.NDArray[np.bool_]
 Labels = dict[str, str]
 #: Equal for elements that belong together.
@@ -67,6 +68,12 @@ def take(table: Table, rows: Sequence[int]) -> Table:
     return Table([table.labels[row] for row in rows], table.values[rows], table.there[rows])
 
 
+def anywhere(there: Flags) -> Flags:
+    """At which instants any of the rows has a value."""
+    found: Flags = np.any(there, axis=0)
+    return found
+
+
 def merged(table: Table, keys: Sequence[Key], side: str) -> dict[Key, tuple[Floats, Flags]]:
     """One row for each key. Raises `PromqlError` where two of a key are there at one instant."""
     rows: dict[Key, list[int]] = {}
@@ -85,7 +92,7 @@ def _one(table: Table, rows: list[int], side: str) -> tuple[Floats, Flags]:
             "ignoring(…) which belong together, or aggregate first."
         )
     values: Floats = np.where(there, table.values[rows], 0.0).sum(axis=0)
-    return values, there.any(axis=0)
+    return values, anywhere(there)
 
 
 class Ranges(NamedTuple):
@@ -106,11 +113,11 @@ class Ranges(NamedTuple):
     def counts(self) -> Ints:
         return self.high - self.low
 
-    def first(self, column: npt.NDArray[np.float64]) -> Floats:
+    def first(self, column: npt.NDArray[_N]) -> npt.NDArray[_N]:
         """The first of each range, of a column like `values`; any number where it is empty."""
         return _at(column, self.low)
 
-    def last(self, column: npt.NDArray[np.float64], back: int = 0) -> Floats:
+    def last(self, column: npt.NDArray[_N], back: int = 0) -> npt.NDArray[_N]:
         """The last, or one so many before it."""
         return _at(column, self.high - 1 - back)
 
@@ -124,8 +131,8 @@ class Ranges(NamedTuple):
         return result
 
 
-def _at(column: npt.NDArray[np.float64], places: Ints) -> Floats:
+def _at(column: npt.NDArray[_N], places: Ints) -> npt.NDArray[_N]:
     if not len(column):
-        return np.zeros(places.shape)
-    found: Floats = column[np.clip(places, 0, len(column) - 1)]
+        return np.zeros(places.shape, dtype=column.dtype)
+    found: npt.NDArray[_N] = column[np.clip(places, 0, len(column) - 1)]
     return found
