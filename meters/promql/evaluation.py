@@ -27,7 +27,6 @@ from meters.promql.tables import (
     Ranges,
     Table,
     anywhere,
-    empty,
     merged,
     of_scalar,
     stacked,
@@ -209,17 +208,14 @@ class _Evaluation:
             if not isinstance(left, Table) or not isinstance(right, Table):
                 raise PromqlError(f"The expression has {node.operator} with a number.")
             return setwise(node, left, right)
-        if isinstance(left, Table) and isinstance(right, Table):
-            pairs = combined(node, left, right)
-            if not len(pairs.labels):
-                return empty(self.size)
-            return _decided(node, pairs.table, pairs.left, pairs.right)
         if isinstance(left, Table):
+            if isinstance(right, Table):
+                pairs = combined(node, left, right)
+                return _decided(node, pairs.table, pairs.left, pairs.right)
             return _decided(node, left, left.values, np.broadcast_to(right, left.values.shape))
-        if not isinstance(right, Table):
-            return _computed(node.operator, left, right)
-        assert not isinstance(left, Table)
-        return _decided(node, right, np.broadcast_to(left, right.values.shape), right.values)
+        if isinstance(right, Table):
+            return _decided(node, right, np.broadcast_to(left, right.values.shape), right.values)
+        return _computed(node.operator, left, right)
 
 
 def _decided(node: Binary, kept: Table, left: Floats, right: Floats) -> Table:
