@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
 from django.conf import settings
 
 from alarms import rules
@@ -23,6 +24,7 @@ from alarms.evaluator.ranging import Track
 from alarms.evaluator.reading import Buckets, window_of
 from alarms.evaluator.selection import Found, Subject, find
 from alarms.evaluator.walking import Plan, Walk
+from meters.aggregation import Ints
 from meters.api.pages import USUAL_INTERVAL_US
 from meters.retention import earliest
 from telemetry_site.clock import from_us, to_us
@@ -162,8 +164,16 @@ def _tracks(
     )
     if anew > MAX_LOOKED_AT:
         raise _too_many(anew, sum(len(one.series) for one in found), MAX_LOOKED_AT)
-    tracks = [Track(*pair, to_us(start), to_us(stop)) for pair in pairs]
+    instants = _instants(plan, start, stop)
+    tracks = [Track(*pair, to_us(start), to_us(stop), instants) for pair in pairs]
     return found, tracks
+
+
+def _instants(plan: Plan, start: datetime, stop: datetime) -> Ints:
+    """When the evaluator would have looked, in [start, stop)."""
+    every = plan.every_s * rules.SECOND
+    first = -(-to_us(start) // every) * every
+    return np.arange(first, to_us(stop), every, dtype=np.int64)
 
 
 def _walked(
@@ -174,9 +184,7 @@ def _walked(
     state: str = State.INSUFFICIENT_DATA,
 ) -> Iterator[walking.Step]:
     walk = Walk(plan, state)
-    every = plan.every_s * rules.SECOND
-    first = -(-to_us(start) // every) * every
-    for moment in range(first, to_us(stop), every):
+    for moment in _instants(plan, start, stop).tolist():
         pairs = zip(tracks, walk.parts, strict=True)
         yield walk.step([track.look(part, moment) for track, part in pairs], moment)
 

@@ -12,7 +12,7 @@ from alarms.evaluator import classic, vectors
 from alarms.evaluator.looking import lacking
 from alarms.evaluator.reading import NO_POINTS, Buckets, Reader, bucketed, restricted, window_of
 from alarms.evaluator.subjects import Found, Series, Subject
-from meters.aggregation import between
+from meters.aggregation import Ints, between
 
 
 def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_us: int) -> Buckets:
@@ -30,9 +30,12 @@ def over_range(subject: Subject, series: Sequence[Series], start_us: int, stop_u
 
 
 class Track:
-    """One subject over [start, stop). Periods that were partial at an instant are seen whole."""
+    """One subject over [start, stop), at instants in it. Periods that were partial at an instant
+    are seen whole."""
 
-    def __init__(self, subject: Subject, found: Found, start_us: int, stop_us: int) -> None:
+    def __init__(
+        self, subject: Subject, found: Found, start_us: int, stop_us: int, instants: Ints
+    ) -> None:
         self.subject = subject
         self.found = found
         self.buckets = Buckets(NO_POINTS.timestamps, NO_POINTS.values)
@@ -43,6 +46,10 @@ class Track:
             first = window_of(subject, start_us).start
             reader = Reader([found], first, stop_us)
             self._points = restricted(subject, found.series, reader)
+        self._vectors: dict[int, list[float]] = {}
+        if isinstance(subject.rule, PromqlThreshold):
+            vectors_then = vectors.values_over(subject.rule, found, self._points, instants)
+            self._vectors = dict(zip(instants.tolist(), vectors_then, strict=True))
 
     def look(self, rule: Part, now_us: int) -> rules.Look:
         """At an instant, by the limits of `rule`, which looks where the subject's does."""
@@ -61,10 +68,8 @@ class Track:
             low, high = np.searchsorted(self.buckets.timestamps, window)
             last: list[float] = self.buckets.values[low:high][-rule.evaluation_periods :].tolist()
             return last
-        points = between(self._points, *window)
-        values: list[float]
         if isinstance(rule, PromqlThreshold):
-            values = vectors.values(rule, self.found, points, now_us).values.tolist()
-        else:
-            values = classic.values(rule, points, window).values.tolist()
+            return self._vectors[now_us]
+        points = between(self._points, *window)
+        values: list[float] = classic.values(rule, points, window).values.tolist()
         return values

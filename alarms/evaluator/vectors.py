@@ -11,8 +11,9 @@ from alarms import rules
 from alarms.definition import PromqlThreshold
 from alarms.errors import DefinitionError
 from alarms.evaluator.subjects import Found, Series, Subject
+from meters.aggregation import Ints
 from meters.models import Metric
-from meters.promql.evaluation import evaluate
+from meters.promql.evaluation import evaluate, evaluate_over
 from meters.promql.parsing import parse
 from meters.promql.series import Labelled, labelled, named
 from meters.promql.tables import NAME, PromqlError
@@ -20,6 +21,8 @@ from meters.promql.tree import Node, selectors
 from meters.store.points import Points
 
 MAX_SERIES = 10_000
+#: Series times instants that are computed together.
+CELLS = 2_000_000
 
 
 def find_vectors(subjects: Sequence[Subject]) -> list[Found]:
@@ -45,6 +48,25 @@ def values(rule: PromqlThreshold, found: Found, points: Points, now_us: int) -> 
     size = len(vector)
     numbers = np.array([one.value for one in vector], dtype=np.float64)
     return Points(np.zeros(size, np.int64), np.full(size, now_us, np.int64), numbers)
+
+
+def values_over(
+    rule: PromqlThreshold, found: Found, points: Points, instants: Ints
+) -> list[list[float]]:
+    """The elements at each of the instants."""
+    node = _parsed(rule)
+    at_once = max(CELLS // max(len(found.series), 1), 1)
+    values: list[list[float]] = []
+    try:
+        for first in range(0, len(instants), at_once):
+            part = instants[first : first + at_once]
+            table = evaluate_over(node, points, found.labels, part)
+            values += [
+                table.values[table.there[:, place], place].tolist() for place in range(len(part))
+            ]
+    except PromqlError as error:
+        raise DefinitionError("", str(error)) from error
+    return values
 
 
 def node_of(subject: Subject) -> Node:

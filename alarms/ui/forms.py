@@ -181,10 +181,18 @@ def of_alarm(alarm: Alarm) -> AlarmForm:
     values |= {name: "\n".join(map(without_trust, getattr(alarm, name))) for name in ACTION_FIELDS}
     values |= {"type": alarm.type, "project": alarm.project_id or ""}
     values |= {"version": str(alarm.definition_version)}
-    rule = FIELDS[alarm.type].typed(as_stored(parse_rule(alarm.type, alarm.rule)))
+    rule = _rule_as_typed(alarm)
     policy = {name: one for name, one in (alarm.policy or {}).items() if name in BLANK}
     values |= {name: _typed(value) for name, value in (rule | policy).items()}
     return AlarmForm(values, kept=_kept(alarm))
+
+
+def _rule_as_typed(alarm: Alarm) -> dict[str, Any]:
+    """Of a rule that nobody can read what has a field here, so that it can be put right."""
+    try:
+        return FIELDS[alarm.type].typed(as_stored(parse_rule(alarm.type, alarm.rule)))
+    except DefinitionError:
+        return {name: value for name, value in alarm.rule.items() if name in rulefields.BLANK}
 
 
 def _typed(value: Any) -> str:

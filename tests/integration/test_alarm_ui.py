@@ -689,7 +689,7 @@ def test_the_preview_tells_what_would_be_now_and_what_would_have_been(member: Cl
 
 
 def test_the_preview_says_what_is_missing(member: Client) -> None:
-    assert "Choose a meter" in member.post("/alarms/preview", {}).content.decode()
+    assert "Choose what is looked at" in member.post("/alarms/preview", {}).content.decode()
     page = member.post("/alarms/preview", filled(granularity="x")).content.decode()
     assert "Granularity: Give a whole number of seconds." in page
     page = member.post("/alarms/preview", filled()).content.decode()
@@ -816,7 +816,7 @@ TYPED: dict[str, tuple[dict[str, str], dict[str, Any], str, str]] = {
          "query": [{"field": "resource_id", "op": "eq", "type": "", "value": "vm-1"},
                    {"field": "metadata.size", "op": "ge", "type": "integer", "value": "2"}]},
         "Max of cpu with resource_id = &quot;vm-1&quot; and metadata.size ≥ &quot;2&quot; above 80",
-        "Now it would be",
+        "no data",
     ),
     "prometheus": (
         {"expression": "avg(cpu)"},
@@ -861,6 +861,7 @@ def test_the_form_makes_shows_and_keeps_an_alarm_of_each_type(member: Client, ki
 def test_an_alarm_that_nobody_here_can_evaluate_says_so(member: Client) -> None:
     kind = "loadbalancer_member_health"  # it wants Octavia, which is not set up here
     alarm = make_alarm(type=kind, rule=TYPED[kind][1], project_id=seed.PROJECT)
+    Alarm.objects.update(evaluate_at=now() - timedelta(seconds=60))
     evaluate_due()
     page = text(member, of("alarm", alarm))
     assert f"Alarms of type {kind} are not evaluated here." in page
@@ -884,7 +885,7 @@ def test_an_alarm_that_nobody_here_can_evaluate_says_so(member: Client) -> None:
         ("threshold", "conditions", "timestamp > 5", "May not limit timestamp."),
         ("event", "conditions", "[1", "Is no JSON list"),
         ("event", "conditions", "traits.n = integer::x", "Is no integer."),
-        ("prometheus", "expression", "avg(", "Query"),
+        ("prometheus", "expression", "avg(", "Is no PromQL"),
         ("prometheus", "expression", "", "Which expression?"),
         ("loadbalancer_member_health", "stack_id", "", "Which stack?"),
         ("gnocchi_aggregation_by_metrics_threshold", "metrics", "", "Which metrics?"),

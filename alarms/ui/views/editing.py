@@ -15,7 +15,7 @@ from alarms import lifecycle
 from alarms.choices import Severity
 from alarms.definition.fields import Statistic
 from alarms.definition.words import SIGNS, WORDS
-from alarms.errors import ChangedError, DefinitionError, QuotaError
+from alarms.errors import ChangedError, QuotaError
 from alarms.models import Alarm
 from alarms.ui import forms
 from alarms.ui.access import changeable
@@ -71,11 +71,7 @@ def new(request: PageRequest) -> HttpResponse:
 def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
     alarm = changeable(request, uuid)
     if request.method != "POST":
-        try:
-            return _form(request, forms.of_alarm(alarm), alarm)
-        except DefinitionError as error:
-            messages.error(request, f"The form can't show its rule: {error}")
-            return redirect("alarms:alarm", alarm.pk)
+        return _form(request, forms.of_alarm(alarm), alarm)
     form = forms.sent(request.POST, alarm)
     form.values["project"] = alarm.project_id or ""
     if request.POST.get("do") == "preview":
