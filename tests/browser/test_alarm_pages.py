@@ -223,6 +223,26 @@ def test_a_group_is_chosen_by_lines_and_the_other_fields_give_way(visitor: Visit
     expect(page.locator("#preview")).to_contain_text("Which resources: Line 1 is not like")
 
 
+def test_each_type_shows_its_own_fields_and_preview(visitor: Visitor) -> None:
+    page = visitor("member")
+    page.goto("/alarms/new")
+    page.get_by_label("An event").check()
+    expect(page.locator("#preview")).to_contain_text("90 of last week's 90 events")
+    expect(page.get_by_label("Threshold", exact=True)).to_be_hidden()
+    page.get_by_label("Only where").fill("traits.state = nonsense")
+    expect(page.locator("#preview")).to_contain_text("0 of last week's 90 events")
+    page.get_by_label("A PromQL expression").check()
+    page.locator("[name=expression]").fill("sum(rate(cpu[5m])) / 1e9")
+    page.get_by_label("Threshold", exact=True).fill("1")
+    expect(page.locator("#preview")).to_contain_text("Now it would be")
+    expect(page.get_by_label("Periods in a row")).to_be_hidden()
+    page.get_by_label("Several conditions").check()
+    page.locator("[name=document]").fill("or:\n- type: prometheus\n  query: cpu\n  threshold: x")
+    expect(page.locator("#preview")).to_contain_text("Conditions: Rule.or[0].threshold: Expected")
+    page.locator("[name=document]").fill("or:\n- type: prometheus\n  query: cpu\n  threshold: 5")
+    expect(page.locator("#preview")).to_contain_text("Cpu equal to 5")
+
+
 def test_errors_stand_beside_their_fields(visitor: Visitor, witness: Witness) -> None:
     witness.expected = ("422",)
     page = visitor()
