@@ -3,6 +3,7 @@ each state, for GET /v2/metrics (alarms.md 1.11)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -42,9 +43,10 @@ def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> 
     insufficient = judged.insufficient
     metrics.EVALUATIONS.labels(family, "ok").inc(len(cases) - insufficient)
     metrics.EVALUATIONS.labels(family, "insufficient").inc(insufficient)
+    waited = Counter(case.claimed.now - case.claimed.was_due for case in cases)
     delay = metrics.DELAY.labels(family)
-    for case in cases:
-        delay.observe((case.claimed.now - case.claimed.was_due) / 1e6 + took_s)
+    for waited_us, times in waited.items():
+        metrics.observe_often(delay, waited_us / 1e6 + took_s, times)
     if settings.TELEMETRY_EVALUATION_COUNTS and family == COUNTED:
         _count_each(cases, judged)
 

@@ -23,10 +23,10 @@ from alarms.evaluator.reading import (
     Buckets,
     Reader,
     Source,
+    Windows,
     aggregated,
     bucketed,
     restricted,
-    window_of,
 )
 from alarms.evaluator.selection import find, had_other_owners
 from alarms.evaluator.subjects import Found, Series, Subject
@@ -156,9 +156,10 @@ def look_at(
     found = find(subjects) if found is None else found
     for place, one in enumerate(found):
         view.problems[place] = one.problem
-    moved = _moved(subjects, found, now_us)
+    windows = Windows(now_us)
+    moved = _moved(subjects, found, windows)
     for band in _bands(subjects, found):
-        _look_at_band(view, found, band, moved, now_us, source)
+        _look_at_band(view, found, band, moved, windows, now_us, source)
     return view
 
 
@@ -182,8 +183,8 @@ def _length(rule: Part) -> int:
 
 
 def _look_at_band(
-    view: View, found: Sequence[Found], band: list[int], moved: set[int], now_us: int,
-    source: Source | None,
+    view: View, found: Sequence[Found], band: list[int], moved: set[int], windows: Windows,
+    now_us: int, source: Source | None,
 ) -> None:  # fmt: skip
     """One read for all, then a shape at a time."""
     shapes: dict[Shape, list[int]] = defaultdict(list)
@@ -194,15 +195,15 @@ def _look_at_band(
             shapes[shape].append(place)
         else:
             alone.append(place)
-    start = _start(view.subjects, band, now_us)
+    start = min(_first_read(view.subjects[place], windows) for place in band)
     reader = Reader([found[place] for place in band], start, now_us, source)
     for shape, places in shapes.items():
         series = [found[place].series[0] for place in places]
-        window = window_of(view.subjects[places[0]], now_us)
+        window = windows.of(view.subjects[places[0]])
         _enter_together(view, places, series, reader, shape, window)
     for place in alone:
         subject = view.subjects[place]
-        window = window_of(subject, now_us)
+        window = windows.of(subject)
         if isinstance(subject.rule, PromqlThreshold):
             points = restricted(subject, found[place].series, reader)
             view.enter_vector(place, vectors.values(subject.rule, found[place], points, now_us))
@@ -213,13 +214,9 @@ def _look_at_band(
             view.enter([place], bucketed(subject, found[place], reader, window))
 
 
-def _start(subjects: Sequence[Subject], band: list[int], now_us: int) -> int:
-    """Where the read begins. Rates need the point before their window, so one period more."""
-    return min(_first_read(subjects[place], now_us) for place in band)
-
-
-def _first_read(subject: Subject, now_us: int) -> int:
-    start = window_of(subject, now_us).start
+def _first_read(subject: Subject, windows: Windows) -> int:
+    """Rates need the point before their window, so one period more."""
+    start = windows.of(subject).start
     rule = subject.rule
     if isinstance(rule, SeriesRule) and rule.aggregation_method.startswith(RATE_PREFIX):
         return start - rule.granularity * rules.SECOND
@@ -235,7 +232,7 @@ def _shape(subject: Subject, found: Found) -> Shape | None:
     return Shape(rule.granularity, rule.evaluation_periods, rule.aggregation_method, is_counter)
 
 
-def _moved(subjects: Sequence[Subject], found: Sequence[Found], now_us: int) -> set[int]:
+def _moved(subjects: Sequence[Subject], found: Sequence[Found], windows: Windows) -> set[int]:
     """Subjects whose series may have had another owner within the window (or a period before).
 
     A series of one owner was described anew at most, so one question settles all.
@@ -244,7 +241,7 @@ def _moved(subjects: Sequence[Subject], found: Sequence[Found], now_us: int) -> 
     for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
         rule = subject.rule
         if one.series and subject.project_id is not None and isinstance(rule, ResourceThreshold):
-            first = window_of(subject, now_us).start - rule.granularity * rules.SECOND
+            first = windows.of(subject).start - rule.granularity * rules.SECOND
             if one.series[0].since_us > first:
                 recent[place] = one.series[0].resource_id
     changed = had_other_owners(set(recent.values()))

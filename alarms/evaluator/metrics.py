@@ -33,3 +33,11 @@ ALARMS = Gauge(
     "telemetry_alarms", "Enabled alarms by state, after a cycle.", ["state"],
     multiprocess_mode="mostrecent",
 )  # fmt: skip
+
+
+def observe_often(histogram: Histogram, amount: float, times: int) -> None:
+    """As so many calls of `observe`, for which the library has no call: thousands a cycle cost a
+    twentieth of it."""
+    histogram._sum.inc(amount * times)
+    bounds = enumerate(histogram._upper_bounds)
+    histogram._buckets[next(place for place, bound in bounds if amount <= bound)].inc(times)
