@@ -25,11 +25,12 @@ REST_MINUTES = (1, 60)
 #: An alarm is due at the multiples of its interval. A granularity that is none (a row written by
 #: hand) must not stop the others, hence the CASE. Event alarms are never due. One that is due later
 #: than it can be by itself was given its time by a clock that has been put back since: it is due.
+#: date_part counts in floats, which hold a microsecond of our time, and are faster than numerics.
 _CLAIM = """
 WITH due AS (
     SELECT id, least(evaluate_at, now()) AS was_due,
            greatest(%(tick)s, least(%(interval)s, CASE WHEN jsonb_typeof(length) = 'number'
-                    THEN (length#>>'{}')::numeric ELSE %(interval)s END)) AS every
+                    THEN (length#>>'{}')::float8 ELSE %(interval)s END)) AS every
     FROM alarms_alarm, coalesce(rule->'granularity', rule->'period') AS length
     WHERE enabled AND type <> 'event' AND (evaluate_at <= now() OR evaluate_at > now()
           + greatest(%(tick)s, %(interval)s) * interval '1 second'
@@ -37,18 +38,18 @@ WITH due AS (
     ORDER BY evaluate_at LIMIT %(limit)s
     FOR NO KEY UPDATE OF alarms_alarm SKIP LOCKED)
 UPDATE alarms_alarm AS alarm
-SET evaluate_at = to_timestamp((floor(extract(epoch FROM now()) / due.every) + 1) * due.every),
+SET evaluate_at = to_timestamp((floor(date_part('epoch', now()) / due.every) + 1) * due.every),
     evaluated_at = now()
 FROM due WHERE alarm.id = due.id
 RETURNING alarm.id, alarm.type, alarm.rule,
           CASE WHEN alarm.is_unscoped THEN NULL ELSE alarm.project_id END,
           alarm.state, alarm.state_reason, alarm.repeat_actions, alarm.state_version,
           alarm.definition_version, alarm.time_constraints,
-          (extract(epoch FROM alarm.evaluate_at) * 1000000)::bigint,
+          (date_part('epoch', alarm.evaluate_at) * 1000000)::bigint,
           alarm.evaluation_error <> '',
-          (extract(epoch FROM due.was_due) * 1000000)::bigint,
-          floor(extract(epoch FROM now() - due.was_due) / due.every)::bigint,
-          (extract(epoch FROM now()) * 1000000)::bigint,
+          (date_part('epoch', due.was_due) * 1000000)::bigint,
+          floor(date_part('epoch', now() - due.was_due) / due.every)::bigint,
+          (date_part('epoch', now()) * 1000000)::bigint,
           alarm.policy
 """
 _FAILED = """

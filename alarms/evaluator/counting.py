@@ -13,6 +13,7 @@ from alarms.choices import State
 from alarms.composites import NONE, STATES
 from alarms.evaluator import metrics
 from alarms.evaluator.judging import Case, Judged
+from telemetry_site.arrays import text_array
 
 #: The family that is counted an alarm each.
 COUNTED = "threshold"
@@ -54,11 +55,11 @@ def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> 
 def _count_each(cases: Sequence[Case], judged: Judged) -> None:
     """One for each that was decided firmly; a mixed window is no state."""
     firm = [
-        (case.claimed.id, STATES[code])
+        (str(case.claimed.id), STATES[code])
         for case, code in zip(cases, judged.states.tolist(), strict=True)
         if code != NONE
     ]
     if firm:
-        ids = [name for name, _ in firm]
+        columns = [text_array(column) for column in zip(*firm, strict=True)]
         with connection.cursor() as cursor:
-            cursor.execute(_COUNT, [*_STATES, ids, [state for _, state in firm]])
+            cursor.execute(_COUNT, [*_STATES, *columns])

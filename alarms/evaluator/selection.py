@@ -26,6 +26,7 @@ from alarms.evaluator.subjects import Found, Series, Subject, is_uuid
 from alarms.evaluator.vectors import find_vectors
 from meters.models import Metric, Resource
 from meters.search import parse_search
+from telemetry_site.arrays import text_array
 from telemetry_site.clock import to_us
 
 __all__ = ["Found", "Series", "Subject", "find", "had_other_owners", "is_uuid"]
@@ -139,7 +140,7 @@ def _look_up(
     if not keys:
         return
     with connection.cursor() as cursor:
-        cursor.execute(statement, [[resource for resource, _ in keys], [name for _, name in keys]])
+        cursor.execute(statement, [text_array(column) for column in zip(*keys, strict=True)])
         for position, _, resource, project, since, metric, kind in cursor.fetchall():
             is_counter = kind == Metric.Type.CUMULATIVE
             series = Series(metric, resource, is_counter, since) if metric else None
