@@ -53,8 +53,9 @@ def test_who_acts_for_no_project_gets_nothing(path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/meters", "GET"), ("HEAD", "/samples", "GET"), ("DELETE", "/meters/x", "GET, POST"),
-        ("GET", "/query/samples", "POST"), ("POST", "/resources/x", "GET"), ("PATCH", "/events", "GET"),
+        ("PUT", "/meters", "GET"), ("HEAD", "/samples", "GET"), ("PATCH", "/events", "GET"),
+        ("DELETE", "/meters/x", "GET, POST"), ("GET", "/query/samples", "POST"),
+        ("POST", "/resources/x", "GET"),
     ],
 )  # fmt: skip
 def test_methods(member: ClassicClient, method: str, path: str, allowed: str) -> None:
