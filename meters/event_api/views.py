@@ -43,11 +43,13 @@ class EventView(ClassicView):
     def visible(self, everywhere: bool) -> Q:
         """An administrator sees the own project's and nobody's, or those of all projects."""
         caller = self.caller
+        if not caller.user_id:
+            raise Fault(403)
         if caller.is_admin:
             is_of_all = everywhere or not caller.project_id
             of_nobody = Q(project_id=None)
             return Q() if is_of_all else Q(project_id=caller.project_id) | of_nobody
-        if not caller.project_id or not caller.user_id:
+        if not caller.project_id:
             raise Fault(403)
         return Q(project_id=caller.project_id, user_id=caller.user_id)
 

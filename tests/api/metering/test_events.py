@@ -85,8 +85,8 @@ class TestWhoSees:
         assert event_member.listed("/events", ("all_tenants", "eq", "false")) == []
 
     def test_who_has_no_user_or_no_project(self) -> None:
-        for user, project in (("u", ""), ("", "p1")):
-            client = EventClient(user, project, "member")
+        for user, project, role in (("u", "", "member"), ("", "p1", "member"), ("", "p", "admin")):
+            client = EventClient(user, project, role)
             for path in ("/events", "/events/m0"):
                 fault_of(client.ask("GET", path), 403)
 
