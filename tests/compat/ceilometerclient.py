@@ -1,4 +1,4 @@
-"""Ours of every command of `ceilometer`, its last release, with one endpoint and a token of ours."""
+"""Ours of every command of `ceilometer`, with one endpoint and a token of ours."""
 
 from __future__ import annotations
 

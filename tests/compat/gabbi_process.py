@@ -1,5 +1,5 @@
-"""Run the gabbi files of gnocchi, aodh, ceilometer or panko against a server. Runs in an environment
-of its own, without Django.
+"""Run the gabbi files of gnocchi, aodh, ceilometer or panko against a server. Runs in an
+environment of its own, without Django.
 
     gabbi_process.py gnocchi|aodh|ceilometer|panko URL [FILE …]
 

@@ -58,7 +58,7 @@ def run(capsys: Any) -> Any:
 def table(text: str) -> Table:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    found = Table(dict(zip(cells[0], row)) for row in cells[1:])
+    found = Table(dict(zip(cells[0], row, strict=False)) for row in cells[1:])
     found.text = text
     return found
 
