@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from meters.metering_api import reading, stretches
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Asked, Stretches
-from meters.store.write import store_batches
+from meters.store.write import store_batch
 from tests.api.metering.people import at
 from tests.support.batches import SECOND, batch_of, resource
 from tests.support.storing import pack
@@ -37,18 +36,19 @@ def _stored(fresh_store: None) -> None:
             )  # fmt: skip
             samples.append((one, "cpu", float(n * n % 17), at(seconds)))
     samples.sort(key=lambda sample: sample[3])
-    first, second = samples[:50], samples[50:]
-    store_batches([batch_of(one) for one in first])
+    # In one batch a resource is described in one way.
+    first, *others = samples[:51], samples[51:75], samples[75:]
+    store_batch(batch_of(*first))
     pack()
-    store_batches([batch_of(one) for one in second])
+    for some in others:
+        store_batch(batch_of(*some))
 
 
 @pytest.fixture(params=[1, 7, 100])
-def parts(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def parts(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "POINTS_A_READ", request.param)
     monkeypatch.setattr(reading, "WHOLE_DAY", request.param)
     monkeypatch.setattr(reading, "FIRST_WINDOW_US", 3600 * SECOND)
-    yield
 
 
 def found() -> Stretches:
