@@ -69,8 +69,12 @@ def sample(**fields: Any) -> dict[str, Any]:
 
 
 def measured(*samples: tuple[wire.Resource, str, float, float]) -> None:
-    """As agents send it: (resource, meter, value, seconds from the beginning)."""
-    store_batch(batch_of(*((one, meter, value, at(when)) for one, meter, value, when in samples)))
+    """As agents send it: (resource, meter, value, seconds from the beginning).
+
+    One by one, as a batch describes a resource in one way.
+    """
+    for one, meter, value, when in samples:
+        store_batch(batch_of((one, meter, value, at(when))))
 
 
 def happened(message_id: str, event_type: str, seconds: float, *traits: wire.Trait) -> None:
