@@ -26,9 +26,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from meters.runs import Floats as Floats
+from meters.runs import Ints as Ints
 from meters.runs import (
-    Floats,
-    Ints,
     Runs,
     cut,
     maxima,

@@ -66,7 +66,8 @@ class Partials(NamedTuple):
     last: Ints
 
     def take(self, chosen: npt.NDArray[np.bool_] | Ints) -> Partials:
-        return Partials(*(column[chosen] for column in self))
+        columns: Any = [column[chosen] for column in self]
+        return Partials(*columns)
 
 
 def partials(points: Points, period_us: int | None = None, origin_us: int = 0) -> Partials:

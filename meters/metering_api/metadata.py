@@ -103,7 +103,7 @@ def _spellings(term: Term) -> set[Readable]:
     assert isinstance(moment, datetime)
     naive = moment.astimezone(UTC).replace(tzinfo=None)
     plain = {naive.isoformat(), naive.isoformat(" "), naive.strftime("%Y-%m-%dT%H:%M:%S.%f")}
-    return {term.value} | plain | {text + zone for text in plain for zone in ("Z", "+00:00")}
+    return {term.value, *plain, *(text + zone for text in plain for zone in ("Z", "+00:00"))}
 
 
 # --- shown and posted --------------------------------------------------------------------------

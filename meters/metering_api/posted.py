@@ -80,7 +80,7 @@ class _Reader:
         plain = self._text("source") or settings.TELEMETRY_SAMPLE_SOURCE
         timestamp_us, timestamp = self._time()
         metadata = self._metadata()
-        shown = {
+        shown: dict[str, Any] = {
             "source": f"{project}:{plain}",
             "counter_name": name,
             "counter_type": self._kind(),

@@ -52,7 +52,7 @@ class Read(NamedTuple):
 class Day(NamedTuple):
     start_us: int
     stop_us: int
-    count: int
+    points: int
 
 
 def find_days(stretches: Stretches, bounds: Bounds) -> list[Day]:
@@ -132,11 +132,11 @@ def _backwards(days: Sequence[Day]) -> Iterator[tuple[int, int]]:
     """Windows [low, high) over the days, newest first."""
     clock_us = to_us(now() + FUTURE_ALLOWANCE)
     for day in reversed(days):
-        if day.count <= WHOLE_DAY:
+        if day.points <= WHOLE_DAY:
             yield day.start_us, day.stop_us
             continue
         high, length = day.stop_us, FIRST_WINDOW_US
-        longest = max(DAY_US * POINTS_A_READ // day.count, 1)
+        longest = max(DAY_US * POINTS_A_READ // day.points, 1)
         if day.start_us < clock_us < high:
             yield clock_us, high
             high = clock_us
@@ -237,7 +237,7 @@ def summarised(
 def reads(stretches: Stretches, bounds: Bounds) -> list[Read]:
     """Whole days, some `POINTS_A_READ` points each, oldest first. Raises `Fault`."""
     days = find_days(stretches, bounds)
-    refuse_more_than(MAX_POINTS, sum(day.count for day in days))
+    refuse_more_than(MAX_POINTS, sum(day.points for day in days))
     return [
         one for day in _joined(days) for one in _parts(day, len(stretches.series_ids))
     ]  # fmt: skip
@@ -246,8 +246,8 @@ def reads(stretches: Stretches, bounds: Bounds) -> list[Read]:
 def _joined(days: Sequence[Day]) -> list[Day]:
     found: list[Day] = []
     for day in days:
-        if found and found[-1].count + day.count <= POINTS_A_READ:
-            found[-1] = Day(found[-1].start_us, day.stop_us, found[-1].count + day.count)
+        if found and found[-1].points + day.points <= POINTS_A_READ:
+            found[-1] = Day(found[-1].start_us, day.stop_us, found[-1].points + day.points)
         else:
             found.append(day)
     return found
@@ -255,7 +255,7 @@ def _joined(days: Sequence[Day]) -> list[Day]:
 
 def _parts(day: Day, series: int) -> Iterator[Read]:
     """A day with very many points, some of the series at a time."""
-    step = max(series * POINTS_A_READ // max(day.count, 1), 1)
+    step = max(series * POINTS_A_READ // max(day.points, 1), 1)
     for first in range(0, series, step):
         yield Read(day.start_us, day.stop_us, first, min(first + step, series))
 

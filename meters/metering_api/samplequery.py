@@ -136,7 +136,8 @@ class _Filter:
     def __call__(self, points: Points) -> Flags:
         if self.node is None:
             return np.ones(len(points.index), dtype=np.bool_)
-        return self._truths(self.node, points) == TRUE
+        kept: Flags = self._truths(self.node, points) == TRUE
+        return kept
 
     def _truths(self, node: Node, points: Points) -> Truths:
         match node:

@@ -81,7 +81,7 @@ def _unindex(found: QueryDict, name: str) -> None:
         match = _INDEXED.fullmatch(key)
         if match is None or match[3] not in COLUMNS[name]:
             raise unknown_argument(key)
-        rows.setdefault(int(match[2]), {})[match[3]] = found[key]
+        rows.setdefault(int(match[2]), {})[match[3]] = str(found[key])
         del found[key]
     if not rows:
         return
@@ -89,7 +89,7 @@ def _unindex(found: QueryDict, name: str) -> None:
         raise bad(f"{name}: the forms {name}.… and {name}[0].… can't be mixed")
     for _, row in sorted(rows.items()):
         for part in COLUMNS[name]:
-            found.appendlist(f"{name}.{part}", row.get(part, ""))
+            found.appendlist(f"{name}.{part}", row.get(part) or "")
 
 
 def _fill(found: QueryDict, name: str) -> None:

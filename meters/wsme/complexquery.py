@@ -136,8 +136,10 @@ class _Reader:
             raise broken("filter", f"has more than {MAX_TERMS} terms")
         operator = name.lower()
         where = f"{where}.{name}"
-        if operator == "and" or operator == "or":
-            return Joined(operator, self._parts(operand, where))
+        if operator == "and":
+            return Joined("and", self._parts(operand, where))
+        if operator == "or":
+            return Joined("or", self._parts(operand, where))
         if operator == "not":
             return Negated(self.read(operand, where))
         field, value = self._single(operand, where, "must be an object with one field")

@@ -84,6 +84,12 @@ def test_the_newest_ones_page_by_page() -> None:
     assert pages == wanted
 
 
+def plain(row: Any) -> Any:
+    """Without what `approx` has no eye for; nothing was counted."""
+    assert row["cardinality"] == {}
+    return {name: value for name, value in row.items() if name != "cardinality"}
+
+
 @pytest.mark.usefixtures("parts")
 @pytest.mark.parametrize("period", [None, 3600, DAY // 2])
 @pytest.mark.parametrize("bounds", [Bounds(), Bounds(at(-DAY), at(DAY // 2), at(-DAY))])
@@ -98,8 +104,7 @@ def test_statistics(period: int | None, bounds: Bounds) -> None:
     got = rows(partials, period_us, origin, groups)
     assert len(got) == len(wanted)
     for one, other in zip(got, wanted, strict=True):
-        assert one.pop("stddev") == pytest.approx(other.pop("stddev"), rel=1e-12)  # type: ignore[misc]
-        assert one == pytest.approx(other, rel=1e-12)
+        assert plain(one) == pytest.approx(plain(other), rel=1e-12)
 
 
 @pytest.mark.usefixtures("parts")
