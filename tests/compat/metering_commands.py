@@ -144,7 +144,7 @@ def test_sample_create_list(run: Any) -> None:
 def test_statistics(run: Any) -> None:
     (row,) = run("statistics", "-m", "apples")
     assert (row["Max"], row["Avg"], row["Sum"], row["Count"]) == (
-        "4.0", "2.33333333333", "7.0", "3",
+        "4.0", "2.3333333333333335", "7.0", "3",
     )  # fmt: skip
     rows = run("statistics", "-m", "apples", "-p", "600", "-q", f"timestamp>={at(0)}")
     assert [row["Sum"] for row in rows] == ["1.0", "2.0", "4.0"]
@@ -206,7 +206,7 @@ CREATED: dict[str, tuple[str, ...]] = {
         *RULE, "-m", "00000000-0000-4000-8000-000000000000",
     ),
     "alarm-gnocchi-aggregation-by-resources-threshold-create": (
-        *RULE, "-m", "apples", "--resource-type", "generic", "--query", '{"=": {"id": "r1"}}',
+        *RULE, "-m", "apples", "--resource-type", "generic", "--query", '{"=": {"type": "generic"}}',
     ),
 }  # fmt: skip
 
