@@ -152,7 +152,7 @@ def test_statistics(run: Any) -> None:
         "statistics", "-m", "apples", "-g", "resource_id", "-a", "stddev", "-a",
         "cardinality<-user_id",
     )  # fmt: skip
-    assert row["Cardinality/user_id"] == "1.0"
+    assert row["cardinality/user_id"] == "1.0"
     assert "tree one" in row["Group By"]
 
 
