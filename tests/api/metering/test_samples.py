@@ -99,10 +99,12 @@ class TestOne:
             assert member.fetch(f"/samples/{one['id']}") == one
             assert member.listed("/samples", ("message_id", "eq", one["id"])) == [one]
 
-    @pytest.mark.parametrize("ident", ["nope", "a/b", message_id(1, 5), message_id(2**40, 0)])
-    def test_there_is_none(self, member: ClassicClient, ident: str) -> None:
-        words = f"Sample {ident} Not Found"
-        assert fault_of(member.ask("GET", f"/samples/{ident}"), 404) == words
+    NOWHERE = ["nope", "a/b", message_id(1, 5), message_id(2**40, 0)]
+
+    def test_there_is_none(self, member: ClassicClient) -> None:
+        for ident in self.NOWHERE:
+            words = f"Sample {ident} Not Found"
+            assert fault_of(member.ask("GET", f"/samples/{ident}"), 404) == words
 
     def test_it_takes_no_arguments(self, member: ClassicClient) -> None:
         ident = member.listed("/samples")[0]["id"]
@@ -121,47 +123,44 @@ class TestOne:
 
 
 class TestSimpleQuery:
-    @pytest.mark.parametrize(
-        ("terms", "count"),
-        [
-            ([("resource", "eq", "vm-1")], 3),
-            ([("resource_id", "eq", "vm-1"), ("meter", "eq", "cpu")], 2),
-            ([("resource_id", "eq", "vm-1"), ("resource_id", "eq", "x")], 0),
-            ([("user_id", "eq", "u1")], 3),
-            ([("user", "eq", "None")], 0),
-            ([("project", "eq", "p1")], 3),
-            ([("source", "eq", "openstack")], 3),
-            ([("source", "eq", "other")], 0),
-            ([("timestamp", "ge", text(60))], 2),
-            ([("timestamp", "gt", text(60))], 0),
-            ([("timestamp", "lt", text(60))], 1),
-            ([("timestamp", "le", text(60)), ("timestamp", "gt", text(0))], 2),
-            ([("timestamp", "le", text(60)), ("timestamp", "lt", text(0.000001))], 1),
-            ([("timestamp", "ge", text(0)), ("timestamp", "ge", text(60))], 2),
-            ([("timestamp", "gt", text(60)), ("search_offset", "eq", "2")], 3),
-            ([("metadata.size", "eq", "5")], 3),
-            ([("metadata.size", "eq", "5", "integer")], 3),
-            ([("metadata.size", "eq", "5", "float")], 3),
-            ([("metadata.size", "eq", "5", "string")], 0),
-            ([("resource_metadata.name", "eq", "42", "string")], 3),
-            ([("metadata.name", "eq", "42", "integer")], 0),
-            ([("metadata.name", "eq", "42")], 3),
-            ([("metadata.name", "eq", "'42'")], 3),
-            ([("metadata.on", "eq", "True")], 3),
-            ([("metadata.on", "eq", "true")], 0),
-            ([("metadata.on", "eq", "yes", "boolean")], 3),
-            ([("metadata.none", "eq", "None")], 3),
-            ([("metadata.never", "eq", "None")], 3),
-            ([("metadata.size", "eq", "None")], 0),
-            ([("metadata.flavor.name", "eq", "m1")], 3),
-            ([("metadata.disks[1]", "eq", "b")], 3),
-            ([("metadata.disks[2]", "eq", "b")], 0),
-        ],
-    )
-    def test_all_terms_must_hold(
-        self, member: ClassicClient, terms: list[tuple[str, ...]], count: int
-    ) -> None:
-        assert len(member.listed("/samples", *terms)) == count
+    FITTING = [
+        ([("resource", "eq", "vm-1")], 3),
+        ([("resource_id", "eq", "vm-1"), ("meter", "eq", "cpu")], 2),
+        ([("resource_id", "eq", "vm-1"), ("resource_id", "eq", "x")], 0),
+        ([("user_id", "eq", "u1")], 3),
+        ([("user", "eq", "None")], 0),
+        ([("project", "eq", "p1")], 3),
+        ([("source", "eq", "openstack")], 3),
+        ([("source", "eq", "other")], 0),
+        ([("timestamp", "ge", text(60))], 2),
+        ([("timestamp", "gt", text(60))], 0),
+        ([("timestamp", "lt", text(60))], 1),
+        ([("timestamp", "le", text(60)), ("timestamp", "gt", text(0))], 2),
+        ([("timestamp", "le", text(60)), ("timestamp", "lt", text(0.000001))], 1),
+        ([("timestamp", "ge", text(0)), ("timestamp", "ge", text(60))], 2),
+        ([("timestamp", "gt", text(60)), ("search_offset", "eq", "2")], 3),
+        ([("metadata.size", "eq", "5")], 3),
+        ([("metadata.size", "eq", "5", "integer")], 3),
+        ([("metadata.size", "eq", "5", "float")], 3),
+        ([("metadata.size", "eq", "5", "string")], 0),
+        ([("resource_metadata.name", "eq", "42", "string")], 3),
+        ([("metadata.name", "eq", "42", "integer")], 0),
+        ([("metadata.name", "eq", "42")], 3),
+        ([("metadata.name", "eq", "'42'")], 3),
+        ([("metadata.on", "eq", "True")], 3),
+        ([("metadata.on", "eq", "true")], 0),
+        ([("metadata.on", "eq", "yes", "boolean")], 3),
+        ([("metadata.none", "eq", "None")], 3),
+        ([("metadata.never", "eq", "None")], 3),
+        ([("metadata.size", "eq", "None")], 0),
+        ([("metadata.flavor.name", "eq", "m1")], 3),
+        ([("metadata.disks[1]", "eq", "b")], 3),
+        ([("metadata.disks[2]", "eq", "b")], 0),
+    ]
+
+    def test_all_terms_must_hold(self, member: ClassicClient) -> None:
+        for terms, count in self.FITTING:
+            assert len(member.listed("/samples", *terms)) == count
 
     def test_a_zone_is_minded(self, member: ClassicClient) -> None:
         later = text(3600 + 30) + "+01:00"
@@ -172,9 +171,7 @@ class TestSimpleQuery:
         assert volumes(member.listed("/meters/cpu", ("metadata.size", "eq", "6"))) == [7.0]
         assert volumes(member.listed("/meters/cpu", ("metadata.size", "eq", "5"))) == [2.5, 1.0]
 
-    @pytest.mark.parametrize(
-        ("query", "words"),
-        [
+    REFUSED = [
             ("bogus=1", 'Unknown argument: "bogus"'),
             ("limit=0", "Limit must be positive"),
             ("limit=x", "Invalid input for field/attribute limit. Value: 'x'. unable to convert"),
@@ -199,10 +196,11 @@ class TestSimpleQuery:
              "The data type blob is not supported. The supported data type list is: "
              "['integer', 'float', 'string', 'boolean', 'datetime']"),
             (asked(("metadata." + "a." * 20 + "b", "eq", "x")), "more than 16 parts"),
-        ],
-    )  # fmt: skip
-    def test_what_is_wrong_is_said(self, member: ClassicClient, query: str, words: str) -> None:
-        assert words in fault_of(member.ask("GET", f"/samples?{query}"), 400)
+        ]  # fmt: skip
+
+    def test_what_is_wrong_is_said(self, member: ClassicClient) -> None:
+        for query, words in self.REFUSED:
+            assert words in fault_of(member.ask("GET", f"/samples?{query}"), 400)
 
 
 class TestComplexQuery:
@@ -212,47 +210,45 @@ class TestComplexQuery:
         assert answer.status_code == 200, answer.content
         return volumes(answer.json())
 
-    @pytest.mark.parametrize(
-        ("query", "wanted"),
-        [
-            ({"=": {"meter": "cpu"}}, [2.5, 9.0, 1.0]),
-            ({"=": {"counter_volume": 2.5}}, [2.5]),
-            ({"=>": {"volume": "2.5"}}, [2.5, 512.0, 9.0]),
-            ({"and": [{"=": {"meter": "cpu"}}, {">": {"volume": 1}}]}, [2.5, 9.0]),
-            ({"OR": [{"=": {"volume": 1}}, {"=": {"project": "p2"}}]}, [9.0, 1.0]),
-            ({"not": {"=": {"resource_id": "vm-1"}}}, [9.0]),
-            ({"in": {"user_id": ["u2", "u3"]}}, [9.0]),
-            ({"=": {"source": "openstack"}}, [2.5, 512.0, 9.0, 1.0]),
-            ({"=~": {"resource": "-[12]$"}}, [2.5, 512.0, 9.0, 1.0]),
-            ({"=~": {"counter_name": "^me"}}, [512.0]),
-            ({">": {"timestamp": text(30)}}, [2.5, 512.0]),
-            ({"<": {"recorded_at": text(30)}}, [1.0]),
-            ({"!=": {"timestamp": text(60)}}, [9.0, 1.0]),
-            ({"=": {"metadata.size": 5}}, [2.5, 512.0, 1.0]),
-            ({"=": {"metadata.size": "5"}}, []),
-            ({"not": {"=": {"metadata.size": 5}}}, []),
-            ({"not": {"=": {"metadata.size": 6}}}, [2.5, 512.0, 1.0]),
-            ({"!=": {"metadata.name": "x"}}, [2.5, 512.0, 1.0]),
-            ({"in": {"metadata.flavor.name": ["m1", "m2"]}}, [2.5, 512.0, 1.0]),
-            ({"=": {"metadata.on": True}}, [2.5, 512.0, 1.0]),
-            ({"=~": {"metadata.flavor.name": "^m"}}, [2.5, 512.0, 1.0]),
-            ({"=": {"message_id": "nope"}}, []),
-        ],
-    )
-    def test_filters(self, admin: ClassicClient, query: Any, wanted: list[float]) -> None:
-        assert sorted(self.found(admin, query)) == sorted(wanted)
+    FILTERS = [
+        ({"=": {"meter": "cpu"}}, [2.5, 9.0, 1.0]),
+        ({"=": {"counter_volume": 2.5}}, [2.5]),
+        ({"=>": {"volume": "2.5"}}, [2.5, 512.0, 9.0]),
+        ({"and": [{"=": {"meter": "cpu"}}, {">": {"volume": 1}}]}, [2.5, 9.0]),
+        ({"OR": [{"=": {"volume": 1}}, {"=": {"project": "p2"}}]}, [9.0, 1.0]),
+        ({"not": {"=": {"resource_id": "vm-1"}}}, [9.0]),
+        ({"in": {"user_id": ["u2", "u3"]}}, [9.0]),
+        ({"=": {"source": "openstack"}}, [2.5, 512.0, 9.0, 1.0]),
+        ({"=~": {"resource": "-[12]$"}}, [2.5, 512.0, 9.0, 1.0]),
+        ({"=~": {"counter_name": "^me"}}, [512.0]),
+        ({">": {"timestamp": text(30)}}, [2.5, 512.0]),
+        ({"<": {"recorded_at": text(30)}}, [1.0]),
+        ({"!=": {"timestamp": text(60)}}, [9.0, 1.0]),
+        ({"=": {"metadata.size": 5}}, [2.5, 512.0, 1.0]),
+        ({"=": {"metadata.size": "5"}}, []),
+        ({"not": {"=": {"metadata.size": 5}}}, []),
+        ({"not": {"=": {"metadata.size": 6}}}, [2.5, 512.0, 1.0]),
+        ({"!=": {"metadata.name": "x"}}, [2.5, 512.0, 1.0]),
+        ({"in": {"metadata.flavor.name": ["m1", "m2"]}}, [2.5, 512.0, 1.0]),
+        ({"=": {"metadata.on": True}}, [2.5, 512.0, 1.0]),
+        ({"=~": {"metadata.flavor.name": "^m"}}, [2.5, 512.0, 1.0]),
+        ({"=": {"message_id": "nope"}}, []),
+    ]
 
-    @pytest.mark.parametrize(
-        ("order", "wanted"),
-        [
-            ([{"volume": "ASC"}], [1.0, 2.5, 9.0, 512.0]),
-            ([{"meter": "asc"}, {"timestamp": "asc"}], [1.0, 9.0, 2.5, 512.0]),
-            ([{"resource_id": "desc"}, {"volume": "desc"}], [9.0, 512.0, 2.5, 1.0]),
-            ([{"timestamp": "asc"}, {"volume": "asc"}], [1.0, 9.0, 2.5, 512.0]),
-        ],
-    )
-    def test_orders(self, admin: ClassicClient, order: Any, wanted: list[float]) -> None:
-        assert self.found(admin, orderby=json.dumps(order)) == wanted
+    def test_filters(self, admin: ClassicClient) -> None:
+        for query, wanted in self.FILTERS:
+            assert sorted(self.found(admin, query)) == sorted(wanted)
+
+    ORDERS = [
+        ([{"volume": "ASC"}], [1.0, 2.5, 9.0, 512.0]),
+        ([{"meter": "asc"}, {"timestamp": "asc"}], [1.0, 9.0, 2.5, 512.0]),
+        ([{"resource_id": "desc"}, {"volume": "desc"}], [9.0, 512.0, 2.5, 1.0]),
+        ([{"timestamp": "asc"}, {"volume": "asc"}], [1.0, 9.0, 2.5, 512.0]),
+    ]
+
+    def test_orders(self, admin: ClassicClient) -> None:
+        for order, wanted in self.ORDERS:
+            assert self.found(admin, orderby=json.dumps(order)) == wanted
 
     def test_a_limit_may_be_a_text_and_cuts(self, admin: ClassicClient) -> None:
         answer = admin.ask("POST", "/query/samples", {"limit": "2"})
@@ -275,9 +271,7 @@ class TestComplexQuery:
                 words = fault_of(member.ask("POST", "/query/samples", body), 401)
                 assert words == "Not Authorized to access project p2"
 
-    @pytest.mark.parametrize(
-        ("body", "words"),
-        [
+    REFUSED = [
             ({"bogus": 1}, "Unknown attribute for argument body: bogus"),
             ({"filter": {"=": {"meter": "x"}}}, "Wrong type"),
             ({"filter": "{"}, "Filter expression not valid:"),
@@ -292,10 +286,11 @@ class TestComplexQuery:
             ({"orderby": '[{"meter": "up"}]'}, "Order-by expression not valid:"),
             ({"limit": 0}, "Limit must be positive"),
             ({"limit": "x"}, "whole number"),
-        ],
-    )  # fmt: skip
-    def test_what_is_wrong_is_said(self, member: ClassicClient, body: Any, words: str) -> None:
-        assert words in fault_of(member.ask("POST", "/query/samples", body), 400)
+        ]  # fmt: skip
+
+    def test_what_is_wrong_is_said(self, member: ClassicClient) -> None:
+        for body, words in self.REFUSED:
+            assert words in fault_of(member.ask("POST", "/query/samples", body), 400)
 
     def test_without_a_body(self, member: ClassicClient) -> None:
         words = fault_of(member.ask("POST", "/query/samples"), 400)
