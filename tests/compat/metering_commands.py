@@ -206,7 +206,8 @@ CREATED: dict[str, tuple[str, ...]] = {
         *RULE, "-m", "00000000-0000-4000-8000-000000000000",
     ),
     "alarm-gnocchi-aggregation-by-resources-threshold-create": (
-        *RULE, "-m", "apples", "--resource-type", "generic", "--query", '{"=": {"type": "generic"}}',
+        *RULE, "-m", "apples", "--resource-type", "generic", "--query",
+        '{"=": {"type": "generic"}}',
     ),
 }  # fmt: skip
 
