@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from meters.classic_statistics import Partials, join, partials
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
-from meters.metering_api.stretches import Stretch, Stretches
+from meters.metering_api.stretches import NEVER_US, Stretch, Stretches
 from meters.store.points import Points
 from meters.store.points import join as join_points
 from meters.store.read import END, latest_points, points_by_day, read_points
@@ -228,9 +230,13 @@ def summarised(
     """What statistics are made of (None: no point), and where periods begin. Raises `Fault`."""
     origin_us = bounds.origin_us
     asked = reads(stretches, bounds)
+    held: dict[Read, Points] = {}
     if origin_us is None and period_us is not None:
-        origin_us = _first_time(stretches, asked)
-    parts = [partials(read(stretches, one), period_us, origin_us or 0) for one in asked]
+        origin_us = _first_time(stretches, asked, held)
+    parts = []
+    for one in asked:
+        points = held.pop(one) if one in held else read(stretches, one)
+        parts.append(partials(points, period_us, origin_us or 0))
     return (join(parts) if parts else None), origin_us or 0
 
 
@@ -260,13 +266,17 @@ def _parts(day: Day, series: int) -> Iterator[Read]:
         yield Read(day.start_us, day.stop_us, first, min(first + step, series))
 
 
-def _first_time(stretches: Stretches, asked: Sequence[Read]) -> int | None:
-    """Of the first point that there is; several reads may be of one time."""
-    first: int | None = None
-    for place, one in enumerate(asked):
-        if first is not None and one.start_us != asked[place - 1].start_us:
-            break
-        times = read(stretches, one).timestamps
-        if len(times):
-            first = int(times.min()) if first is None else min(first, int(times.min()))
-    return first
+def _first_time(
+    stretches: Stretches, asked: Sequence[Read], held: dict[Read, Points]
+) -> int | None:
+    """Of the first point that there is. What had to be read for it is `held`, if it is one read."""
+    for _, group in groupby(asked, key=attrgetter("start_us")):
+        of_one_time, firsts = list(group), []
+        for one in of_one_time:
+            points = read(stretches, one)
+            firsts.append(int(points.timestamps.min(initial=NEVER_US)))
+            if len(of_one_time) == 1:
+                held[one] = points
+        if min(firsts) < NEVER_US:
+            return min(firsts)
+    return None
