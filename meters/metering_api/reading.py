@@ -59,14 +59,18 @@ class Day(NamedTuple):
 
 def find_days(stretches: Stretches, bounds: Bounds) -> list[Day]:
     """Where there may be points, oldest first, cut to the bounds."""
-    stop_us = min(bounds.stop_us, to_us(END))
-    if not stretches.all or bounds.start_us >= stop_us:
+    if not stretches.all:
         return []
-    counts = points_by_day(stretches.series_ids, from_us(bounds.start_us), from_us(stop_us))
+    begin_us = max(bounds.start_us, min(one.revision.since_us for one in stretches.all))
+    end_us = max(one.revision.until_us for one in stretches.all)
+    stop_us = min(bounds.stop_us, end_us, to_us(END))
+    if begin_us >= stop_us:
+        return []
+    counts = points_by_day(stretches.series_ids, from_us(begin_us), from_us(stop_us))
     found = []
     for day, count in sorted(counts.items()):
         start_us = to_us(day)
-        low, high = max(start_us, bounds.start_us), min(start_us + DAY_US, stop_us)
+        low, high = max(start_us, begin_us), min(start_us + DAY_US, stop_us)
         found.append(Day(low, high, count))
     return found
 

@@ -91,7 +91,7 @@ def narrow(node: Node | None, asked: Asked) -> Asked:
     if not isinstance(node, Leaf):
         return asked
     name = canonical(node.field)
-    if name == "timestamp" and node.operator in ("eq", "gt", "ge", "lt", "le"):
+    if name in ("timestamp", "recorded_at") and node.operator in ("eq", "gt", "ge", "lt", "le"):
         return _narrow_time(asked, node.operator, _micros(node))
     if name in _INDEXED and node.operator == "eq" and isinstance(node.value, str):
         # "None" is null in the simple query only.

@@ -20,12 +20,13 @@ from django.db.models import Exists, OuterRef, Q
 
 from meters.api.params import is_uuid
 from meters.metering_api.metadata import stored_at
-from meters.models import STANDALONE, Metric, ResourceRevision
+from meters.models import STANDALONE, Metric, Resource, ResourceRevision
 from meters.queries import revision_end
 from meters.store.points import Points
 from meters.wire import EARLIEST_US
 from telemetry_site.clock import to_us
 
+_DESCRIBED = ("project_id", "user_id", "source")
 #: No sample is as late.
 NEVER_US = 2**63 - 1
 
@@ -44,7 +45,10 @@ class Series(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """[since, until) in microseconds; `metadata` holds what lies at the paths asked for."""
+    """[since, until) in microseconds; `metadata` holds what lies at the paths asked for.
+
+    `pk` is negative where there is no row of its own (see `_stand_ins`).
+    """
 
     pk: int
     since_us: int
@@ -161,6 +165,7 @@ def _series(condition: Q) -> list[Series]:
 
 
 def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
+    """By the resource, in the order of time."""
     earlier = ResourceRevision.objects.filter(
         resource=OuterRef("resource"), valid_from__lt=OuterRef("valid_from")
     )
@@ -170,18 +175,37 @@ def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
         rows = rows.filter(resource_id__in=owners)
     rows = rows.annotate(until=revision_end(), is_later=Exists(earlier))
     rows = rows.order_by("resource_id", "valid_from")
-    columns = ["pk", "resource_id", "valid_from", "until", "is_later", "project_id", "user_id"]
-    found: dict[int, list[Revision]] = defaultdict(list)
-    for pk, resource, since, until, is_later, project, user, source, *values in rows.values_list(
-        *columns, "source", *(stored_at(path) for path in asked.paths)
+    columns = ["pk", "resource_id", "valid_from", "until", "is_later", *_DESCRIBED]
+    found = _stand_ins(asked)
+    for pk, resource, since, until, is_later, *described in rows.values_list(
+        *columns, *(stored_at(path) for path in asked.paths)
     ):
         since_us = EARLIEST_US if sees_all and not is_later else to_us(since)
         until_us = NEVER_US if until is None else to_us(until)
         if since_us < asked.stop_us and until_us > asked.start_us:
-            metadata = dict(zip(asked.paths, values, strict=True))
-            one = Revision(pk, since_us, until_us, project, user, source, metadata)
-            found[resource].append(one)
+            found[resource].append(_revision(pk, since_us, until_us, described, asked.paths))
     return found
+
+
+def _stand_ins(asked: Asked) -> dict[int, list[Revision]]:
+    """Resources of metrics that have none: they are what they are for ever, without revisions."""
+    rows = Resource.objects.filter(asked.revisions, type=STANDALONE)
+    if asked.series:
+        owners = Metric.objects.filter(asked.series).values("resource_id")
+        rows = rows.filter(pk__in=owners)
+    found: dict[int, list[Revision]] = defaultdict(list)
+    columns = rows.values_list("pk", *_DESCRIBED, *(stored_at(path) for path in asked.paths))
+    for pk, *described in columns:
+        found[pk] = [_revision(-pk, EARLIEST_US, NEVER_US, described, asked.paths)]
+    return found
+
+
+def _revision(
+    pk: int, since_us: int, until_us: int, described: Sequence[Any], paths: Sequence[str]
+) -> Revision:
+    project, user, source, *values = described
+    metadata = dict(zip(paths, values, strict=True))
+    return Revision(pk, since_us, until_us, project, user, source, metadata)
 
 
 def of_resource(resource_id: str) -> Q:
