@@ -18,6 +18,7 @@ from tests.compat import (
     gnocchiclient,
     metering,
     metric,
+    pankoclient,
 )
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
 from tests.compat.server import serving, state_dir
@@ -26,6 +27,7 @@ SUITES = {
     "metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh,
     "alarming": alarming, "aodhclient": aodhclient, "metering": metering,
     "event": event, "ceilometerclient": ceilometerclient,
+    "pankoclient": pankoclient,
 }  # fmt: skip
 #: Suites that need more than a server: what starts it, and yields more settings for ours.
 SURROUNDINGS = {"aodhclient": aodhclient.keystone}

@@ -24,6 +24,8 @@ COMMANDS = {
     name.removeprefix("do_").replace("_", "-") for name in dir(shell) if name.startswith("do_")
 }
 ran: set[str] = set()
+#: Of `tests.compat.cookies`.
+COOKIE, KIND = "fea1b15a-1d47-4175-85a5-a4bb2c729240", "cookies_chocolate.chip"
 BEGIN = (datetime.now(UTC) - timedelta(hours=1)).replace(microsecond=0, tzinfo=None)
 
 
@@ -180,17 +182,19 @@ def test_capabilities(run: Any) -> None:
 
 def test_events(run: Any) -> None:
     listed = run("event-list")
-    assert listed[0]["Message ID"] == "m0"
-    assert run("event-list", "--no-traits", "-q", "size=integer::5")[0]["Message ID"] == "m0"
-    assert run("event-list", "-q", "size=5")[0]["Message ID"] == "m0"
-    assert fields(run("event-show", "m0"))["event_type"] == "volume.create.end"
-    assert run("event-type-list") == [{"Event Type": "volume.create.end"}]
-    described = run("trait-description-list", "-e", "volume.create.end")
+    assert listed[0]["Message ID"] == COOKIE
+    for query in ("ate=integer::0", "ate=0", "event_type=cookies_chocolate.chip"):
+        (row,) = run("event-list", "--no-traits", "-q", query)
+        assert row["Message ID"] == COOKIE
+    assert len(run("event-list", "--no-traits", "-q", "ate>integer::0")) == 2
+    assert fields(run("event-show", COOKIE))["event_type"] == KIND
+    assert {row["Event Type"] for row in run("event-type-list")} >= {KIND, "cookies_sugar"}
+    described = run("trait-description-list", "-e", KIND)
     assert {row["Trait Name"]: row["Data Type"] for row in described} == {
-        "name": "string", "size": "integer",
+        "type": "string", "ate": "integer",
     }  # fmt: skip
-    values = run("trait-list", "-e", "volume.create.end", "-t", "size")
-    assert values == [{"Trait Name": "size", "Value": "5", "Data Type": "integer"}]
+    values = run("trait-list", "-e", KIND, "-t", "ate")
+    assert values == [{"Trait Name": "ate", "Value": "0", "Data Type": "integer"}]
 
 
 COMMON = ("--alarm-action", "log://", "--severity", "low")
@@ -249,7 +253,7 @@ def test_the_library_finds_all_behind_one_endpoint() -> None:
     found = library.get_client("2", os_endpoint=URL, os_token=TOKEN)
     (row,) = found.statistics.list("apples", groupby=["project_id"])
     assert (row.groupby, row.sum) == ({"project_id": "p1"}, 7.0)
-    assert found.events.list()[0].message_id == "m0"
+    assert found.events.list()[0].message_id == COOKIE
     assert isinstance(found.alarms.list(), list)
 
 
