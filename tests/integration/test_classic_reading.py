@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from meters.classic_statistics import rows, statistics
-from meters.metering_api import reading, stretches
+from meters.metering_api import ends, reading, stretches
+from meters.metering_api import whole as whole_points
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Asked, Stretches
@@ -99,7 +100,7 @@ def test_statistics(period: int | None, bounds: Bounds) -> None:
     groups = [0, 1, 0, 1, 2]
     period_us = None if period is None else period * SECOND
     wanted = statistics(points.take(inside), period_us, bounds.origin_us, groups)
-    partials, origin = reading.summarised(whole, bounds, period_us)
+    partials, origin = whole_points.summarised(whole, bounds, period_us)
     assert partials is not None
     got = rows(partials, period_us, origin, groups)
     assert len(got) == len(wanted)
@@ -118,7 +119,7 @@ def test_the_ends_of_series(bounds: Bounds) -> None:
             if index in places and bounds.start_us <= when < bounds.stop_us:
                 times.setdefault(whole.all[index].series.pk, []).append(when)
         part = Stretches(chosen)
-        last, first = reading.last_samples(part, bounds), reading.first_samples(part, bounds)
+        last, first = ends.last_samples(part, bounds), ends.first_samples(part, bounds)
         assert {pk: end.timestamp_us for pk, end in last.items()} == {
             pk: max(found) for pk, found in times.items()
         }

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from meters.metering_api import reading
 from meters.metering_api.base import QUERY, MeteringView
 from meters.metering_api.conditions import METERS, read
+from meters.metering_api.ends import last_samples
 from meters.metering_api.metadata import path_of
 from meters.metering_api.shapes import meter_id, meter_json, unique_meter_json
 from meters.metering_api.stretches import Stretch, Stretches
@@ -56,7 +56,7 @@ class Meters(MeteringView):
         for first in range(0, len(ids), AT_ONCE):
             some = ids[first : first + AT_ONCE]
             part = Stretches([one for pk in some for one in found.of_series[pk]])
-            ends = reading.last_samples(part, query.bounds)
+            ends = last_samples(part, query.bounds)
             newest = [ends[pk].stretch for pk in some if pk in ends]
             yield from (one for one in newest if (one.series.pk, one.revision.pk) in fits)
 

@@ -11,10 +11,9 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from meters.metering_api import reading
 from meters.metering_api.base import QUERY, MeteringView, root_url, spellings
 from meters.metering_api.conditions import RESOURCES, Bounds, Query, read
-from meters.metering_api.reading import End
+from meters.metering_api.ends import End, first_samples, last_samples
 from meters.metering_api.shapes import metadata_of, resource_links, source_of, time_text
 from meters.metering_api.stretches import Stretches, of_resource
 from meters.wsme.classic import unknown_marker
@@ -36,7 +35,7 @@ class ResourceView(MeteringView):
     def measured(self, stretches: Stretches, bounds: Bounds) -> list[Measured]:
         """The last to be measured first. Several projects may have posted of one resource."""
         ends: dict[str, list[End]] = defaultdict(list)
-        for end in reading.last_samples(stretches, bounds).values():
+        for end in last_samples(stretches, bounds).values():
             ends[end.stretch.series.resource_id].append(end)
         found = [Measured(resource_id, of) for resource_id, of in ends.items()]
         return sorted(found, key=lambda one: (-one.last.timestamp_us, one.resource_id))
@@ -47,7 +46,7 @@ class ResourceView(MeteringView):
         series = {end.stretch.series.pk for one in measured for end in one.ends}
         part = Stretches([one for one in stretches.all if one.series.pk in series])
         firsts: dict[str, int] = {}
-        for end in reading.first_samples(part, bounds).values():
+        for end in first_samples(part, bounds).values():
             resource_id = end.stretch.series.resource_id
             firsts[resource_id] = min(end.timestamp_us, firsts.get(resource_id, end.timestamp_us))
         metadata = metadata_of([one.last.stretch for one in measured])

@@ -11,10 +11,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from meters.classic_statistics import Partials, clamp_duration, rows
-from meters.metering_api import grouping, reading
+from meters.metering_api import grouping
 from meters.metering_api.base import MeteringView
 from meters.metering_api.grouping import Groups
 from meters.metering_api.shapes import statistic_json
+from meters.metering_api.whole import summarised
 from meters.wsme.errors import bad
 from meters.wsme.simple import NAMES
 
@@ -33,7 +34,7 @@ class Statistics(MeteringView):
         )
         stretches = self.find(replace(query.asked, paths=grouping.paths(fields)))
         period_us = period_s * 1_000_000 or None
-        partials, origin_us = reading.summarised(stretches, query.bounds, period_us)
+        partials, origin_us = summarised(stretches, query.bounds, period_us)
         if partials is None:
             return self.answer([])
         groups = grouping.group(stretches.all, fields)
