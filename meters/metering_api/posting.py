@@ -68,7 +68,7 @@ def _series(samples: Sequence[Posted], project: str) -> dict[str, int]:
     rows = Metric.objects.filter(
         name=samples[0].meter,
         resource__creator=project,
-        resource__original_id__in={one.resource_id for one in samples},
+        resource__original_id__any=[one.resource_id for one in samples],
     )
     return dict(rows.values_list("resource__original_id", "pk"))
 
@@ -96,7 +96,7 @@ def _batches(samples: Sequence[Posted], project: str) -> list[wire.Batch]:
 
 def _types(resource_ids: Iterable[str], project: str) -> dict[str, str]:
     """What kind the resources that are there already are."""
-    rows = Resource.objects.of_creator(project).filter(original_id__in=set(resource_ids))
+    rows = Resource.objects.of_creator(project).filter(original_id__any=list(resource_ids))
     return dict(rows.values_list("original_id", "type"))
 
 
