@@ -24,7 +24,7 @@ from meters.models import STANDALONE, Metric, Resource, ResourceRevision
 from meters.queries import revision_end
 from meters.store.points import Points
 from meters.wire import EARLIEST_US
-from telemetry_site.clock import to_us
+from telemetry_site.clock import from_us, to_us
 
 _DESCRIBED = ("project_id", "user_id", "source")
 #: No sample is as late.
@@ -173,7 +173,11 @@ def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
     if asked.series:
         owners = Metric.objects.filter(asked.series).values("resource_id")
         rows = rows.filter(resource_id__in=owners)
+    if asked.stop_us < NEVER_US and not sees_all:
+        rows = rows.filter(valid_from__lt=from_us(asked.stop_us))
     rows = rows.annotate(until=revision_end(), is_later=Exists(earlier))
+    if asked.start_us > EARLIEST_US:
+        rows = rows.filter(Q(until__gt=from_us(asked.start_us)) | Q(until=None))
     rows = rows.order_by("resource_id", "valid_from")
     columns = ["pk", "resource_id", "valid_from", "until", "is_later", *_DESCRIBED]
     found = _stand_ins(asked)
