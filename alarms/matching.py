@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from alarms.definition.conditions import Condition, converted
+from alarms.definition.conditions import Condition
 from alarms.rules import COMPARE
+from meters.wsme.typed import converted
 
 
 class Missing(Enum):

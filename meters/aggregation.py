@@ -21,15 +21,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from meters.runs import Floats as Floats
+from meters.runs import Ints as Ints
+from meters.runs import (
+    Runs,
+    cut,
+    maxima,
+    means,
+    minima,
+    reduce_runs,
+    square_deviations,
+    sums,
+)
 from meters.store.points import Points
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 RATE_PREFIX = "rate:"
@@ -40,14 +50,6 @@ class AggregationError(ValueError):
     """An unknown method, or a bucket width that is not positive."""
 
 
-class Runs(NamedTuple):
-    """Values cut into runs: run k is ``values[starts[k] : starts[k] + counts[k]]``, never empty."""
-
-    values: Floats
-    starts: Ints
-    counts: Ints
-
-
 class Increases(NamedTuple):
     """What was added between consecutive points; `resets` marks where the counter began anew."""
 
@@ -55,53 +57,11 @@ class Increases(NamedTuple):
     resets: Flags
 
 
-class Statistic(TypedDict):
-    """One row of the classic statistics: one group in one period.
-
-    Times are microseconds since the epoch, `duration` is seconds; the three are None when
-    `clamp_duration` found nothing left. `stddev` is that of the population (divisor n), unlike
-    the method `std`. `sum`, `avg` and `stddev` are None where they overflow a float.
-    `cardinality` counts distinct labels.
-    """
-
-    group: int
-    count: int
-    sum: float | None
-    avg: float | None
-    min: float
-    max: float
-    stddev: float | None
-    duration: float | None
-    duration_start: int | None
-    duration_end: int | None
-    period_start: int
-    period_end: int
-    cardinality: dict[str, int]
-
-
 # --- methods: one value a run ------------------------------------------------------------------
-
-
-def _sum(runs: Runs) -> Floats:
-    sums: Floats = np.add.reduceat(runs.values, runs.starts)
-    return sums
 
 
 def _count(runs: Runs) -> Floats:
     return runs.counts.astype(np.float64)
-
-
-def _mean(runs: Runs) -> Floats:
-    means: Floats = _sum(runs) / runs.counts
-    return means
-
-
-def _min(runs: Runs) -> Floats:
-    return np.minimum.reduceat(runs.values, runs.starts)
-
-
-def _max(runs: Runs) -> Floats:
-    return np.maximum.reduceat(runs.values, runs.starts)
 
 
 def _first(runs: Runs) -> Floats:
@@ -113,21 +73,15 @@ def _last(runs: Runs) -> Floats:
     return np.take(runs.values, ends - 1)
 
 
-def _square_deviations(runs: Runs) -> Floats:
-    """Σ(v - mean)² of each run, in two passes: one pass loses all digits of large values."""
-    deviations = runs.values - np.repeat(_mean(runs), runs.counts)
-    return _sum(runs._replace(values=deviations * deviations))
-
-
 def _std(runs: Runs) -> Floats:
     """NaN, hence no point, for runs of one value."""
     divisors = np.where(runs.counts > 1, runs.counts - 1.0, np.nan)
-    deviations: Floats = np.sqrt(_square_deviations(runs) / divisors)
+    deviations: Floats = np.sqrt(square_deviations(runs) / divisors)
     return deviations
 
 
 def _population_variance(runs: Runs) -> Floats:
-    variances: Floats = _square_deviations(runs) / runs.counts
+    variances: Floats = square_deviations(runs) / runs.counts
     return variances
 
 
@@ -163,10 +117,10 @@ def _rows(runs: Runs, chosen: Flags, length: int) -> Floats:
 
 
 _REDUCERS: dict[str, Callable[[Runs], Floats]] = {
-    "mean": _mean,
-    "min": _min,
-    "max": _max,
-    "sum": _sum,
+    "mean": means,
+    "min": minima,
+    "max": maxima,
+    "sum": sums,
     "count": _count,
     "first": _first,
     "last": _last,
@@ -177,12 +131,12 @@ _REDUCERS: dict[str, Callable[[Runs], Floats]] = {
 METHODS = tuple(_REDUCERS)
 
 _ACROSS: dict[str, Callable[[Runs], Floats]] = {
-    "mean": _mean,
+    "mean": means,
     "median": _REDUCERS["median"],
     "std": _population_std,
-    "min": _min,
-    "max": _max,
-    "sum": _sum,
+    "min": minima,
+    "max": maxima,
+    "sum": sums,
     "var": _population_variance,
     "count": _count,
 }
@@ -237,8 +191,8 @@ def aggregate_by(points: Points, start_of: Callable[[Ints], Ints], method: str) 
     if not len(points.values):
         return points
     buckets = start_of(points.timestamps)
-    runs = _runs(points.values, points.index, buckets)
-    values = _reduce(reducer, runs)
+    runs = cut(points.values, points.index, buckets)
+    values = reduce_runs(reducer, runs)
     result = Points(points.index[runs.starts], buckets[runs.starts], values)
     return result.take(np.isfinite(values))
 
@@ -314,7 +268,7 @@ def across(values: Floats, method: str) -> Floats:
     if len(filled):
         starts = np.cumsum(counts[filled]) - counts[filled]
         runs = Runs(values[present], starts, counts[filled])
-        result[filled] = _reduce(_ACROSS[method], runs)
+        result[filled] = reduce_runs(_ACROSS[method], runs)
     return result
 
 
@@ -359,141 +313,3 @@ def _steps(points: Points, counter: bool) -> tuple[Points, Flags, Flags]:
     values = np.where(resets, later, values)
     kept = (points.index[1:] == points.index[:-1]) & np.isfinite(values)
     return Points(points.index[1:], points.timestamps[1:], values), kept, resets
-
-
-# --- classic statistics ------------------------------------------------------------------------
-
-
-def statistics(
-    points: Points,
-    period_us: int | None = None,
-    origin_us: int | None = None,
-    groups: npt.ArrayLike | None = None,
-    labels: Mapping[str, npt.ArrayLike] | None = None,
-) -> list[Statistic]:
-    """Rows of the classic statistics: over all series of a group together, in each period.
-
-    Period k is ``[origin + k·period, origin + (k+1)·period)`` in exact integer microseconds;
-    `origin_us` is the query's lower bound, None the time of the first point. Every point is in
-    exactly one period, whatever the query's upper bound. Without `period_us` the whole span is
-    one period, from the first to the last point of each group.
-
-    `groups[i]` is the group of series i (none given: all in group 0) and `labels[name][i]` a
-    number for what is counted by ``cardinality`` (-1 = null, not counted). A caller whose owner
-    or metadata change in time splits a series into one index a revision beforehand.
-
-    Rows are ordered by period, then group: so number the groups in the order of their first
-    inserted sample. No points give no rows. Raises `AggregationError` for a period below 1 µs.
-    """
-    if period_us is not None and period_us < 1:
-        raise AggregationError(f"period {period_us} µs is not positive")
-    if not len(points.values):
-        return []
-    group = _per_point(groups, points) if groups is not None else np.zeros_like(points.index)
-    origin = int(points.timestamps.min()) if origin_us is None else origin_us
-    period = (
-        np.zeros_like(group) if period_us is None else (points.timestamps - origin) // period_us
-    )
-    order = np.lexsort((points.timestamps, group, period))
-    points, group, period = points.take(order), group[order], period[order]
-    runs = _runs(points.values, period, group)
-    columns = _statistic_columns(points.timestamps, runs)
-    columns["group"] = group[runs.starts].tolist()
-    columns["cardinality"] = _cardinalities(labels or {}, points, runs)
-    if period_us is not None:
-        starts = origin + period[runs.starts] * period_us
-        columns["period_start"] = starts.tolist()
-        columns["period_end"] = (starts + period_us).tolist()
-    return cast("list[Statistic]", _rows_of(columns))
-
-
-def clamp_duration(row: Statistic, lower_us: int | None, upper_us: int | None) -> Statistic:
-    """The row with its duration cut to the query's bounds; all None when nothing is left."""
-    start, end = row["duration_start"], row["duration_end"]
-    if start is None or end is None:
-        return row
-    start = start if lower_us is None else max(start, lower_us)
-    end = end if upper_us is None else min(end, upper_us)
-    if start > end:
-        return {**row, "duration": None, "duration_start": None, "duration_end": None}
-    return {
-        **row,
-        "duration": (end - start) / 1e6,
-        "duration_start": start,
-        "duration_end": end,
-    }
-
-
-def _statistic_columns(timestamps: Ints, runs: Runs) -> dict[str, list[Any]]:
-    """The columns of `Statistic` that hold without a period."""
-    first = timestamps[runs.starts]
-    last = timestamps[runs.starts + runs.counts - 1]
-    return {
-        "count": runs.counts.tolist(),
-        "sum": _finite_or_none(_reduce(_sum, runs)),
-        "avg": _finite_or_none(_reduce(_mean, runs)),
-        "min": _min(runs).tolist(),
-        "max": _max(runs).tolist(),
-        "stddev": _finite_or_none(_reduce(_population_std, runs)),
-        "duration": ((last - first) / 1e6).tolist(),
-        "duration_start": first.tolist(),
-        "duration_end": last.tolist(),
-        "period_start": first.tolist(),
-        "period_end": last.tolist(),
-    }
-
-
-def _cardinalities(
-    labels: Mapping[str, npt.ArrayLike], points: Points, runs: Runs
-) -> list[dict[str, int]]:
-    """One dict a run: name → number of different codes, -1 not counted."""
-    counts = {name: _distinct(_per_point(codes, points), runs) for name, codes in labels.items()}
-    return _rows_of(counts) if counts else [{} for _ in runs.starts]
-
-
-def _rows_of(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
-    """A dict a row out of columns of equal length."""
-    rows = zip(*columns.values(), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _finite_or_none(values: Floats) -> list[float | None]:
-    return [
-        value if finite else None
-        for value, finite in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
-    ]
-
-
-def _per_point(codes: npt.ArrayLike, points: Points) -> Ints:
-    """A number a series spread over the series' points."""
-    return np.asarray(codes, dtype=np.int64)[points.index]
-
-
-def _distinct(codes: Ints, runs: Runs) -> list[int]:
-    """How many different codes each run holds, -1 not counted."""
-    run = np.repeat(np.arange(len(runs.starts)), runs.counts)
-    order = np.lexsort((codes, run))
-    codes, run = codes[order], run[order]
-    new = np.ones(len(codes), dtype=np.bool_)
-    new[1:] = (codes[1:] != codes[:-1]) | (run[1:] != run[:-1])
-    counts: list[int] = np.bincount(run[new & (codes >= 0)], minlength=len(runs.starts)).tolist()
-    return counts
-
-
-# --- runs --------------------------------------------------------------------------------------
-
-
-def _runs(values: Floats, *keys: Ints) -> Runs:
-    """Cut where any key changes. At least one value."""
-    changes = np.zeros(len(values), dtype=np.bool_)
-    changes[0] = True
-    for key in keys:
-        changes[1:] |= key[1:] != key[:-1]
-    starts = np.flatnonzero(changes)
-    return Runs(values, starts, np.diff(starts, append=len(values)))
-
-
-def _reduce(reducer: Callable[[Runs], Floats], runs: Runs) -> Floats:
-    """Overflow gives infinities and NaN here, which the callers leave out."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return reducer(runs)

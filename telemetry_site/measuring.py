@@ -21,6 +21,8 @@ DOORS = {
     "api": "api",
     settings.TELEMETRY_METRIC_API_PREFIX.split("/")[0]: "metric-api",
     settings.TELEMETRY_ALARMING_API_PREFIX.split("/")[0]: "alarming-api",
+    settings.TELEMETRY_METERING_API_PREFIX.split("/")[0]: "metering-api",
+    settings.TELEMETRY_EVENT_API_PREFIX.split("/")[0]: "event-api",
     "admin": "admin",
     "-": "operations",
     "metrics": "operations",

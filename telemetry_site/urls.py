@@ -5,6 +5,7 @@ from django.urls import include, path
 from meters.ui.views import errors, session
 from telemetry_site import health
 
+_METERING = settings.TELEMETRY_METERING_API_PREFIX
 urlpatterns = [
     path("-/healthy", health.healthy),
     path("-/ready", health.ready),
@@ -17,6 +18,9 @@ urlpatterns = [
     path(f"{settings.TELEMETRY_METRIC_API_PREFIX}/", include("meters.metric_api.urls")),
     path(f"{settings.TELEMETRY_ALARMING_API_PREFIX}/", include("alarms.alarming_api.urls")),
     path("prometheus/", include("meters.prometheus_api.urls")),
+    path(f"{_METERING}/", include("alarms.alarming_api.metering_urls")),
+    path(f"{_METERING}/", include("meters.metering_api.urls")),
+    path(f"{settings.TELEMETRY_EVENT_API_PREFIX}/", include("meters.event_api.urls")),
     path("", include("alarms.ui.urls")),
     path("", include("meters.ui.urls")),
 ]

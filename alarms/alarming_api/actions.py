@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alarms.alarming_api.errors import Fault, bad, cut
 from alarms.choices import ACTION_FIELDS
 from alarms.errors import ActionError
 from alarms.notifier.actions import check_form
+from meters.wsme.errors import Fault, bad, cut
 
 
 def check(definition: Mapping[str, Any], is_admin: bool) -> None:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from django.db.models import F, Q, QuerySet
 from django.http import QueryDict
 
-from alarms.alarming_api.errors import bad, cut, invalid
 from meters.api.params import is_uuid
 from meters.metric_api.paging import Sort, after
+from meters.wsme.errors import bad, cut, invalid
 
 NAMES = ("sort", "limit", "marker")
 DIRECTIONS = ("asc", "desc")

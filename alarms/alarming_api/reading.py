@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from alarms import lifecycle
 from alarms.alarming_api import wsme
-from alarms.alarming_api.errors import bad, invalid
 from alarms.choices import ACTION_FIELDS, Severity, State, Type
 from alarms.definition import RULES
 from alarms.definition.constraints import TimeConstraint
 from meters.api.params import moment
+from meters.wsme import values
+from meters.wsme.errors import bad, invalid
 
 RULE_FIELDS = {f"{kind.value}_rule": kind for kind in Type}
 _FLAGS = ("enabled", "repeat_actions")
@@ -40,7 +41,7 @@ def read_alarm(body: dict[str, Any], policy: dict[str, Any] | None = None) -> As
     """
     try:
         fields = _fields(body)
-    except wsme.UnreadableError as error:
+    except values.UnreadableError as error:
         raise invalid("data", repr(body), str(error)) from error
     owner = {name: fields.pop(name, None) for name in ("project_id", "user_id")}
     for name, value in owner.items():
@@ -53,30 +54,30 @@ def read_alarm(body: dict[str, Any], policy: dict[str, Any] | None = None) -> As
 
 def _fields(body: dict[str, Any]) -> dict[str, Any]:
     """Every field in our own names and types, with the rule as `rule`."""
-    wsme.check_known(body, KNOWN, "data")
+    values.check_known(body, KNOWN, "data")
     for name in ("name", "type"):
         if body.get(name) is None:
-            raise invalid(name, None, wsme.MISSING)
-    found: dict[str, Any] = {"type": wsme.one_of("type", sorted(Type.values), body["type"])}
+            raise invalid(name, None, values.MISSING)
+    found: dict[str, Any] = {"type": values.one_of("type", sorted(Type.values), body["type"])}
     for name in _TEXTS:
         if body.get(name) is not None:
-            found[name] = wsme.text(name, body[name])
+            found[name] = values.text(name, body[name])
     for name in _FLAGS:
         if body.get(name) is not None:
-            found[name] = wsme.flag(body[name])
+            found[name] = values.flag(body[name])
     for name in ACTION_FIELDS:
         if body.get(name) is not None:
-            found[name] = [wsme.text(name, url) for url in wsme.listed(body[name])]
+            found[name] = [values.text(name, url) for url in values.listed(body[name])]
     if body.get("severity") is not None:
-        found["severity"] = wsme.one_of("severity", Severity.values, body["severity"])
+        found["severity"] = values.one_of("severity", Severity.values, body["severity"])
     if "state" in body:
-        found["state"] = wsme.one_of("state", State.values, body["state"])
+        found["state"] = values.one_of("state", State.values, body["state"])
     for name in _TIMES:
         _check_time(name, body.get(name))
     if "policy" in body:
         found["policy"] = body["policy"]
     given = body.get("time_constraints")
-    constraints = wsme.listed([] if given is None else given)
+    constraints = values.listed([] if given is None else given)
     found["time_constraints"] = [
         wsme.read(TimeConstraint, one, "data.time_constraints") for one in constraints
     ]
@@ -115,7 +116,7 @@ def _check_time(name: str, value: Any) -> None:
     if value is None:
         return
     try:
-        moment(wsme.text(name, value))
+        moment(values.text(name, value))
     except ValueError as error:
         raise invalid(name, value, str(error)) from error
 

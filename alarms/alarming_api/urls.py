@@ -12,11 +12,10 @@ from alarms.alarming_api.views import (
     silences,
     testing,
 )
+from meters.wsme.open import Health, NoSuchPath
 
-app_name = "alarming_api"
-urlpatterns = [
-    path("", root.Root.as_view(), name="root"),
-    path("healthcheck", root.Health.as_view(), name="healthcheck"),
+#: What ceilometer had in its own API, and aodh took over.
+SHARED = [
     path("v2/alarms", alarms.Alarms.as_view()),
     path("v2/alarms/dry-run", dryrun.DryRun.as_view()),
     path("v2/alarms/<str:alarm_id>", alarms.OneAlarm.as_view()),
@@ -24,16 +23,22 @@ urlpatterns = [
     path("v2/alarms/<str:alarm_id>/test", testing.AlarmTest.as_view()),
     path("v2/alarms/<str:alarm_id>/history", alarms.History.as_view()),
     path("v2/alarms/<str:alarm_id>/ack", silences.AlarmAcknowledgement.as_view()),
+    path("v2/query/alarms", queries.QueryAlarms.as_view()),
+    path("v2/query/alarms/history", queries.QueryHistory.as_view()),
+]
+app_name = "alarming_api"
+urlpatterns = [
+    path("", root.Root.as_view(), name="root"),
+    path("healthcheck", Health.as_view(), name="healthcheck"),
+    *SHARED,
     path("v2/inhibitions", inhibitions.Inhibitions.as_view()),
     path("v2/inhibitions/<str:inhibition_id>", inhibitions.OneInhibition.as_view()),
     path("v2/silences", silences.Silences.as_view()),
     path("v2/silences/preview", silences.SilencePreview.as_view()),
     path("v2/silences/<str:silence_id>", silences.OneSilence.as_view()),
-    path("v2/query/alarms", queries.QueryAlarms.as_view()),
-    path("v2/query/alarms/history", queries.QueryHistory.as_view()),
     path("v2/capabilities", root.Capabilities.as_view()),
     path("v2/quotas", quotas.Quotas.as_view()),
     path("v2/quotas/<str:project_id>", quotas.OneQuota.as_view()),
     path("v2/metrics", quotas.Metrics.as_view()),
-    re_path("^.*$", root.NoSuchPath.as_view(), name="no-such-path"),
+    re_path("^.*$", NoSuchPath.as_view(), name="no-such-path"),
 ]

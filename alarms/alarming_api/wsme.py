@@ -13,19 +13,22 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from alarms.alarming_api.errors import Fault, bad, cut, invalid
 from alarms.definition import Condition, GroupThreshold, ResourceThreshold
+from meters.wsme.errors import bad, cut, invalid
+from meters.wsme.values import (
+    MISSING,
+    UnreadableError,
+    check_known,
+    flag,
+    listed,
+    one_of,
+    text,
+    wrong,
+)
 
-MISSING = "Mandatory field missing."
 #: What aodh insists on, though our own rules have a default for it.
 _MANDATORY = {(ResourceThreshold, "resource_type"), (GroupThreshold, "resource_type")}
 _NO_TYPE = "Query value or traits invalid: required key not provided @ data['type']"
-_YES = ("1", "t", "true", "on", "y", "yes")
-_NO = ("0", "f", "false", "off", "n", "no")
-
-
-class UnreadableError(ValueError):
-    """A value that can't be converted; the text is WSME's."""
 
 
 def read(kind: type[msgspec.Struct], value: Any, path: str) -> dict[str, Any]:
@@ -44,12 +47,6 @@ def read(kind: type[msgspec.Struct], value: Any, path: str) -> dict[str, Any]:
         else:
             found[name] = convert(name, field.type, value[name], f"{path}.{name}")
     return found
-
-
-def check_known(value: Mapping[str, Any], known: Any, path: str) -> None:
-    unknown = [str(name) for name in value if name not in known]
-    if unknown:
-        raise bad(f"Unknown attribute for argument {path}: {cut(', '.join(unknown))}")
 
 
 def convert(name: str, kind: inspect.Type, value: Any, path: str) -> Any:
@@ -73,42 +70,9 @@ def convert(name: str, kind: inspect.Type, value: Any, path: str) -> Any:
     raise TypeError(f"no way to read a {kind}")
 
 
-def text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise _wrong(name, str, value)
-    return value
-
-
-def _wrong(name: str, wanted: type, value: Any) -> Fault:
-    return invalid(name, value, f"Wrong type. Expected '{wanted}', got '{type(value)}'")
-
-
-def flag(value: Any) -> bool:
-    """Raises `UnreadableError`."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in _YES or word in _NO:
-        return word in _YES
-    raise UnreadableError(f"Value not an unambiguous boolean: {cut(str(value))}")
-
-
-def one_of(name: str, values: Any, value: Any) -> str:
-    if value not in values:
-        raise invalid(name, value, f"Value should be one of: {', '.join(map(str, values))}")
-    return str(value)
-
-
-def listed(value: Any) -> list[Any]:
-    """Raises `UnreadableError`."""
-    if not isinstance(value, list):
-        raise UnreadableError(f"Value not a valid list: {cut(str(value))}")
-    return value
-
-
 def _float(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _wrong(name, float, value)
+        raise wrong(name, float, value)
     try:
         return float(value)
     except (ValueError, OverflowError) as error:
@@ -117,7 +81,7 @@ def _float(name: str, value: Any) -> float:
 
 def _whole(name: str, kind: inspect.IntType, value: Any) -> int:
     if not isinstance(value, int | float | str):
-        raise _wrong(name, int, value)
+        raise wrong(name, int, value)
     try:
         number = int(value)
     except (ValueError, OverflowError) as error:

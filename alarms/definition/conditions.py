@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
 from alarms.definition.fields import Name, Text, check_text
 from alarms.errors import DefinitionError
+from meters.wsme.typed import TYPES, converted
 
 OPERATORS = ("eq", "ge", "gt", "le", "lt", "ne")
 _FIELD = re.compile(r"[a-zA-Z.',0-9_-]*", re.ASCII)
@@ -23,33 +23,6 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     op: str = "eq"
     type: str
     value: Text
-
-
-def _flag(text: str) -> bool:
-    word = text.strip().lower()
-    if word in ("true", "t", "yes", "y", "on", "1"):
-        return True
-    if word in ("false", "f", "no", "n", "off", "0"):
-        return False
-    raise ValueError
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if value != value:
-        raise ValueError
-    return value
-
-
-#: type → how its text is read; raises ValueError.
-TYPES: dict[str, Callable[[str], Any]] = {
-    "": str, "string": str, "integer": int, "float": _float, "boolean": _flag,
-}  # fmt: skip
-
-
-def converted(value: str, kind: str) -> Any:
-    """The text as `kind` reads it. Raises `ValueError`."""
-    return TYPES[kind](value)
 
 
 def check_conditions(query: Sequence[Condition]) -> None:

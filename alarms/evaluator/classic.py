@@ -19,7 +19,7 @@ from alarms.definition.conditions import Condition
 from alarms.errors import DefinitionError
 from alarms.evaluator.subjects import Found, Series, Subject
 from alarms.matching import MISSING, holds
-from meters.aggregation import statistics
+from meters.classic_statistics import statistics
 from meters.models import Metric
 from meters.store.points import Points
 from telemetry_site.clock import to_us
@@ -61,10 +61,7 @@ def find_classic(subjects: Sequence[Subject]) -> list[Found]:
 
 def values(rule: ClassicThreshold, points: Points, window: rules.Window) -> Points:
     """The statistic of each period that holds samples, oldest first, as one series."""
-    rows = statistics(
-        points._replace(index=np.zeros_like(points.index)), rule.period * rules.SECOND,
-        origin_us=window.start,
-    )  # fmt: skip
+    rows = statistics(points, rule.period * rules.SECOND, origin_us=window.start)
     if rule.exclude_outliers:
         usual = _usual(np.array([row["count"] for row in rows], dtype=np.float64))
         rows = [row for row, kept in zip(rows, usual, strict=True) if kept]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from alarms.definition.conditions import TYPES
 from alarms.errors import DefinitionError
 from alarms.ui.filters import split
+from meters.wsme.typed import TYPES
 
 #: Sign → the operator's name.
 OPERATORS = {"!=": "ne", "<=": "le", ">=": "ge", "=": "eq", "<": "lt", ">": "gt"}

@@ -148,7 +148,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "meters.api.middleware.api_answers",
     "meters.metric_api.middleware.metric_api",
-    "alarms.alarming_api.middleware.alarming_api",
+    "meters.wsme.middleware.wsme_doors",
     "telemetry_site.middleware.refuse_cross_site",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -354,6 +354,24 @@ TELEMETRY_OCTAVIA_URL = env.str("TELEMETRY_OCTAVIA_URL", "").rstrip("/")
 TELEMETRY_MEMBER_CREATION_TIME = env.int("TELEMETRY_MEMBER_CREATION_TIME", 120)
 #: Whether evaluations are counted, for GET /v2/metrics.
 TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
+
+# --- metering and event API (ceilometer's and panko's) ----------------------------------------
+#: Paths under which they are mounted, without slashes around them.
+TELEMETRY_METERING_API_PREFIX = check_prefix(
+    "TELEMETRY_METERING_API_PREFIX", env.str("TELEMETRY_METERING_API_PREFIX", "metering")
+)
+TELEMETRY_EVENT_API_PREFIX = check_prefix(
+    "TELEMETRY_EVENT_API_PREFIX", env.str("TELEMETRY_EVENT_API_PREFIX", "event")
+)
+#: Most entries of one answer, and how many come when none says how many.
+TELEMETRY_CLASSIC_MAX_LIMIT = env.int("TELEMETRY_CLASSIC_MAX_LIMIT", 10_000)
+TELEMETRY_CLASSIC_DEFAULT_LIMIT = env.int("TELEMETRY_CLASSIC_DEFAULT_LIMIT", 100)
+#: Most rows of one answer of statistics.
+TELEMETRY_CLASSIC_MAX_ROWS = env.int("TELEMETRY_CLASSIC_MAX_ROWS", 100_000)
+#: Source of samples that are posted without one.
+TELEMETRY_SAMPLE_SOURCE = env.str("TELEMETRY_SAMPLE_SOURCE", "openstack")
+#: Shared with who signs the samples that it posts: a signature that is sent must fit then.
+TELEMETRY_SAMPLE_SECRET = secret("TELEMETRY_SAMPLE_SECRET")
 
 # --- callers of the OpenStack doors --------------------------------------------------------
 #: None where no Keystone is named. The names are those of OpenStack's own OS_… variables.

@@ -8,13 +8,26 @@ from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 
-from tests.compat import alarming, aodh, aodhclient, ceilometer, gnocchiclient, metric
+from tests.compat import (
+    alarming,
+    aodh,
+    aodhclient,
+    ceilometer,
+    ceilometerclient,
+    event,
+    gnocchiclient,
+    metering,
+    metric,
+    pankoclient,
+)
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
 from tests.compat.server import serving, state_dir
 
 SUITES = {
     "metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh,
-    "alarming": alarming, "aodhclient": aodhclient,
+    "alarming": alarming, "aodhclient": aodhclient, "metering": metering,
+    "event": event, "ceilometerclient": ceilometerclient,
+    "pankoclient": pankoclient,
 }  # fmt: skip
 #: Suites that need more than a server: what starts it, and yields more settings for ours.
 SURROUNDINGS = {"aodhclient": aodhclient.keystone}

@@ -63,7 +63,7 @@ def run(server: Server, environment: Path, files: Sequence[str]) -> Iterator[Out
             "GNOCCHI_ENDPOINT": server.url,
             "PROMETHEUS_ENDPOINT": prometheus,
             "AODH_CLIENT_EXEC_DIR": str(environment / "bin"),
-            "COMPAT_TOKEN": _token(),
+            "COMPAT_TOKEN": administrator_token(),
             "COMPAT_KEYSTONE": _started[-1].url,
             "COMPAT_USER": BOSS,
         }
@@ -92,7 +92,7 @@ def _clouds(folder: Path, auth_url: str) -> Path:
     return path
 
 
-def _token() -> str:
+def administrator_token() -> str:
     """A token of ours, of an administrator."""
     from django.contrib.auth.models import User
 

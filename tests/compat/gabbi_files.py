@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.compat.outcomes import Outcome
@@ -15,10 +15,16 @@ PROCESS = Path(__file__).with_name("gabbi_process.py")
 
 
 def run_gabbi(
-    package: str, url: str, server: Server, environment: Path, files: Sequence[str]
+    package: str,
+    url: str,
+    server: Server,
+    environment: Path,
+    files: Sequence[str],
+    prepare: Callable[[str], None] | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of each test of a package's files (all, if none is chosen), as it ends.
 
+    `prepare` stores what the tests of a file find, after the server was emptied.
     -P: modules of this folder have names of packages.
     """
     process = subprocess.Popen(
@@ -33,6 +39,8 @@ def run_gabbi(
             message = json.loads(line)
             if "begin" in message:
                 server.empty()
+                if prepare is not None:
+                    prepare(message["begin"])
                 print(file=process.stdin, flush=True)
             elif "end" in message:
                 ended = True

@@ -1,7 +1,7 @@
-"""Run gnocchi's or aodh's gabbi files against a server. Runs in an environment of its own, without
-Django.
+"""Run the gabbi files of gnocchi, aodh, ceilometer or panko against a server. Runs in an
+environment of its own, without Django.
 
-    gabbi_process.py gnocchi|aodh URL [FILE …]
+    gabbi_process.py gnocchi|aodh|ceilometer|panko URL [FILE …]
 
 A file is named like `archive` or `live/live`; none = all. Speaks lines of JSON on standard output:
 ``{"begin": file}`` before each file, then waits for a line on standard input while the server is
@@ -15,10 +15,13 @@ import re
 import sys
 import time
 import unittest
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import yaml
 from gabbi.driver import build_tests
@@ -28,6 +31,11 @@ from gabbi.fixture import GabbiFixture
 FOLDERS = {
     "gnocchi": {"": "functional/gabbits", "live/": "functional_live/gabbits"},
     "aodh": {"": "functional/gabbi/gabbits", "live/": "functional_live/gabbi/gabbits-live"},
+    "ceilometer": {
+        "": "functional/gabbi/gabbits",
+        "prefix/": "functional/gabbi/gabbits_prefix",
+    },
+    "panko": {"": "functional/gabbi/gabbits", "prefix/": "functional/gabbi/gabbits_prefix"},
 }
 #: The live files ask for these: nobody's token, and `admin` by each client's simple plugin.
 ENVIRONMENT = {
@@ -38,6 +46,8 @@ ENVIRONMENT = {
 HEADERS = {
     "gnocchi": {},
     "aodh": {"x-user-id": "gu", "x-project-id": "gp", "x-roles": "admin"},
+    "ceilometer": {"x-user-id": "gu", "x-project-id": "gp", "x-roles": "admin"},
+    "panko": {},
 }
 #: Ours shows measures at once and a failing test should not wait for minutes.
 MOST_POLLS = 10
@@ -52,6 +62,37 @@ class ConfigFixture(GabbiFixture):
 
 class CORSConfigFixture(GabbiFixture):
     """Named by aodh's; the origin that it lets in is one of the server's settings."""
+
+
+class SampleDataFixture(GabbiFixture):
+    """Named by ceilometer's: three samples of one project's one animal.
+
+    There they have one time; here a sample is what a meter of a resource has at one time, so each
+    is a microsecond older than the one before, which gives the order that the files expect.
+    """
+
+    url = ""
+
+    def start_fixture(self) -> None:
+        owner, now = str(uuid.uuid4()), datetime.now(UTC).replace(tzinfo=None)
+        body = [
+            {
+                "counter_name": "livestock", "counter_type": "gauge", "counter_unit": "head",
+                "counter_volume": place, "user_id": "farmerjon", "project_id": owner,
+                "resource_id": owner,
+                "timestamp": (now - timedelta(microseconds=place)).isoformat(),
+                "resource_metadata": {"farmed_by": "nancy", "breed": breed},
+            }
+            for place, breed in enumerate(("cow", "pig", "sheep"))
+        ]  # fmt: skip
+        headers = {"Content-Type": "application/json", **HEADERS["ceilometer"]}
+        path = f"{self.url}/v2/meters/livestock?direct=1"
+        with urlopen(Request(path, json.dumps(body).encode(), headers)) as answer:
+            assert answer.status == 201
+
+
+class EventDataFixture(GabbiFixture):
+    """Named by panko's. No API takes events, so who empties the server stores them."""
 
 
 class AnyNaN:
@@ -145,6 +186,7 @@ def patient(test: Any) -> None:
 
 def main(name: str, url: str, *wanted: str) -> None:
     channel, sys.stdout = sys.stdout, sys.stderr
+    SampleDataFixture.url = url
     os.environ.update(ENVIRONMENT)
     yaml.add_constructor("!AssertNAN", lambda loader, node: AnyNaN())
     found = dict(tests_of(name, url))

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meters import aggregation as agg
+from meters import classic_statistics as classic
 from meters.store.points import Points
 
 SECOND = 1_000_000
@@ -180,7 +181,7 @@ def test_no_points_have_no_rates_no_group_and_no_statistics() -> None:
     assert len(agg.rate_per_second(empty).values) == 0
     assert len(agg.increases(empty).resets) == 0
     assert len(agg.combine(empty, "mean").values) == 0
-    assert agg.statistics(empty, MINUTE) == []
+    assert classic.statistics(empty, MINUTE) == []
 
 
 def test_one_point_has_every_value_but_a_deviation_and_a_rate() -> None:
@@ -197,7 +198,7 @@ def test_a_result_beyond_a_float_is_left_out_without_a_warning() -> None:
     assert by_minute(agg.aggregate(points, MINUTE, "sum")) == {1: -1.7e308}
     assert by_minute(agg.aggregate(points, MINUTE, "median")) == {0: 1.7e308, 1: -1.7e308}
     assert agg.aggregate(points, MINUTE, "rate:sum").values.tolist() == [0.0]
-    rows = agg.statistics(points, MINUTE)
+    rows = classic.statistics(points, MINUTE)
     assert [(row["sum"], row["max"]) for row in rows] == [(None, 1.7e308), (-1.7e308, -1.7e308)]
 
 
@@ -221,7 +222,7 @@ def test_a_width_of_nothing_is_refused() -> None:
     with pytest.raises(agg.AggregationError, match="granularity 0 µs is not positive"):
         agg.aggregate(EXAMPLE_A, 0, "mean")
     with pytest.raises(agg.AggregationError, match="period -1 µs is not positive"):
-        agg.statistics(EXAMPLE_A, -1)
+        classic.statistics(EXAMPLE_A, -1)
 
 
 def test_between_includes_the_start_and_leaves_the_stop_out() -> None:
@@ -295,7 +296,7 @@ def test_across_knows_no_other_methods_and_no_rows_give_no_values() -> None:
 
 def test_statistics_of_the_classic_example_divide_the_deviation_by_n() -> None:
     points = at(*enumerate([2, 4, 4, 4, 5, 5, 7, 9]))
-    (row,) = agg.statistics(points)
+    (row,) = classic.statistics(points)
     assert row["stddev"] == 2.0
     assert (row["count"], row["sum"], row["avg"], row["min"], row["max"]) == (8, 40, 5, 2, 9)
 
@@ -303,17 +304,17 @@ def test_statistics_of_the_classic_example_divide_the_deviation_by_n() -> None:
 def test_statistics_count_distinct_labels_without_the_null_one() -> None:
     points = points_of({n: [(n, 1.0)] for n in range(6)})
     labels = {"user_id": [0, 1, 2, 0, 1, -1], "project_id": [-1] * 6}
-    (row,) = agg.statistics(points, labels=labels)
+    (row,) = classic.statistics(points, labels=labels)
     assert row["cardinality"] == {"user_id": 3, "project_id": 0}
 
 
 def test_periods_start_at_the_first_sample_and_lose_none_at_the_end() -> None:
     points = at(*((600 * n, 2.0**n) for n in range(6)))
-    rows = agg.statistics(points, 1200 * SECOND)
+    rows = classic.statistics(points, 1200 * SECOND)
     assert [row["count"] for row in rows] == [2, 2, 2]
     assert [row["period_start"] - START for row in rows] == [0, 1200 * SECOND, 2400 * SECOND]
     assert [row["duration"] for row in rows] == [600.0, 600.0, 600.0]
-    (whole,) = agg.statistics(points)
+    (whole,) = classic.statistics(points)
     assert (whole["avg"], whole["sum"], whole["count"]) == (10.5, 63.0, 6)
     assert whole["stddev"] == pytest.approx(10.828203913853857, rel=1e-15)
     assert (whole["period_start"], whole["period_end"]) == (START, START + 3000 * SECOND)
@@ -321,7 +322,7 @@ def test_periods_start_at_the_first_sample_and_lose_none_at_the_end() -> None:
 
 def test_periods_start_at_the_lower_bound_when_there_is_one_and_empty_ones_are_left_out() -> None:
     points = at((900, 1), (8100, 2), (30_000, 4))
-    rows = agg.statistics(points, 7200 * SECOND, origin_us=START)
+    rows = classic.statistics(points, 7200 * SECOND, origin_us=START)
     assert [(row["period_start"] - START) // SECOND for row in rows] == [0, 7200, 28_800]
     assert [row["period_end"] - row["period_start"] for row in rows] == [7200 * SECOND] * 3
 
@@ -330,7 +331,7 @@ def test_statistics_of_groups_take_all_series_of_a_group_together() -> None:
     points = points_of(
         {0: [(0, 1.0), (MINUTE, 2.0)], 1: [(5, 10.0)], 2: [(7, 3.0), (MINUTE + 1, 5.0)]}
     )
-    rows = agg.statistics(points, MINUTE, groups=[1, 0, 1])
+    rows = classic.statistics(points, MINUTE, groups=[1, 0, 1])
     assert [(row["period_start"], row["group"], row["sum"], row["count"]) for row in rows] == [
         (0, 0, 10.0, 1),
         (0, 1, 4.0, 2),
@@ -342,12 +343,12 @@ def test_statistics_of_groups_take_all_series_of_a_group_together() -> None:
 def test_a_duration_is_cut_to_the_bounds_and_gone_when_nothing_is_left() -> None:
     hour = 3600 * SECOND
     points = at((0, 1), (3600, 2))
-    (row,) = agg.statistics(points)
-    cut = agg.clamp_duration(row, START + hour // 3, START + 2 * hour // 3)
+    (row,) = classic.statistics(points)
+    cut = classic.clamp_duration(row, START + hour // 3, START + 2 * hour // 3)
     assert (cut["duration"], cut["duration_start"]) == (1200.0, START + hour // 3)
     assert (cut["period_start"], cut["period_end"]) == (START, START + hour)
-    assert agg.clamp_duration(row, None, None) == row
-    gone = agg.clamp_duration(row, START + 2 * hour, None)
+    assert classic.clamp_duration(row, None, None) == row
+    gone = classic.clamp_duration(row, START + 2 * hour, None)
     assert (gone["duration"], gone["duration_start"], gone["duration_end"]) == (None, None, None)
 
 
@@ -448,7 +449,7 @@ def test_statistics_equal_those_of_plain_python(
 ) -> None:
     points = points_of(series)
     groups = [0, 1, 0, 1, 2, 0]
-    rows = agg.statistics(points, period, origin, groups)
+    rows = classic.statistics(points, period, origin, groups)
     base = min(points.timestamps.tolist(), default=0) if origin is None else origin
     wanted = defaultdict(list)
     for index, time, value in rows_of(points):

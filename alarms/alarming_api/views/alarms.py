@@ -9,15 +9,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms import cautions, lifecycle, trusting
-from alarms.alarming_api import actions, paging, rows, simple
+from alarms.alarming_api import actions, paging, rows
 from alarms.alarming_api.base import AlarmingView, root_url
-from alarms.alarming_api.errors import bad, foreign, invalid
+from alarms.alarming_api.history import history_condition
 from alarms.alarming_api.reading import Asked, read_alarm
 from alarms.alarming_api.shapes import UNSHOWN, alarms_json, history_json
 from alarms.choices import State
 from alarms.definition import parse_rule
 from alarms.evaluator.types import TYPES
 from alarms.models import Alarm
+from meters.wsme import simple
+from meters.wsme.errors import bad, foreign, invalid
 
 _QUERY = (*simple.NAMES, *paging.NAMES)
 #: Field of the simple query → our own.
@@ -176,7 +178,7 @@ class History(AlarmingView):
         self.require(self.may_read)
         terms = simple.read_terms(request.GET)
         self._refuse_foreign(terms)
-        wanted = simple.history_condition(terms)
+        wanted = history_condition(terms)
         found = rows.history().filter(self.visible, wanted, alarm_id=alarm.pk)
         listed = paging.page(found, request.GET, rows.HISTORY)
         return self.answer([history_json(row, self.may_write) for row in listed])

@@ -9,9 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms import preview
-from alarms.alarming_api import wsme
 from alarms.alarming_api.base import AlarmingView
-from alarms.alarming_api.errors import invalid
 from alarms.alarming_api.reading import read_alarm
 from alarms.alarming_api.shapes import time_text
 from alarms.alarming_api.views.alarms import owner_of
@@ -19,6 +17,8 @@ from alarms.cautions import as_header
 from alarms.evaluator.walking import plan_of
 from alarms.preview import Tried
 from meters.api.params import moment
+from meters.wsme import values
+from meters.wsme.errors import invalid
 from telemetry_site import clock
 from telemetry_site.clock import from_us
 
@@ -33,7 +33,7 @@ class DryRun(AlarmingView):
         stored or sent."""
         self.require(self.may_read)
         body = self.object_body("data")
-        wsme.check_known(body, _NAMES, "data")
+        values.check_known(body, _NAMES, "data")
         if not isinstance(body.get("alarm"), dict):
             raise invalid("alarm", body.get("alarm"), "It must be an alarm")
         asked = read_alarm(body["alarm"])
@@ -52,7 +52,7 @@ class DryRun(AlarmingView):
 def _moment(body: dict[str, Any], name: str, usual: datetime) -> datetime:
     if body.get(name) is None:
         return usual
-    text = wsme.text(name, body[name])
+    text = values.text(name, body[name])
     try:
         return moment(text)
     except ValueError as error:

@@ -6,10 +6,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms.alarming_api.base import AlarmingView, root_url
-from alarms.alarming_api.errors import Fault
 from alarms.api import muting
 from alarms.models import Inhibition
 from alarms.muting import inhibitions
+from meters.wsme.errors import Fault
 
 NO_INHIBITION = "Inhibition ID not found"
 

@@ -10,12 +10,12 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms import lifecycle
-from alarms.alarming_api import wsme
 from alarms.alarming_api.base import AlarmingView
-from alarms.alarming_api.errors import Fault, bad, foreign, invalid
 from alarms.choices import State
-from alarms.definition.conditions import converted
 from alarms.models import Alarm, AlarmQuota, EvaluationCount
+from meters.wsme import values
+from meters.wsme.errors import Fault, bad, foreign, invalid
+from meters.wsme.typed import converted
 from telemetry_site.auth.principal import Scope
 
 RESOURCE = "alarms"
@@ -62,27 +62,27 @@ class OneQuota(QuotaView):
 
 def _asked(body: dict[str, Any]) -> tuple[str, int | None]:
     """The project and its limit, if one is given. Raises `Fault`."""
-    wsme.check_known(body, ("project_id", "quotas"), "body")
+    values.check_known(body, ("project_id", "quotas"), "body")
     if body.get("project_id") is None:
-        raise invalid("project_id", None, wsme.MISSING)
-    project_id = lifecycle.check_name("project_id", wsme.text("project_id", body["project_id"]))
+        raise invalid("project_id", None, values.MISSING)
+    project_id = lifecycle.check_name("project_id", values.text("project_id", body["project_id"]))
     limit = None
     try:
-        for one in wsme.listed([] if body.get("quotas") is None else body["quotas"]):
+        for one in values.listed([] if body.get("quotas") is None else body["quotas"]):
             limit = _limit(one)
-    except wsme.UnreadableError as error:
+    except values.UnreadableError as error:
         raise invalid("body", repr(body), str(error)) from error
     return project_id, limit
 
 
 def _limit(one: Any) -> int:
     if not isinstance(one, dict):
-        raise wsme.UnreadableError(f"Value not a valid object: {one}")
-    wsme.check_known(one, ("resource", "limit"), "body.quotas")
+        raise values.UnreadableError(f"Value not a valid object: {one}")
+    values.check_known(one, ("resource", "limit"), "body.quotas")
     for name in ("resource", "limit"):
         if one.get(name) is None:
-            raise invalid(name, None, wsme.MISSING)
-    wsme.one_of("resource", (RESOURCE,), one["resource"])
+            raise invalid(name, None, values.MISSING)
+    values.one_of("resource", (RESOURCE,), one["resource"])
     try:
         limit = int(one["limit"])
     except (TypeError, ValueError, OverflowError) as error:

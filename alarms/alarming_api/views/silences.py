@@ -10,11 +10,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms.alarming_api.base import AlarmingView, root_url
-from alarms.alarming_api.errors import Fault, bad, invalid
 from alarms.api import muting
 from alarms.choices import SilenceState
 from alarms.models import Alarm, Silence
 from alarms.muting import acks, matchers, silences
+from meters.wsme.errors import Fault, bad, invalid
 from telemetry_site.auth.principal import Scope
 
 SHOWN = 1000

@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms import budget, trying
-from alarms.alarming_api import wsme
 from alarms.alarming_api.base import AlarmingView
 from alarms.choices import State
 from alarms.notifier.schemes.trust import without_trust
+from meters.wsme import values
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +24,8 @@ class AlarmTest(AlarmingView):
         alarm = self.visible_alarm(alarm_id)
         self.require(self.may_write)
         body: dict[str, Any] = self.object_body("body") if self.has_body else {}
-        wsme.check_known(body, ("state",), "body")
-        state = wsme.one_of("state", State.values, body.get("state", State.ALARM.value))
+        values.check_known(body, ("state",), "body")
+        state = values.one_of("state", State.values, body.get("state", State.ALARM.value))
         if not alarm.actions(state):
             return self.answer([])
         budget.take(self.caller, alarm.project_id)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from alarms.alarming_api.views import root
 from alarms.models import EvaluationCount
+from meters.wsme import open as root
 from tests.api.alarming.people import AlarmingClient, body, fault_of
 from tests.api.people import make_people, token_of
 

@@ -1,28 +1,28 @@
-"""What holds for every request to this door and every answer, also those that no view made."""
+"""What holds for every request to these doors and every answer, also those that no view made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from alarms.alarming_api.errors import Fault, FaultResponse
 from meters.api.errors import request_id
 from meters.metric_api import cors
-from telemetry_site.doors import is_alarming_api, tidy
+from meters.wsme.errors import Fault, FaultResponse
+from telemetry_site.doors import tidy, wsme_prefix
 
 
-def alarming_api(
+def wsme_doors(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Paths without empty parts, errors in this door's form, and no cache mixes two callers."""
+    """Paths without empty parts, errors in these doors' form, and no cache mixes two callers."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if not is_alarming_api(request):
+        prefix = wsme_prefix(request)
+        if prefix is None:
             return get_response(request)
-        request.path_info = tidy(request.path_info, settings.TELEMETRY_ALARMING_API_PREFIX)
+        request.path_info = tidy(request.path_info, prefix)
         response = cors.preflight(request) or get_response(request)
         if response.status_code >= 400 and not isinstance(response, FaultResponse):
             response = FaultResponse(Fault(response.status_code))

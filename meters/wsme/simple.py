@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q
 from django.http import QueryDict
 
-from alarms.alarming_api.errors import bad, cut, invalid, unknown_argument
-from alarms.definition.conditions import converted
 from meters.api.params import moment
+from meters.wsme.errors import bad, cut, invalid, unknown_argument
+from meters.wsme.typed import TYPE_NAMES, converted
 
 NAMES = ("q.field", "q.op", "q.value", "q.type")
-TYPES = ("integer", "float", "string", "boolean", "datetime")
+#: Operators of a time's bound → Django's.
+BOUNDS = {"lt": "lt", "le": "lte", "gt": "gt", "ge": "gte"}
 #: Beyond a century an offset is no offset.
 MAX_OFFSET_MINUTES = 60 * 24 * 36_525
 
@@ -27,7 +28,7 @@ class Term(NamedTuple):
     type: str
 
     def __str__(self) -> str:
-        """As aodh's own sentences have it."""
+        """As the originals' own sentences have it."""
         return f"<Query {self.field!r} {self.op} {self.value!r} {self.type or 'Unset'}>"
 
 
@@ -48,13 +49,13 @@ def read_terms(query: QueryDict) -> list[Term]:
 
 
 def is_true(term: Term) -> bool:
-    return bool(_converted(term, "boolean"))
+    return bool(value_of(term, "boolean"))
 
 
 def text_of(term: Term) -> str:
     """The value, which must be of the type that was said."""
     if term.type:
-        _converted(term, term.type)
+        value_of(term, term.type)
     return term.value
 
 
@@ -66,16 +67,17 @@ def moment_of(term: Term) -> datetime:
         raise invalid(term.field, term.value, "invalid timestamp format") from error
 
 
-def check_type(term: Term) -> None:
-    if term.type and term.type not in TYPES:
+def check_type(term: Term, known: Sequence[str] = TYPE_NAMES) -> None:
+    if term.type and term.type not in known:
         raise bad(
             f"The data type {cut(term.type)} is not supported. "
-            f"The supported data type list is: {list(TYPES)}"
+            f"The supported data type list is: {list(known)}"
         )
 
 
-def _converted(term: Term, kind: str) -> object:
-    check_type(term)
+def value_of(term: Term, kind: str, known: Sequence[str] = TYPE_NAMES) -> object:
+    """As the type reads it. Raises `Fault`."""
+    check_type(term, known)
     try:
         return moment(term.value) if kind == "datetime" else converted(term.value, kind)
     except ValueError as error:
@@ -84,61 +86,38 @@ def _converted(term: Term, kind: str) -> object:
         ) from error
 
 
-# --- history ----------------------------------------------------------------------------------
-
-HISTORY_FIELDS = {
-    "type": "type", "severity": "severity", "user_id": "user_id", "user": "user_id",
-    "project_id": "actor_project", "project": "actor_project",
-}  # fmt: skip
-HISTORY_KEYS = ["project", "search_offset", "severity", "timestamp", "type", "user"]
-_BOUNDS = {"lt": "lt", "le": "lte", "gt": "gt", "ge": "gte"}
+def unrecognized(term: Term, terms: Sequence[Term], known: Sequence[str]) -> Exception:
+    """What is said of a field that can't be asked for."""
+    shown = cut(f"[{', '.join(map(str, terms))}]")
+    more = f": unrecognized field in query: {shown}, valid keys: {list(known)}"
+    return unknown_argument(term.field, more)
 
 
-def history_condition(terms: list[Term]) -> Q:
-    """On rows with `actor_project`. Raises `Fault`."""
-    offset = _offset(terms)
-    found = Q()
-    for term in terms:
-        check_type(term)
-        if term.field == "timestamp":
-            found &= _in_time(term, offset)
-        elif term.field != "search_offset":
-            found &= _equal(term, terms)
-    return found
-
-
-def _equal(term: Term, terms: list[Term]) -> Q:
-    if term.field not in HISTORY_FIELDS:
-        shown = cut(f"[{', '.join(map(str, terms))}]")
-        more = f": unrecognized field in query: {shown}, valid keys: {HISTORY_KEYS}"
-        raise unknown_argument(term.field, more)
-    if term.op != "eq":
+def require_operator(term: Term, known: Sequence[str] = ("eq",)) -> None:
+    if term.op not in known:
         raise invalid("op", term.op, f"unimplemented operator for {term.field}")
-    return Q((HISTORY_FIELDS[term.field], text_of(term)))
 
 
-def _in_time(term: Term, offset: timedelta) -> Q:
-    if term.op not in _BOUNDS:
-        raise invalid("op", term.op, f"unimplemented operator for {term.field}")
+def widened(term: Term, offset: timedelta) -> datetime:
+    """A bound of time, moved outwards. Raises `Fault`."""
+    require_operator(term, tuple(BOUNDS))
     at = moment_of(term)
     try:
-        at += offset if term.op in ("lt", "le") else -offset
+        return at + (offset if term.op in ("lt", "le") else -offset)
     except OverflowError as error:
         raise invalid("timestamp", term.value, "invalid timestamp format") from error
-    return Q((f"timestamp__{_BOUNDS[term.op]}", at))
 
 
-def _offset(terms: list[Term]) -> timedelta:
-    """By how much the range is widened at both ends."""
+def offset_of(terms: Sequence[Term]) -> timedelta:
+    """`search_offset`: by how much the range is widened at both ends."""
     found = timedelta()
     for term in terms:
         if term.field == "search_offset":
-            if term.op != "eq":
-                raise invalid("op", term.op, "unimplemented operator for search_offset")
+            require_operator(term)
             if not any(one.field == "timestamp" for one in terms):
                 words = "search_offset cannot be used without timestamp"
                 raise invalid("field", "search_offset", words)
-            minutes = _converted(term, "integer")
+            minutes = value_of(term, "integer")
             assert isinstance(minutes, int)
             if abs(minutes) > MAX_OFFSET_MINUTES:
                 raise invalid("search_offset", term.value, "it is too large")

@@ -1,0 +1,220 @@
+"""Series cut by the revisions of their resources: a stretch has one owner and one metadata.
+
+A sample belongs to the revision that is valid at its time, and so do its project, user, source and
+metadata (telemetry-api.md 10.4). Whoever reads samples for a caller asks for the stretches that fit
+the query *and are the caller's*, reads the points of their series, and has `attribute` keep those
+that lie in one. So a resource that moves between projects takes none of its past along.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Exists, OuterRef, Q
+
+from meters.api.params import is_uuid
+from meters.metering_api.metadata import stored_at
+from meters.models import STANDALONE, Metric, Resource, ResourceRevision
+from meters.queries import revision_end
+from meters.store.points import Points
+from meters.wire import EARLIEST_US
+from telemetry_site.clock import from_us, to_us
+
+_DESCRIBED = ("project_id", "user_id", "source")
+#: No sample is as late.
+NEVER_US = 2**63 - 1
+
+Ints = npt.NDArray[np.int64]
+
+
+class Series(NamedTuple):
+    """`resource_id` as it is shown: a metric without a resource is its own."""
+
+    pk: int
+    name: str
+    unit: str
+    type: str
+    resource_id: str
+    resource_pk: int
+
+
+class Revision(NamedTuple):
+    """[since, until) in microseconds; `metadata` holds what lies at the paths asked for.
+
+    `pk` is negative where there is no row of its own (see `_stand_ins`).
+    """
+
+    pk: int
+    since_us: int
+    until_us: int
+    project_id: str | None
+    user_id: str | None
+    source: str
+    metadata: Mapping[str, Any]
+
+
+class Stretch(NamedTuple):
+    series: Series
+    revision: Revision
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which stretches: conditions on `Metric` and `ResourceRevision`, and the time [start, stop).
+
+    `paths` of metadata are looked up, each under its name.
+    """
+
+    series: Q = field(default_factory=Q)
+    revisions: Q = field(default_factory=Q)
+    start_us: int = EARLIEST_US
+    stop_us: int = NEVER_US
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Ordered by series, then time."""
+
+    all: Sequence[Stretch]
+
+    @cached_property
+    def series_ids(self) -> list[int]:
+        """Ascending, each once: what points are read of."""
+        return list(dict.fromkeys(one.series.pk for one in self.all))
+
+    def attribute(self, points: Points) -> Points:
+        """The points of `series_ids` that lie in a stretch; `index` becomes the stretch's place."""
+        pieces = self._pieces(points)
+        if not pieces:
+            return points.take(np.zeros(len(points.index), dtype=np.bool_))
+        lows, highs, places = np.array(pieces, dtype=np.int64).T
+        lengths = highs - lows
+        index = np.repeat(places, lengths)
+        if len(index) == len(points.index):
+            return Points(index, points.timestamps, points.values)
+        offsets = np.repeat(lows - (np.cumsum(lengths) - lengths), lengths)
+        chosen = np.arange(len(index)) + offsets
+        return Points(index, points.timestamps[chosen], points.values[chosen])
+
+    def _pieces(self, points: Points) -> list[tuple[int, int, int]]:
+        """(first, end, place of the stretch) of the points of each stretch that has any."""
+        edges = np.searchsorted(points.index, np.arange(len(self.series_ids) + 1)).tolist()
+        times, found, place_of = points.timestamps, [], self._place_of
+        for place, (series, revision) in enumerate(self.all):
+            row = place_of[series.pk]
+            low, high = edges[row], edges[row + 1]
+            if low == high:
+                continue
+            if times[low] < revision.since_us:
+                low += int(np.searchsorted(times[low:high], revision.since_us))
+            if low < high and times[high - 1] >= revision.until_us:
+                high = low + int(np.searchsorted(times[low:high], revision.until_us))
+            if low < high:
+                found.append((low, high, place))
+        return found
+
+    @cached_property
+    def _place_of(self) -> dict[int, int]:
+        return {pk: place for place, pk in enumerate(self.series_ids)}
+
+    def at(self, series: int, timestamp_us: int) -> Stretch | None:
+        """The stretch that a sample of the series belongs to."""
+        for one in self.of_series.get(series, ()):
+            if one.revision.since_us <= timestamp_us < one.revision.until_us:
+                return one
+        return None
+
+    @cached_property
+    def of_series(self) -> dict[int, list[Stretch]]:
+        found: dict[int, list[Stretch]] = defaultdict(list)
+        for one in self.all:
+            found[one.series.pk].append(one)
+        return found
+
+
+def find(asked: Asked, sees_all: bool) -> Stretches:
+    """`sees_all`: of who may see everything, a resource's first revision reaches back for ever.
+
+    For all others nobody owns what is older: `asked.revisions` must name their project.
+    """
+    series = _series(asked.series)
+    revisions = _revisions(asked, sees_all)
+    return Stretches(
+        [Stretch(one, revision) for one in series for revision in revisions[one.resource_pk]]
+    )
+
+
+def _series(condition: Q) -> list[Series]:
+    """Metrics without a name are none of this API's."""
+    rows = Metric.objects.filter(condition).exclude(name="").order_by("pk")
+    columns = (
+        "pk", "name", "unit", "type", "uuid", "resource_id", "resource__original_id",
+        "resource__type",
+    )  # fmt: skip
+    return [
+        Series(pk, name, unit, kind, str(uuid) if of == STANDALONE else original, resource)
+        for pk, name, unit, kind, uuid, resource, original, of in rows.values_list(*columns)
+    ]
+
+
+def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
+    """By the resource, in the order of time."""
+    earlier = ResourceRevision.objects.filter(
+        resource=OuterRef("resource"), valid_from__lt=OuterRef("valid_from")
+    )
+    rows = ResourceRevision.objects.filter(asked.revisions)
+    if asked.series:
+        owners = Metric.objects.filter(asked.series).values("resource_id")
+        rows = rows.filter(resource_id__in=owners)
+    if asked.stop_us < NEVER_US and not sees_all:
+        rows = rows.filter(valid_from__lt=from_us(asked.stop_us))
+    rows = rows.annotate(until=revision_end(), is_later=Exists(earlier))
+    if asked.start_us > EARLIEST_US:
+        rows = rows.filter(Q(until__gt=from_us(asked.start_us)) | Q(until=None))
+    rows = rows.order_by("resource_id", "valid_from")
+    columns = ["pk", "resource_id", "valid_from", "until", "is_later", *_DESCRIBED]
+    found = _stand_ins(asked)
+    for pk, resource, since, until, is_later, *described in rows.values_list(
+        *columns, *(stored_at(path) for path in asked.paths)
+    ):
+        since_us = EARLIEST_US if sees_all and not is_later else to_us(since)
+        until_us = NEVER_US if until is None else to_us(until)
+        if since_us < asked.stop_us and until_us > asked.start_us:
+            found[resource].append(_revision(pk, since_us, until_us, described, asked.paths))
+    return found
+
+
+def _stand_ins(asked: Asked) -> dict[int, list[Revision]]:
+    """Resources of metrics that have none: they are what they are for ever, without revisions."""
+    rows = Resource.objects.filter(asked.revisions, type=STANDALONE)
+    if asked.series:
+        owners = Metric.objects.filter(asked.series).values("resource_id")
+        rows = rows.filter(pk__in=owners)
+    found: dict[int, list[Revision]] = defaultdict(list)
+    columns = rows.values_list("pk", *_DESCRIBED, *(stored_at(path) for path in asked.paths))
+    for pk, *described in columns:
+        found[pk] = [_revision(-pk, EARLIEST_US, NEVER_US, described, asked.paths)]
+    return found
+
+
+def _revision(
+    pk: int, since_us: int, until_us: int, described: Sequence[Any], paths: Sequence[str]
+) -> Revision:
+    project, user, source, *values = described
+    metadata = dict(zip(paths, values, strict=True))
+    return Revision(pk, since_us, until_us, project, user, source, metadata)
+
+
+def of_resource(resource_id: str) -> Q:
+    """On `Metric`: those of the resource with this id, as it is shown."""
+    own = Q(resource__original_id=resource_id) & ~Q(resource__type=STANDALONE)
+    if not is_uuid(resource_id):
+        return own
+    return own | Q(resource__type=STANDALONE, uuid=resource_id)

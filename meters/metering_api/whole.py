@@ -1,0 +1,92 @@
+"""All points of stretches, read in parts: some days at a time, of many series some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import numpy as np
+
+from meters.classic_statistics import Partials, join, partials
+from meters.metering_api import reading
+from meters.metering_api.conditions import Bounds
+from meters.metering_api.reading import (
+    MAX_POINTS,
+    Day,
+    Keep,
+    Read,
+    find_days,
+    parts_of,
+    read,
+    refuse_more_than,
+)
+from meters.metering_api.stretches import NEVER_US, Stretches
+from meters.store.points import Points
+from meters.store.points import join as join_points
+
+
+def everything(stretches: Stretches, bounds: Bounds, most: int, keep: Keep) -> Points:
+    """All points that are wanted, oldest days first. Raises `Fault` for more than `most`."""
+    parts = []
+    count = 0
+    for one in reads(stretches, bounds):
+        points = read(stretches, one)
+        parts.append(points.take(keep(points)))
+        count += len(parts[-1].index)
+        refuse_more_than(most, count)
+    if not parts:
+        empty = np.empty(0, dtype=np.int64)
+        return Points(empty, empty, np.empty(0))
+    return join_points(parts)
+
+
+def summarised(
+    stretches: Stretches, bounds: Bounds, period_us: int | None
+) -> tuple[Partials | None, int]:
+    """What statistics are made of (None: no point), and where periods begin. Raises `Fault`."""
+    origin_us = bounds.origin_us
+    asked = reads(stretches, bounds)
+    held: dict[Read, Points] = {}
+    if origin_us is None and period_us is not None:
+        origin_us = _first_time(stretches, asked, held)
+    parts = []
+    for one in asked:
+        points = held.pop(one) if one in held else read(stretches, one)
+        parts.append(partials(points, period_us, origin_us or 0))
+    return (join(parts) if parts else None), origin_us or 0
+
+
+def reads(stretches: Stretches, bounds: Bounds) -> list[Read]:
+    """Whole days, some `POINTS_A_READ` points each, oldest first. Raises `Fault`."""
+    days = find_days(stretches, bounds)
+    refuse_more_than(MAX_POINTS, sum(day.points for day in days))
+    return [
+        one for day in _joined(days) for one in parts_of(day, len(stretches.series_ids))
+    ]  # fmt: skip
+
+
+def _joined(days: Sequence[Day]) -> list[Day]:
+    found: list[Day] = []
+    for day in days:
+        if found and found[-1].points + day.points <= reading.POINTS_A_READ:
+            found[-1] = Day(found[-1].start_us, day.stop_us, found[-1].points + day.points)
+        else:
+            found.append(day)
+    return found
+
+
+def _first_time(
+    stretches: Stretches, asked: Sequence[Read], held: dict[Read, Points]
+) -> int | None:
+    """Of the first point that there is. What had to be read for it is `held`, if it is one read."""
+    for _, group in groupby(asked, key=attrgetter("start_us")):
+        of_one_time, firsts = list(group), []
+        for one in of_one_time:
+            points = read(stretches, one)
+            firsts.append(int(points.timestamps.min(initial=NEVER_US)))
+            if len(of_one_time) == 1:
+                held[one] = points
+        if min(firsts) < NEVER_US:
+            return min(firsts)
+    return None

@@ -1,0 +1,82 @@
+"""What the views of ceilometer's and panko's doors share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpResponse, QueryDict
+
+from meters.metric_api import addresses
+from meters.wsme.arguments import normal
+from meters.wsme.errors import Fault, bad, cut, invalid
+from meters.wsme.view import WsmeView
+from telemetry_site.auth.principal import Scope
+
+
+class ClassicView(WsmeView):
+    """Reads; `limit` cuts its lists, and the answer says so."""
+
+    http_method_names = ["get", "post"]
+    scopes: Mapping[str, Scope] = {"GET": "read", "POST": "read"}
+
+    @cached_property
+    def _arguments(self) -> QueryDict:
+        is_get = self.request.method == "GET"
+        body = self.json_body("body") if is_get and self.has_body else None
+        return normal(self.request.GET, body)
+
+    def arguments(self) -> QueryDict:
+        return self._arguments
+
+    def whole_number(self, name: str) -> int | None:
+        """Raises `Fault`."""
+        text = self.arguments().get(name)
+        if text is None:
+            return None
+        try:
+            return int(text)
+        except ValueError as error:
+            words = f"unable to convert to int. Error: {cut(str(error))}"
+            raise invalid(name, text, words) from error
+
+    def limit(self) -> int:
+        asked = self.whole_number("limit")
+        if asked is not None and asked <= 0:
+            raise bad("Limit must be positive")
+        return bounded(asked)
+
+    @property
+    def visible_project(self) -> str | None:
+        """The only one that may be seen; None: every one. Of who has none there is nothing."""
+        return None if self.caller.is_admin else self.caller.project_id
+
+    def cut_list(self, items: Sequence[Any], marker: str | None) -> HttpResponse:
+        """`marker` is the last item's where there is more: the answer says that, and where."""
+        response = self.answer(items)
+        if marker is not None:
+            query = [
+                (name, text)
+                for name, texts in self.arguments().lists()
+                for text in texts
+                if name != "marker"
+            ]
+            address = addresses.request_url(self.request._request)
+            following = urlencode([*query, ("marker", marker)])
+            response["Link"] = f'<{address}?{following}>; rel="next"'
+            response["X-Truncated"] = "true"
+        return response
+
+
+def bounded(limit: int | None) -> int:
+    """The limit, within what one answer may hold."""
+    most: int = settings.TELEMETRY_CLASSIC_MAX_LIMIT
+    asked: int = settings.TELEMETRY_CLASSIC_DEFAULT_LIMIT if limit is None else limit
+    return min(asked, most)
+
+
+def unknown_marker(marker: str) -> Fault:
+    return bad(f"Marker {cut(marker)} not found.")
