@@ -6,17 +6,16 @@ import time
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.central.exposition import Point, parse_exposition, resource_id
 from pollers.errors import SourceError
+from pollers.http import CONNECT_TIMEOUT_S, HttpError, plain_session, read_within, refusal, words
 from pollers.polls import Findings
 from pollers.urls import without_secrets
 from telemetry_site.clock import now_us
 
-CONNECT_TIMEOUT_S = 3.0
 #: The whole answer must be here within this share of the interval.
 DEADLINE_SHARE = 0.6
 MAX_BYTES = 16 << 20
@@ -29,14 +28,6 @@ class ScrapeError(SourceError):
     """The endpoint gave nothing that can be read."""
 
 
-def refusal(response: requests.Response) -> str:
-    """What the endpoint answered instead; a page of HTML says nothing to an operator."""
-    said = f"HTTP {response.status_code} {response.reason}"
-    if "html" in response.headers.get("Content-Type", ""):
-        return said
-    return f"{said}: {next(response.iter_content(200), b'').decode(errors='replace')!r}"
-
-
 class ScrapeSource:
     """One endpoint. Adds `up` (0 or 1) and `scrape_duration_seconds` beside what it serves."""
 
@@ -46,10 +37,9 @@ class ScrapeSource:
         self.name = without_secrets(url)
         self._url = url
         self._deadline_s = max(interval_s * DEADLINE_SHARE, 1.0)
-        self._session = requests.Session()
-        self._session.headers.update({"Accept": ACCEPT, "User-Agent": "telemetry"})
+        self._session = plain_session()
+        self._session.headers["Accept"] = ACCEPT
         self._session.max_redirects = 3
-        self._session.trust_env = False  # a proxy or a .netrc of the user is not for scraping
         self._resources: dict[str, wire.Resource] = {}
 
     def poll(self, builder: BatchBuilder) -> Findings:
@@ -99,23 +89,14 @@ class ScrapeSource:
         try:
             with self._session.get(self._url, timeout=timeouts, stream=True) as response:
                 if response.status_code != 200:
-                    raise ScrapeError(f"{self.name}: {refusal(response)}")
-                body = self._read(response, end)
+                    raise HttpError(refusal(response))
+                body = read_within(response, MAX_BYTES, end, self._deadline_s)
                 kind = response.headers.get("Content-Type", "")
+        except HttpError as error:
+            raise ScrapeError(f"{self.name}: {error}") from None
         except (requests.RequestException, ValueError) as error:
             raise ScrapeError(f"{self.name}: {words(error)}") from None
         return body.decode(errors="replace"), "openmetrics" in kind
-
-    def _read(self, response: requests.Response, end: float) -> bytes:
-        """The body, unpacked, within size and time: an endpoint may send a byte a second."""
-        body = bytearray()
-        for piece in response.iter_content(64 * 1024):
-            body += piece
-            if len(body) > MAX_BYTES:
-                raise ScrapeError(f"{self.name}: answer of more than {MAX_BYTES >> 20} MiB")
-            if time.monotonic() > end:
-                raise ScrapeError(f"{self.name}: answer not complete in {self._deadline_s:g} s")
-        return bytes(body)
 
 
 class MisconfiguredSource:
@@ -129,40 +110,3 @@ class MisconfiguredSource:
 
     def poll(self, builder: BatchBuilder) -> Findings:
         raise SourceError(f"{self.name}: {self._why}")
-
-
-def words(error: BaseException) -> str:
-    """What went wrong, without the exception's own text, which holds the URL with its secrets."""
-    for kind, text in (
-        (requests.ConnectTimeout, "no connection before the deadline"),
-        (requests.Timeout, "no answer before the deadline"),
-        (requests.exceptions.SSLError, "TLS failed"),
-        (requests.TooManyRedirects, "too many redirects"),
-        (requests.exceptions.InvalidURL, "not a URL"),
-        (requests.exceptions.InvalidSchema, "not an http or https URL"),
-        (requests.exceptions.MissingSchema, "not an http or https URL"),
-        (requests.exceptions.ChunkedEncodingError, "connection broke in the middle of the answer"),
-        (requests.exceptions.ContentDecodingError, "the answer can't be unpacked"),
-    ):
-        if isinstance(error, kind):
-            return text
-    causes = _causes(error)
-    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    if reasons:
-        return f"no connection: {reasons[-1]}"
-    if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
-        return "no answer before the deadline"
-    return type(error).__name__
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exceptions inside an exception of requests, outermost first."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting and len(found) < 20:
-        cause = waiting.pop(0)
-        if isinstance(cause, BaseException) and cause not in found:
-            found.append(cause)
-            waiting += [*cause.args, getattr(cause, "reason", None)]
-            waiting += [cause.__cause__, cause.__context__]
-    return found
