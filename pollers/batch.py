@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,9 +98,13 @@ class BatchBuilder:
     nothing else.
     """
 
-    def __init__(self, agent_id: str) -> None:
+    def __init__(self, agent_id: str, accepts: Callable[[str], bool] | None = None) -> None:
+        """`accepts` says which meters are wanted; the others are left out without a word."""
         self.agent_id = agent_id
         self.samples = 0
+        #: The time of the poll's slot: that of samples that all agents would give the same time.
+        self.slot_us = now_us() // 1000 * 1000
+        self._accepts = accepts
         self.events: list[wire.Event] = []
         self.reports: list[wire.PollReport] = []
         self.rejects: list[wire.Reject] = []
@@ -115,7 +120,9 @@ class BatchBuilder:
         unit: str = "",
         type: wire.SampleType = "gauge",
     ) -> bool:
-        """Add one sample. Returns False when it was rejected instead."""
+        """Add one sample. Returns False when it was rejected instead, or is not wanted."""
+        if self._accepts is not None and not self._accepts(meter):
+            return False
         try:
             size = self._check(resource, meter, volume, timestamp_us, unit, type)
         except wire.WireError as error:

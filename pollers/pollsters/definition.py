@@ -18,7 +18,7 @@ class Text:
     """A URL path or a command: as it is written, or an expression that makes it."""
 
     written: str
-    expression: Expression | None = None
+    expression: Expression | None = field(default=None, compare=False)
 
     def render(self, variables: Variables) -> str:
         """Raises `EvaluationError`."""

@@ -11,6 +11,8 @@ from kombu import Exchange, Queue
 
 from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
+from telemetry_site.settings.cloud import CloudAccess, check_interface
+from telemetry_site.settings.keystone import check_keystone
 
 env = environ.Env()
 BASE_DIR = paths.ROOT
@@ -52,6 +54,35 @@ TELEMETRY_LIBVIRT_USER = env.str("TELEMETRY_LIBVIRT_USER", "")
 TELEMETRY_LIBVIRT_DEADLINE = env.float("TELEMETRY_LIBVIRT_DEADLINE", 8.0)
 #: Prometheus text endpoints that the central agents scrape, comma separated.
 TELEMETRY_SCRAPE_URLS = env.list("TELEMETRY_SCRAPE_URLS", default=[])
+#: Their scrape file, in Prometheus' format: jobs, targets, relabelling.
+TELEMETRY_SCRAPE_FILE = env.str("TELEMETRY_SCRAPE_FILE", "")
+#: polling.yaml: which meters are polled how often. Empty: everything, the host and its hypervisor
+#: every TELEMETRY_POLL_INTERVAL, a cloud every five minutes.
+TELEMETRY_POLLING_FILE = env.str("TELEMETRY_POLLING_FILE", "")
+#: Files or directories of dynamic pollsters; the first of a name wins, ours come last.
+TELEMETRY_POLLSTER_DEFINITIONS = env.list("TELEMETRY_POLLSTER_DEFINITIONS", default=[])
+#: Whether pollsters may run commands on this host, and whose modules may sign their requests.
+TELEMETRY_HOST_COMMANDS = env.bool("TELEMETRY_HOST_COMMANDS", False)
+TELEMETRY_POLLSTER_AUTH_MODULES = env.list(
+    "TELEMETRY_POLLSTER_AUTH_MODULES", default=["requests.auth"]
+)
+TELEMETRY_IGNORE_DISABLED_PROJECTS = env.bool("TELEMETRY_IGNORE_DISABLED_PROJECTS", False)
+#: The cloud that agents poll; None where no Keystone is named.
+TELEMETRY_OPENSTACK = check_keystone(
+    CloudAccess(
+        auth_url=env.str("TELEMETRY_OPENSTACK_AUTH_URL", ""),
+        username=env.str("TELEMETRY_OPENSTACK_USERNAME", ""),
+        password=secret("TELEMETRY_OPENSTACK_PASSWORD"),
+        project_name=env.str("TELEMETRY_OPENSTACK_PROJECT_NAME", "service"),
+        user_domain_name=env.str("TELEMETRY_OPENSTACK_USER_DOMAIN_NAME", "Default"),
+        project_domain_name=env.str("TELEMETRY_OPENSTACK_PROJECT_DOMAIN_NAME", "Default"),
+        ca_file=env.str("TELEMETRY_OPENSTACK_CACERT", ""),
+        timeout_s=env.float("TELEMETRY_OPENSTACK_TIMEOUT", 10.0),
+        interface=check_interface(env.str("TELEMETRY_OPENSTACK_INTERFACE", "public")),
+        region_name=env.str("TELEMETRY_OPENSTACK_REGION_NAME", ""),
+    ),
+    "TELEMETRY_OPENSTACK_",
+)
 #: Buses with OpenStack notifications, comma separated (amqp://user:password@host:5672/vhost).
 TELEMETRY_NOTIFICATION_URLS = env.list("TELEMETRY_NOTIFICATION_URLS", default=[])
 TELEMETRY_NOTIFICATION_EXCHANGES = env.list(
