@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pollers.errors import PollersError
-from pollers.pollsters.discovery import is_discovery
+from pollers.pollsters.discoveries import is_discovery
 from pollers.pollsters.grammar import parse
 from pollers.selection import Selection
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence, read_yaml

@@ -83,7 +83,7 @@ class Schedule:
 
     def is_done(self, slot: float) -> bool:
         """Whether this agent has polled that slot, or a later one."""
-        last = self._sane(self.state().last_slot, slot + self.interval_s)
+        last = self._sane(self.state().last_slot, slot)
         return last is not None and last > slot - self.interval_s / 2
 
     def done(self, slot: float) -> None:

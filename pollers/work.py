@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 CLOUD_INTERVAL_S = 300.0
 #: The share of its interval that a poll may take, and the longest that it ever may.
 DEADLINE_SHARE = 0.6
-LONGEST_DEADLINE_S = 240.0
+LONGEST_DEADLINE_S = 100.0
 _LONGEST_LABEL = 180
 
 

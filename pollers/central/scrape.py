@@ -10,6 +10,7 @@ import requests
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.central.exposition import Point, parse_exposition, resource_id
+from pollers.central.scrape_file import ScrapeTarget
 from pollers.errors import SourceError
 from pollers.http import CONNECT_TIMEOUT_S, HttpError, plain_session, read_within, refusal, words
 from pollers.polls import Findings
@@ -33,12 +34,16 @@ class ScrapeSource:
 
     kind = "prometheus"
 
-    def __init__(self, url: str, interval_s: float) -> None:
+    def __init__(self, url: str, interval_s: float, target: ScrapeTarget | None = None) -> None:
+        """`target` is what a scrape file says of this URL."""
         self.name = without_secrets(url)
         self._url = url
-        self._deadline_s = max(interval_s * DEADLINE_SHARE, 1.0)
+        self._target = target or ScrapeTarget(url, interval_s)
+        self._deadline_s = self._target.timeout_s or max(interval_s * DEADLINE_SHARE, 1.0)
         self._session = plain_session()
         self._session.headers["Accept"] = ACCEPT
+        self._session.headers.update(self._target.headers)
+        self._session.verify = self._target.verify
         self._session.max_redirects = 3
         self._resources: dict[str, wire.Resource] = {}
 
@@ -50,16 +55,18 @@ class ScrapeSource:
             if exposition.problems and not exposition.points:
                 raise ScrapeError(f"{self.name}: no Prometheus text: {text[:200]!r}")
         except SourceError:
-            builder.add(self._resource({}), "up", 0, at_us)
+            builder.add(self._resource(self._target.labels), "up", 0, at_us)
             raise
         problems = [f"{self.name}: {problem}" for problem in exposition.problems]
-        points = exposition.points[:MAX_SERIES]
-        if len(points) < len(exposition.points):
-            problems.append(f"{self.name}: {len(exposition.points)} series, {MAX_SERIES} kept")
+        relabelled = self._relabelled(exposition.points)
+        self._refuse_too_many(relabelled, builder, at_us)
+        points = relabelled[:MAX_SERIES]
+        if len(points) < len(relabelled):
+            problems.append(f"{self.name}: {len(relabelled)} series, {MAX_SERIES} kept")
         self._add(builder, points, at_us)
-        builder.add(self._resource({}), "up", 1, at_us)
+        builder.add(self._resource(self._target.labels), "up", 1, at_us)
         took = time.monotonic() - clock
-        builder.add(self._resource({}), "scrape_duration_seconds", took, at_us, "s")
+        builder.add(self._resource(self._target.labels), "scrape_duration_seconds", took, at_us, "s")
         return Findings(
             problems, {"series": len(points), "without_value": exposition.without_value}
         )
@@ -67,13 +74,30 @@ class ScrapeSource:
     def close(self) -> None:
         self._session.close()
 
+    def _relabelled(self, points: list[Point]) -> list[Point]:
+        """With the target's labels and rules; those that the rules drop are left out."""
+        if not self._target.labels and not self._target.rules:
+            return points
+        kept = ((point, self._target.labelled(point.meter, point.labels)) for point in points)
+        return [
+            point._replace(meter=found[0], labels=found[1]) for point, found in kept if found
+        ]
+
+    def _refuse_too_many(self, points: list[Point], builder: BatchBuilder, at_us: int) -> None:
+        """As Prometheus does: over the limit the whole scrape has failed."""
+        limit = self._target.sample_limit
+        if limit and len(points) > limit:
+            builder.add(self._resource(self._target.labels), "up", 0, at_us)
+            raise ScrapeError(f"{self.name}: {len(points)} series, sample_limit is {limit}")
+
     def _add(self, builder: BatchBuilder, points: list[Point], at_us: int) -> None:
         known, self._resources = self._resources, {}
         for point in points:
             identity = resource_id(self.name, point.labels)
             resource = known.get(identity) or self._resource(point.labels)
             known[identity] = self._resources[identity] = resource
-            at = at_us if point.timestamp_ms is None else point.timestamp_ms * 1000
+            own_time = point.timestamp_ms if self._target.honor_timestamps else None
+            at = at_us if own_time is None else own_time * 1000
             builder.add(resource, point.meter, point.value, at, point.unit, point.type)
 
     def _resource(self, labels: dict[str, str]) -> wire.Resource:

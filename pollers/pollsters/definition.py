@@ -43,6 +43,8 @@ class Request:
     next_page: Extraction | None = field(default=None, compare=False)
     next_page_text: str = ""
     discovery: str = ""
+    #: 404 means that this cloud does not have it, and is no trouble.
+    optional: bool = False
     module: str = ""
     authentication_object: str = ""
     authentication_parameters: str = field(default="", repr=False)

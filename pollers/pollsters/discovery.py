@@ -1,28 +1,18 @@
-"""What there is to poll: `endpoint:<type>`, `tenant`, `local_node`, by the names of polling.yaml."""
+"""What there is to poll: endpoints, projects, zones, this host."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 
-from pollers.pollsters.asking import Asker
+from pollers.pollsters.asking import MAX_PAGES, Asker
 from pollers.pollsters.definition import Request
-from pollers.pollsters.fetching import FetchError, join
+from pollers.pollsters.fetching import FetchError, join, next_url
 
-#: Names that polling files give to what a stock pollster lists by itself.
-OWN_LISTS = frozenset({
-    "images", "volumes", "volume_snapshots", "volume_backups", "volume_pools", "volume_services",
-    "fip_services", "vpn_services", "ipsec_connections", "fw_services", "fw_policy",
-    "lb_services", "dns_zones", "manila_shares", "alarm", "local_instances",
-})  # fmt: skip
-DISCOVERIES = frozenset({"tenant", "endpoint", "barbican", "local_node"})
-
-
-def is_discovery(name: str) -> bool:
-    return name in OWN_LISTS or name.partition(":")[0] in DISCOVERIES
-
+ALL_PROJECTS = {"X-Auth-All-Projects": "true"}
 
 def default_discovery(request: Request) -> str:
     if request.discovery:
@@ -43,6 +33,8 @@ def discover(asker: Asker, name: str) -> list[Any]:
     if kind == "tenant":
         found: list[Any] = asker.cloud().remembered("tenant", lambda: _projects(asker))
         return found
+    if kind == "dns_zones":
+        return list(_zones(asker))
     raise FetchError(f"there is no discovery {name!r}")
 
 
@@ -54,6 +46,24 @@ def _projects(asker: Asker) -> list[dict[str, Any]]:
         query = "&".join(filter(None, (f"domain_id={domain['id']}", enabled)))
         found += _listed(asker, "projects", query)
     return found
+
+
+def _zones(asker: Asker) -> Iterator[dict[str, Any]]:
+    """Zones of all projects, all pages."""
+    cloud = asker.cloud()
+    for endpoint in cloud.endpoints("dns"):
+        url = join(endpoint, "v2/zones")
+        for _ in range(MAX_PAGES):
+            text = asker.fetcher.fetch(url, headers=ALL_PROJECTS, cloud=cloud).text
+            try:
+                page = json.loads(text)
+                yield from (zone for zone in page["zones"] if isinstance(zone["id"], str))
+                following = page.get("links", {}).get("next")
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise FetchError(f"the list of zones is not understood: {text[:200]!r}") from None
+            if not following:
+                break
+            url = next_url(endpoint, url, following)
 
 
 def _listed(asker: Asker, kind: str, query: str) -> list[dict[str, Any]]:

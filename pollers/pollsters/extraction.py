@@ -1,7 +1,7 @@
 """Extraction expressions: ``key.path | op | op …``, the way to a value inside an answer.
 
 The first part is a path of plain keys, or `.` for the whole; each `op` is an expression that is
-given what the parts before it found as `value`, and must use it.
+given what the parts before it found as `value`, and must use that or another variable.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Extraction:
 def _operation(text: str, names: Collection[str]) -> Expression:
     expression = Expression(text, {"value", *names})
     used = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
-    if "value" not in used:
+    if not used & {"value", *names}:
         raise DefinitionError(f"{text!r:.200} does not use value")
     return expression
 

@@ -16,6 +16,7 @@ from pollers.pollsters.definition import (
     Text,
     Values,
 )
+from pollers.pollsters.discoveries import is_discovery
 from pollers.pollsters.expressions import Expression
 from pollers.pollsters.extraction import Extraction
 from pollers.pollsters.handlers import HANDLERS
@@ -44,7 +45,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "extra_metadata_fields_cache_seconds": (int, float),
     "extra_metadata_fields_skip": (dict, list), "base_metadata": dict, "module": str,
     "authentication_object": str, "authentication_parameters": str, "barbican_secret_id": str,
-    "discovery": str, "method": str, "resource_type": str,
+    "discovery": str, "method": str, "resource_type": str, "optional": bool,
 }  # fmt: skip
 _CALLED = {str: "text", list: "a list", dict: "a mapping", bool: "true or false",
            int: "a number", float: "a number", type(None): "nothing"}  # fmt: skip
@@ -170,12 +171,19 @@ class _Reader:
             handlers=self._handlers(),
             next_page=self._extraction("next_sample_url_attribute"),
             next_page_text=self.written.get("next_sample_url_attribute", ""),
-            discovery=self.written.get("discovery", ""),
+            discovery=self._discovery(),
+            optional=self.written.get("optional", False),
             module=self.written.get("module", ""),
             authentication_object=self.written.get("authentication_object", ""),
             authentication_parameters=self.written.get("authentication_parameters", ""),
             barbican_secret_id=self.written.get("barbican_secret_id", ""),
         )
+
+    def _discovery(self) -> str:
+        name = str(self.written.get("discovery", ""))
+        if name and not is_discovery(name):
+            raise self._fault("discovery", f"there is no discovery {name!r}")
+        return name
 
     def _is_absolute(self, text: str) -> bool:
         return "http://" in text or "https://" in text

@@ -14,7 +14,8 @@ from pollers.notification.scrub import scrubbed
 from pollers.pollsters.asking import Asker, Target, targets
 from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.definition import Pollster
-from pollers.pollsters.discovery import OWN_LISTS, default_discovery, discover
+from pollers.pollsters.discoveries import OWN_LISTS
+from pollers.pollsters.discovery import default_discovery, discover
 from pollers.pollsters.entries import EntryError, entries_of, metadata_of, readings_of, with_ids
 from pollers.pollsters.fetching import Deadline, Explanation, Fetcher, FetchError, new_session
 from pollers.pollsters.nested import AnswerCache, ExtraMetadata
@@ -95,12 +96,16 @@ class _Poll:
                 for pollster in self._pollsters:
                     self._take_page(pollster, page, target)
         except FetchError as error:
-            if error.status == NOT_THERE and isinstance(target.resource, dict):
+            if error.status == NOT_THERE and self._may_lack(target):
                 self._counts["not_there"] += 1
                 return
             self._failed.setdefault((target.endpoint, error.status), []).append(str(error))
         except SourceError as error:
             self._failed.setdefault((target.endpoint, 0), []).append(str(error))
+
+    def _may_lack(self, target: Target) -> bool:
+        """A project that never used the service, or a part that this cloud does not have."""
+        return isinstance(target.resource, dict) or self._pollsters[0].request.optional
 
     def _take_page(self, pollster: Pollster, page: Any, target: Target) -> None:
         try:
