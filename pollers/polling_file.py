@@ -146,5 +146,3 @@ def unmatched(sources: Iterable[PollingSource], known: Iterable[str]) -> list[Fa
             line = source.lines.get(pattern, 0)
             faults.append(Fault(file, line, f"source {source.name!r}: no pollster is {pattern}"))
     return faults
-
-

@@ -66,7 +66,9 @@ class ScrapeSource:
         self._add(builder, points, at_us)
         builder.add(self._resource(self._target.labels), "up", 1, at_us)
         took = time.monotonic() - clock
-        builder.add(self._resource(self._target.labels), "scrape_duration_seconds", took, at_us, "s")
+        builder.add(
+            self._resource(self._target.labels), "scrape_duration_seconds", took, at_us, "s"
+        )
         return Findings(
             problems, {"series": len(points), "without_value": exposition.without_value}
         )
@@ -79,9 +81,7 @@ class ScrapeSource:
         if not self._target.labels and not self._target.rules:
             return points
         kept = ((point, self._target.labelled(point.meter, point.labels)) for point in points)
-        return [
-            point._replace(meter=found[0], labels=found[1]) for point, found in kept if found
-        ]
+        return [point._replace(meter=found[0], labels=found[1]) for point, found in kept if found]
 
     def _refuse_too_many(self, points: list[Point], builder: BatchBuilder, at_us: int) -> None:
         """As Prometheus does: over the limit the whole scrape has failed."""

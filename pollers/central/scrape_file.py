@@ -167,7 +167,9 @@ class _Job:
     def _params(self) -> tuple[Labels, list[tuple[str, str]]]:
         """The first value of each parameter, which is a label, and the further ones."""
         written = self.written.get("params") or {}
-        if not isinstance(written, dict) or not all(isinstance(one, list) for one in written.values()):
+        if not isinstance(written, dict) or not all(
+            isinstance(one, list) for one in written.values()
+        ):
             raise DefinitionError("params is a mapping of lists", self.written.line_of("params"))
         first = {str(name): str(values[0]) for name, values in written.items() if values}
         more = [(str(name), str(one)) for name, values in written.items() for one in values[1:]]

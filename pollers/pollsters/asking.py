@@ -16,7 +16,7 @@ from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.definition import Pollster, Request
 from pollers.pollsters.entries import EntryError, next_page_of
 from pollers.pollsters.expressions import EvaluationError, Variables
-from pollers.pollsters.fetching import FetchError, Fetcher, join, next_url
+from pollers.pollsters.fetching import Fetcher, FetchError, join, next_url
 from pollers.pollsters.handlers import Headers, UnreadableError, parse_answer
 from pollers.urls import without_secrets
 
@@ -63,7 +63,9 @@ class Asker:
         try:
             text = request.path.render(known)
         except EvaluationError as error:
-            raise FetchError(f"{'host_command' if request.command else 'url_path'}: {error}") from None
+            raise FetchError(
+                f"{'host_command' if request.command else 'url_path'}: {error}"
+            ) from None
         if request.command or not request.endpoint_type:
             return text
         return join(target.endpoint, text)

@@ -14,6 +14,7 @@ from pollers.pollsters.fetching import FetchError, join, next_url
 
 ALL_PROJECTS = {"X-Auth-All-Projects": "true"}
 
+
 def default_discovery(request: Request) -> str:
     if request.discovery:
         return request.discovery

@@ -20,7 +20,9 @@ class Extraction:
     def __init__(self, text: object, names: Collection[str] = ()) -> None:
         """`names` are variables beside `value`. Raises `DefinitionError`."""
         if not isinstance(text, str) or not text.strip():
-            raise DefinitionError(f"{text!r:.80} is no path; it looks like flavor.vcpus or . | len(value)")
+            raise DefinitionError(
+                f"{text!r:.80} is no path; it looks like flavor.vcpus or . | len(value)"
+            )
         self.text = text
         path, *operations = [part.strip() for part in parts_of(text)]
         self.keys = [] if path == "." else path.split(".")
@@ -42,7 +44,9 @@ class Extraction:
 
 def _operation(text: str, names: Collection[str]) -> Expression:
     expression = Expression(text, {"value", *names})
-    used = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
+    used = {
+        node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)
+    }
     if not used & {"value", *names}:
         raise DefinitionError(f"{text!r:.200} does not use value")
     return expression

@@ -1,6 +1,6 @@
 """What an expression of a definition file may contain; anything else is a fault when it is read.
 
-Upstream gives these texts to Python's `eval`, which makes a definition file a program. Here they are
+Others give these texts to Python's `eval`, which makes a definition file a program. Here they are
 parsed, and only the nodes, functions and methods listed below are let through: no attribute but a
 method that is called at once, no name with two underscores, no import, no assignment, no format
 string.
@@ -32,15 +32,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 #: Methods that change nothing, of text, lists and mappings.
 METHODS: dict[type, frozenset[str]] = {
-    str: frozenset(
-        "lower upper casefold title capitalize strip lstrip rstrip split rsplit splitlines "
-        "partition rpartition replace join startswith endswith find rfind index count isdigit "
-        "isalpha isalnum isnumeric removeprefix removesuffix".split()
-    ),
+    str: frozenset({
+        "lower", "upper", "casefold", "title", "capitalize", "strip", "lstrip", "rstrip", "split",
+        "rsplit", "splitlines", "partition", "rpartition", "replace", "join", "startswith",
+        "endswith", "find", "rfind", "index", "count", "isdigit", "isalpha", "isalnum",
+        "isnumeric", "removeprefix", "removesuffix",
+    }),
     list: frozenset({"index", "count"}),
     tuple: frozenset({"index", "count"}),
     dict: frozenset({"get", "keys", "values", "items"}),
-}
+}  # fmt: skip
 METHOD_NAMES = frozenset().union(*METHODS.values())
 
 _NODES = (
@@ -63,7 +64,7 @@ def parse(text: str, names: Collection[str]) -> ast.expr:
     """
     if len(text) > LONGEST:
         raise DefinitionError(f"an expression of more than {LONGEST} characters")
-    stripped = text.strip()
+    stripped = " ".join(text.split("\n")).strip()  # a long one may stand on several lines
     try:
         tree = ast.parse(stripped, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -287,4 +287,6 @@ def _has_quotes(text: str) -> bool:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(isinstance(node, ast.Constant) and isinstance(node.value, str) for node in ast.walk(tree))
+    return any(
+        isinstance(node, ast.Constant) and isinstance(node.value, str) for node in ast.walk(tree)
+    )

@@ -11,6 +11,7 @@ from pollers.batch import BatchBuilder
 from pollers.errors import SourceError
 from pollers.notification.fields import Notes
 from pollers.notification.scrub import scrubbed
+from pollers.polls import Findings
 from pollers.pollsters.asking import Asker, Target, targets
 from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.definition import Pollster
@@ -19,7 +20,6 @@ from pollers.pollsters.discovery import default_discovery, discover
 from pollers.pollsters.entries import EntryError, entries_of, metadata_of, readings_of, with_ids
 from pollers.pollsters.fetching import Deadline, Explanation, Fetcher, FetchError, new_session
 from pollers.pollsters.nested import AnswerCache, ExtraMetadata
-from pollers.polls import Findings
 
 #: Nothing at an account that does not exist yet is no trouble.
 NOT_THERE = 404
