@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +12,7 @@ from django.conf import settings
 from requests.auth import AuthBase
 
 from pollers.pollsters.cloud import Cloud
+from pollers.pollsters.commands import run_shell
 from pollers.pollsters.definition import Pollster, Request
 from pollers.pollsters.entries import EntryError, next_page_of
 from pollers.pollsters.expressions import EvaluationError, Variables
@@ -150,21 +150,13 @@ class Asker:
         if not settings.TELEMETRY_HOST_COMMANDS:
             raise FetchError("commands are off on this host: TELEMETRY_HOST_COMMANDS=true")
         limit = min(request.timeout_s, self.fetcher.deadline.left())
-        try:
-            done = subprocess.run(
-                ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, timeout=limit, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise FetchError(f"the command did not end within {limit:g} s") from None
-        except OSError as error:
-            raise FetchError(f"the command cannot be run: {error.strerror}") from None
+        status, output = run_shell(command, limit)
         self.fetcher.explanation.requests += 1
-        self.fetcher.explanation.say(f"command: status {done.returncode}, {len(done.stdout)} bytes")
-        if done.returncode:
-            said = done.stdout[:200].decode(errors="replace")
-            raise FetchError(f"the command ended with status {done.returncode}: {said!r}")
-        return done.stdout.decode(errors="replace")
+        self.fetcher.explanation.say(f"command: status {status}, {len(output)} bytes")
+        if status:
+            said = output[:200].decode(errors="replace")
+            raise FetchError(f"the command ended with status {status}: {said!r}")
+        return output.decode(errors="replace")
 
 
 def targets(asker: Asker, request: Request, found: list[Any]) -> list[Target]:

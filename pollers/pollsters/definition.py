@@ -17,7 +17,7 @@ DEFAULT_CACHE_S = 3600.0
 class Text:
     """A URL path or a command: as it is written, or an expression that makes it."""
 
-    written: str
+    written: str = field(repr=False)
     expression: Expression | None = field(default=None, compare=False)
 
     def render(self, variables: Variables) -> str:
@@ -37,7 +37,7 @@ class Request:
     command: bool = False
     endpoint_type: str = ""
     method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout_s: float = DEFAULT_TIMEOUT_S
     handlers: tuple[str, ...] = ("json",)
     next_page: Extraction | None = field(default=None, compare=False)

@@ -56,6 +56,7 @@ class Expression:
         """Raises `DefinitionError` with the column of what is not allowed."""
         self.text = text.strip()
         self._tree = parse(text, names)
+        self.names = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
 
     def evaluate(self, variables: Variables) -> Any:
         """Raises `EvaluationError`; of that kind `LackingError` for a key that is not there."""

@@ -6,7 +6,6 @@ given what the parts before it found as `value`, and must use that or another va
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -44,10 +43,7 @@ class Extraction:
 
 def _operation(text: str, names: Collection[str]) -> Expression:
     expression = Expression(text, {"value", *names})
-    used = {
-        node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)
-    }
-    if not used & {"value", *names}:
+    if not expression.names & {"value", *names}:
         raise DefinitionError(f"{text!r:.200} does not use value")
     return expression
 
