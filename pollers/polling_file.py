@@ -42,7 +42,7 @@ class PollingSource:
 def read_polling(file: Path) -> tuple[list[PollingSource], list[Fault]]:
     """The sources that are right, and what is wrong with the others."""
     content, faults = read_yaml(file)
-    if content is None:
+    if content is None and faults:
         return [], faults
     written = content.get("sources") if isinstance(content, Mapping) else None
     if not isinstance(written, Sequence) or not written:

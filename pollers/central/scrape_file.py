@@ -68,7 +68,7 @@ def load_scrape(file: Path, interval_s: float) -> list[ScrapeTarget]:
 def read_scrape(file: Path, interval_s: float) -> tuple[list[ScrapeTarget], list[Fault]]:
     """The targets of the jobs that are right, and what is wrong with the others."""
     content, faults = read_yaml(file)
-    if content is None:
+    if content is None and faults:
         return [], faults
     jobs = content.get("scrape_configs") if isinstance(content, Mapping) else None
     if not isinstance(jobs, Sequence):

@@ -54,7 +54,7 @@ def files_of(path: Path, faults: list[Fault]) -> list[Path]:
 def read_pollsters(file: Path) -> tuple[list[Pollster], list[Fault]]:
     """The pollsters of one file that are right, and what is wrong with the others."""
     content, faults = read_yaml(file)
-    if content is None:
+    if content is None and faults:
         return [], faults
     if not isinstance(content, Sequence):
         return [], [*faults, Fault(str(file), 1, "must be a list of pollsters")]
