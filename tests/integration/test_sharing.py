@@ -1,4 +1,4 @@
-"""Central agents share sources: none is polled twice in a slot, none left out when an agent dies."""
+"""Central agents share sources: none is polled twice in a slot, none left out where one dies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from meters import wire
 from pollers import claims
+from pollers.agent import Agent
 from pollers.batch import BatchBuilder
 from pollers.central import tasks
 from pollers.claims import claim, keep
@@ -107,34 +109,29 @@ class Counted:
         return Findings()
 
 
-class Sink:
-    """Stands where the agent's spool would be: what is handed in."""
-
-    agent_id = "central.test"
-
-    def __init__(self) -> None:
-        self.batches: list[Any] = []
-
-    def submit(self, batches: Any) -> None:
-        self.batches += batches
-
-
 @pytest.fixture
 def sources(
     broker: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any
 ) -> Iterator[dict[str, Work]]:
-    """An agent with three sources and a state directory of its own."""
+    """An agent with three sources and a state directory of its own; its spool is not sent."""
     work = {
         name: Work(name, Counted(name), interval)
         for name, interval in (("fast", 10.0), ("slow", 300.0), ("hourly", 3600.0))
     }
-    sink = Sink()
-    monkeypatch.setattr(tasks, "central_work", lambda: work)
-    monkeypatch.setattr(tasks, "current_agent", lambda: sink)
     monkeypatch.setattr(tasks.paths, "home", lambda: tmp_path)
+    agent = Agent("central.test")
+    monkeypatch.setattr(tasks, "central_work", lambda: work)
+    monkeypatch.setattr(tasks, "current_agent", lambda: agent)
     forget()
     yield work
     forget()
+
+
+def reports(agent: Agent) -> list[wire.PollReport]:
+    """Those in its spool."""
+    batches = (agent.spool.get(one) for one in agent.spool.oldest(10))
+    decoded = (wire.decode_batch(agent.spool.read(entry)) for entry in batches if entry)
+    return [report for batch in decoded for report in batch.reports]
 
 
 def forget() -> None:
@@ -223,7 +220,7 @@ def test_a_slot_is_done_when_its_samples_are_on_disk_and_not_before(
     sources: dict[str, Work], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = sources["slow"]
-    monkeypatch.setattr(Sink, "submit", unreachable)
+    monkeypatch.setattr(Agent, "submit", unreachable)
     with pytest.raises(OSError, match="no broker"):
         tasks.poll_slot(work, SLOT)
     assert not tasks.source_schedule("slow", 300).is_done(SLOT)
@@ -246,8 +243,7 @@ def test_a_source_that_this_agent_does_not_have_is_an_error_on_its_page(
     sources: dict[str, Work],
 ) -> None:
     tasks.poll_source.apply(("nobody's", now_us() / 1e6)).get()
-    (batch,) = tasks.current_agent().batches
-    (report,) = batch.reports
+    (report,) = reports(tasks.current_agent())
     assert (report.source, report.outcome) == ("nobody's", "error")
 
 
