@@ -18,6 +18,8 @@ from telemetry_site.queues import answering, broker_errors
 log = structlog.get_logger(__name__)
 
 PATIENCE_S = 3.0
+#: Of its own: whoever may write to the default exchange reaches every queue (S34).
+EXCHANGE = Exchange("telemetry.claims", type="direct", durable=True)
 
 
 def claim(source: str, slot: float, lease_s: float, interval_s: float) -> bool:
@@ -61,11 +63,11 @@ def _put_alone(connection: Connection, name: str, interval_s: float) -> bool:
     arguments = {
         "x-max-length": 1, "x-overflow": "reject-publish", "x-expires": round(interval_s * 2000),
     }  # fmt: skip
-    queue = Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments)
+    queue = Queue(name, EXCHANGE, routing_key=name, durable=True, queue_arguments=arguments)
     with connection.channel() as channel:
         producer = Producer(channel)
         try:
-            producer.publish(b"", exchange="", routing_key=name, declare=[queue], retry=False,
+            producer.publish(b"", exchange=EXCHANGE, routing_key=name, declare=[queue], retry=False,
                              content_type="application/data", content_encoding="binary",
                              confirm_timeout=PATIENCE_S)  # fmt: skip
         except MessageNacked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -56,15 +56,15 @@ class _Family:
 
 
 def pollster_work(
-    namespace: str, sources: Sequence[PollingSource], pollsters: Iterable[Pollster],
+    namespaces: Collection[str], sources: Sequence[PollingSource], pollsters: Iterable[Pollster],
     cloud: Cloud | None,
 ) -> list[Work]:  # fmt: skip
-    """The dynamic pollsters of a namespace that some source selects, those of one request together.
+    """Dynamic pollsters of these namespaces that some source selects, those of one request together.
 
     What two sources of one interval select alike is polled once.
     """
     families: dict[tuple[object, ...], _Family] = {}
-    known = [one for one in pollsters if namespace in one.namespaces]
+    known = [one for one in pollsters if one.namespaces.intersection(namespaces)]
     for source in sources:
         for pollster in known:
             if not source.meters.accepts(pollster.name):
@@ -156,5 +156,10 @@ def cloud_sources() -> list[PollingSource]:
     return [PollingSource("openstack", CLOUD_INTERVAL_S, Selection(["*"]))]
 
 
-def dynamic_work(namespace: str) -> list[Work]:
-    return pollster_work(namespace, cloud_sources(), pollsters().values(), current_cloud())
+def dynamic_work(namespaces: Collection[str]) -> list[Work]:
+    return pollster_work(namespaces, cloud_sources(), pollsters().values(), current_cloud())
+
+
+def compute_work() -> list[Work]:
+    """What the compute agent polls beside its host and hypervisor."""
+    return dynamic_work(settings.TELEMETRY_COMPUTE_NAMESPACES)

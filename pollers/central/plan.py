@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 def central_work() -> dict[str, Work]:
     """{name without secrets: work}. Raises `PollersError` where a file is at fault."""
     found: dict[str, Work] = {}
-    for work in [*scrape_work(), *dynamic_work("central")]:
+    for work in [*scrape_work(), *dynamic_work(["central"])]:
         if work.name in found:
             log.warning("source given twice, the first is used", source=work.name)
         else:

@@ -15,7 +15,7 @@ from pollers.polls import Source
 from pollers.schedule import Schedule
 from pollers.slots import host_offset
 from pollers.timetable import Timetable
-from pollers.work import Work, dynamic_work, polling_sources
+from pollers.work import Work, compute_work, polling_sources
 from telemetry_site import paths
 from telemetry_site.clock import now_us
 
@@ -77,7 +77,7 @@ def selected(sources: Iterable[PollingSource]) -> Accepts:
 @cache
 def current_plan() -> ComputePlan:
     return ComputePlan(
-        polling_sources(), dynamic_work("compute"), ComputeSources(),
+        polling_sources(), compute_work(), ComputeSources(),
         settings.TELEMETRY_POLL_INTERVAL,
     )  # fmt: skip
 

@@ -12,17 +12,17 @@ from django.conf import settings
 from requests.auth import AuthBase
 
 from pollers.pollsters.cloud import Cloud
-from pollers.pollsters.commands import run_shell
+from pollers.pollsters.commands import run_command
 from pollers.pollsters.definition import Pollster, Request
 from pollers.pollsters.entries import EntryError, next_page_of
 from pollers.pollsters.expressions import EvaluationError, Variables
-from pollers.pollsters.fetching import Fetcher, FetchError, join, next_url
+from pollers.pollsters.fetching import Fetcher, FetchError, join, next_url, origin
 from pollers.pollsters.handlers import Headers, UnreadableError, parse_answer
 from pollers.urls import without_secrets
 
-MAX_PAGES = 10_000
-#: What may stand in a command: everything else of an answer could end one and begin another.
-_HARMLESS = re.compile(r"[\w@%+=:,./ -]*")
+MAX_PAGES = 1_000
+#: What of an answer may stand in a command: one word, which is no option.
+_HARMLESS = re.compile(r"(?!-)[\w@%+=:,./-]+")
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ class Asker:
 
     def _run(self, request: Request, command: str) -> str:
         """Output and errors of a shell line."""
-        if not settings.TELEMETRY_HOST_COMMANDS:
-            raise FetchError("commands are off on this host: TELEMETRY_HOST_COMMANDS=true")
+        if not settings.TELEMETRY_ALLOW_HOST_COMMAND:
+            raise FetchError("commands are off on this host: TELEMETRY_ALLOW_HOST_COMMAND=true")
         limit = min(request.timeout_s, self.fetcher.deadline.left())
-        status, output = run_shell(command, limit)
+        status, output = run_command(command, limit)
         self.fetcher.explanation.requests += 1
         self.fetcher.explanation.say(f"command: status {status}, {len(output)} bytes")
         if status:
@@ -162,12 +162,17 @@ class Asker:
 def targets(asker: Asker, request: Request, found: list[Any]) -> list[Target]:
     """One for each thing that was discovered; of a cloud at each endpoint of the service, unless
     what was discovered is an endpoint itself.
+
+    Raises `FetchError` for an endpoint on a host that the catalogue does not have: the token goes
+    to none of that kind (S37).
     """
     if request.command or not request.endpoint_type:
         return [Target(resource=resource) for resource in found]
     made: list[Target] = []
     for resource in found:
         if isinstance(resource, str) and resource.startswith(("http://", "https://")):
+            if origin(resource) not in {origin(url) for url in asker.cloud().endpoints("")}:
+                raise FetchError(f"{without_secrets(resource)} is no host of the catalogue")
             made.append(Target(resource, resource))
         else:
             endpoints = asker.cloud().endpoints(request.endpoint_type)
@@ -176,7 +181,7 @@ def targets(asker: Asker, request: Request, found: list[Any]) -> list[Target]:
 
 
 def _harmless(value: Any) -> Any:
-    """A copy without texts that a shell would read otherwise than as a word."""
+    """A copy without texts that would not be one word of a command."""
     if isinstance(value, dict):
         kept = {key: _harmless(inner) for key, inner in value.items() if _is_harmless(key)}
         return {key: inner for key, inner in kept.items() if _is_harmless(inner)}

@@ -19,7 +19,7 @@ from keystoneauth1.session import Session
 
 from pollers.errors import SourceError
 from telemetry_site import __version__
-from telemetry_site.settings.cloud import CloudAccess
+from telemetry_site.settings.polling import CloudAccess
 
 #: Pollsters of one cycle share what a discovery found.
 REMEMBER_S = 30.0

@@ -1,26 +1,30 @@
-"""Shell lines of `host_command`."""
+"""Commands of `host_command`: words and no shell (S37)."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 
 from pollers.pollsters.fetching import FetchError
 
 
-def run_shell(line: str, limit_s: float) -> tuple[int, bytes]:
-    """(status, output and errors). What the line has started ends with it when its time is over.
+def run_command(line: str, limit_s: float) -> tuple[int, bytes]:
+    """(status, output and errors). The line is cut into words as a shell does, and nothing else in
+    it means anything. What it has started ends with it when its time is over.
 
     Raises `FetchError`.
     """
     try:
+        words = shlex.split(line)
         process = subprocess.Popen(
-            ["/bin/sh", "-c", line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
-    except OSError as error:
-        raise FetchError(f"the command cannot be run: {error.strerror}") from None
+    except (OSError, ValueError, IndexError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"no command line ({error})"
+        raise FetchError(f"the command cannot be run: {why}") from None
     with process:
         try:
             output, _ = process.communicate(timeout=limit_s)

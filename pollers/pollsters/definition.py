@@ -30,7 +30,7 @@ class Request:
     """What is asked for. Pollsters with equal ones share its answers.
 
     `endpoint_type` is a service type of the catalogue; without one `path` is the whole URL, and
-    with `command` it is a line for the host's shell.
+    with `command` it is a command line of the host.
     """
 
     path: Text

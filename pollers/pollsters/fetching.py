@@ -16,7 +16,7 @@ from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.handlers import Headers
 from pollers.urls import without_secrets
 
-MAX_BYTES = 32 << 20
+MAX_BYTES = 16 << 20
 MAX_LINES = 1000
 
 

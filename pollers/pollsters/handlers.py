@@ -58,13 +58,25 @@ def _text(text: str, _: Headers) -> Any:
     return [{"out": text}]
 
 
+def _blocks(text: str, _: Headers) -> Any:
+    """Blocks of lines ``key : value``, which an empty line divides, as ipmitool writes them."""
+    blocks: list[dict[str, str]] = [{}]
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            blocks[-1][key.strip()] = value.strip()
+        elif not line.strip() and blocks[-1]:
+            blocks.append({})
+    return [block for block in blocks if block]
+
+
 def _headers(_: str, headers: Headers) -> Any:
     return [{name.lower(): value for name, value in headers.items()}]
 
 
-#: `headers` is ours: what a HEAD request answers.
+#: The last two are ours: what a HEAD request answers, and what ipmitool does.
 HANDLERS: dict[str, Callable[[str, Headers], Any]] = {
-    "json": _json, "xml": _xml, "text": _text, "headers": _headers,
+    "json": _json, "xml": _xml, "text": _text, "headers": _headers, "blocks": _blocks,
 }  # fmt: skip
 
 

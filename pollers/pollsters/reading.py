@@ -24,7 +24,7 @@ from telemetry_site.yamlfile import DefinitionError, Mapping
 
 NAME = re.compile(r"^([\w-]+)(\.[\w-]+)*(\.{[\w-]+})?$")
 _MULTI = re.compile(r"^\[([^\[\]]+)\]\.(.+)$", re.DOTALL)
-NAMESPACES = ("central", "compute")
+NAMESPACES = ("central", "compute", "ipmi")
 METHODS = ("GET", "HEAD")
 #: Beside `value`: what an expression of a top pollster may use, and one of a nested.
 TOP_VARIABLES = frozenset({"resource", "endpoint"})
@@ -143,7 +143,7 @@ class _Reader:
         written = self.written.get("namespaces", "central")
         names = [written] if isinstance(written, str) else written
         for name in names:
-            if name not in (*NAMESPACES, "ipmi"):
+            if name not in NAMESPACES:
                 raise self._fault("namespaces", f"there is no namespace {name!r}")
         return frozenset(names)
 

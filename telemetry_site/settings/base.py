@@ -11,8 +11,8 @@ from kombu import Exchange, Queue
 
 from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
-from telemetry_site.settings.cloud import CloudAccess, check_interface
 from telemetry_site.settings.keystone import check_keystone
+from telemetry_site.settings.polling import CloudAccess, check_interface, check_namespaces
 
 env = environ.Env()
 BASE_DIR = paths.ROOT
@@ -59,10 +59,14 @@ TELEMETRY_SCRAPE_FILE = env.str("TELEMETRY_SCRAPE_FILE", "")
 #: polling.yaml: which meters are polled how often. Empty: everything, the host and its hypervisor
 #: every TELEMETRY_POLL_INTERVAL, a cloud every five minutes.
 TELEMETRY_POLLING_FILE = env.str("TELEMETRY_POLLING_FILE", "")
+#: Pollsters that the compute agent runs: compute, ipmi.
+TELEMETRY_COMPUTE_NAMESPACES = check_namespaces(
+    env.list("TELEMETRY_COMPUTE_NAMESPACES", default=["compute"])
+)
 #: Files or directories of dynamic pollsters; the first of a name wins, ours come last.
 TELEMETRY_POLLSTER_DEFINITIONS = env.list("TELEMETRY_POLLSTER_DEFINITIONS", default=[])
 #: Whether pollsters may run commands on this host, and whose modules may sign their requests.
-TELEMETRY_HOST_COMMANDS = env.bool("TELEMETRY_HOST_COMMANDS", False)
+TELEMETRY_ALLOW_HOST_COMMAND = env.bool("TELEMETRY_ALLOW_HOST_COMMAND", False)
 TELEMETRY_POLLSTER_AUTH_MODULES = env.list(
     "TELEMETRY_POLLSTER_AUTH_MODULES", default=["requests.auth"]
 )

@@ -19,7 +19,7 @@ from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
 from pollers.selection import Selection
 from pollers.work import pollster_work
-from telemetry_site.settings.cloud import CloudAccess
+from telemetry_site.settings.polling import CloudAccess
 from tests.keystone import ADMIN_PASSWORD, KeystoneServer
 from tests.samples import samples_of, values_of
 from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for
@@ -72,7 +72,7 @@ def poll_stock(cloud: Cloud, *names: str) -> tuple[BatchBuilder, list[wire.PollR
     stock, _ = load_pollsters([])
     selected = [PollingSource("s", 60, Selection(names))]
     builder = BatchBuilder("test")
-    for work in pollster_work("central", selected, stock.values(), cloud):
+    for work in pollster_work(["central"], selected, stock.values(), cloud):
         run_poll(work.source, builder, SLOT_US, 60)
         assert isinstance(work.source, PollsterSource)
         work.source.close()
@@ -314,7 +314,10 @@ def test_the_token_never_goes_to_another_host(
     cloud: Cloud, services: HttpService, tmp_path: Path
 ) -> None:
     with http_service() as stranger:
-        stranger.answers["/x"] = []
+        stranger.answers["/x"] = stranger.answers["/"] = []
+        written = IDENTITY | {"endpoint_type": "image", "url_path": "x"}
+        _, report, _ = poll_with(pollsters_of(tmp_path, written), cloud, resources=[stranger.url])
+        assert report.errors == [f"{stranger.url} is no host of the catalogue"]
         written = IDENTITY | {"endpoint_type": "image", "url_path": f"{stranger.url}/x"}
         _, report, _ = poll_with(pollsters_of(tmp_path, written), cloud)
         assert f"{stranger.url}/x is not at {services.url}/image" in report.errors[0]

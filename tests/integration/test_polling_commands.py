@@ -129,7 +129,7 @@ def test_every_kind_of_file_is_told_with_file_line_and_fault(
         ),
         "polling.yaml": POLLING.replace("warehouse.*", "warehose.*"),
         "scrape.yaml": "scrape_configs:\n  - job_name: a\n    static_config: []\n",
-        "events.yaml": "- event_type: x\n  traits:\n    a: {fields: 5}\n",
+        "events.yaml": "- event_type: x\n  traits: 5\n",
         "meters.yaml": "metric:\n  - name: x\n",
     }
     for name, text in wrong.items():

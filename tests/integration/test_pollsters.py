@@ -377,12 +377,12 @@ def command(line: str, **more: Any) -> dict[str, Any]:
 
 def test_commands_are_off_unless_the_host_allows_them(tmp_path: Path) -> None:
     _, report = poll(tmp_path, command(f"touch {tmp_path}/made"))
-    assert report.errors == ["commands are off on this host: TELEMETRY_HOST_COMMANDS=true"]
+    assert report.errors == ["commands are off on this host: TELEMETRY_ALLOW_HOST_COMMAND=true"]
     assert not (tmp_path / "made").exists()
 
 
 def test_a_command_is_polled_like_a_service(tmp_path: Path, settings: Any) -> None:
-    settings.TELEMETRY_HOST_COMMANDS = True
+    settings.TELEMETRY_ALLOW_HOST_COMMAND = True
     builder, report = poll(tmp_path, command("""echo '[{"id": "d1", "size": 5}]'"""))
     assert report.outcome == "ok", report.errors
     assert values_of(builder) == {("d1", "host.thing"): 5}
@@ -390,17 +390,22 @@ def test_a_command_is_polled_like_a_service(tmp_path: Path, settings: Any) -> No
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("echo broken >&2; exit 3", "status 3: 'broken"), ("sleep 5", "did not end within 0.5 s")],
+    [
+        ("sh -c 'echo broken >&2; exit 3'", "status 3: 'broken"),
+        ("sleep 5", "did not end within 0.5 s"),
+        ("no-such-command", "cannot be run: No such file"),
+        ("echo 'a", "cannot be run: no command"),
+    ],
 )
 def test_a_command_that_fails_is_told(tmp_path: Path, settings: Any, line: str, said: str) -> None:
-    settings.TELEMETRY_HOST_COMMANDS = True
+    settings.TELEMETRY_ALLOW_HOST_COMMAND = True
     _, report = poll(tmp_path, command(line), deadline_s=0.5)
     assert said in report.errors[0]
 
 
 def test_a_tenants_name_never_becomes_a_command(tmp_path: Path, settings: Any) -> None:
-    settings.TELEMETRY_HOST_COMMANDS = True
-    names = ["web-1", f"x; touch {tmp_path}/made", f"$(touch {tmp_path}/made)", "a'b"]
+    settings.TELEMETRY_ALLOW_HOST_COMMAND = True
+    names = ["web-1", f"x; touch {tmp_path}/made", f"$(touch {tmp_path}/made)", "a'b", "-rf", "a b"]
     entries = [{"id": str(number), "size": 1, "name": one} for number, one in enumerate(names)]
     (tmp_path / "answer").write_text(json.dumps(entries))
     inner = command(
@@ -411,7 +416,7 @@ def test_a_tenants_name_never_becomes_a_command(tmp_path: Path, settings: Any) -
     builder, report = poll(tmp_path, written)
     found = {key[0]: one.resource.metadata for key, one in samples_of(builder).items()}
     assert found["0"] == {"echoed": "web-1\n"}
-    assert found["1"] == found["2"] == found["3"] == {}
+    assert [found[str(number)] for number in range(1, 6)] == [{}] * 5
     assert not (tmp_path / "made").exists()
     assert report.outcome == "partial"
 

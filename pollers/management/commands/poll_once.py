@@ -20,7 +20,7 @@ from pollers.explaining import explained
 from pollers.polls import Source, run_poll
 from pollers.pollsters.source import PollsterSource
 from pollers.send import NotStoredError, send_and_wait
-from pollers.work import dynamic_work
+from pollers.work import compute_work
 from telemetry_site.clock import from_us, now_us
 from telemetry_site.console import console
 
@@ -87,7 +87,7 @@ def chosen(what: str) -> list[Source]:
     central = [work.source for work in central_work().values()]
     if what in ("central", "all"):
         return central if what == "central" else [*compute.all(), *central]
-    on_hosts = [work.source for work in dynamic_work("compute")]
+    on_hosts = [work.source for work in compute_work()]
     return [source for source in [*central, *on_hosts] if _fits(source, what)]
 
 
@@ -106,7 +106,7 @@ def nothing_to_poll(what: str) -> str:
             "No sources: name endpoints in TELEMETRY_SCRAPE_URLS, separated by commas, or a cloud "
             "by TELEMETRY_OPENSTACK_AUTH_URL."
         )
-    names = [*central_work(), *(work.name for work in dynamic_work("compute"))]
+    names = [*central_work(), *(work.name for work in compute_work())]
     return (
         f"No source fits {what!r}. There are: host, compute{''.join(f'; {one}' for one in names)}."
     )

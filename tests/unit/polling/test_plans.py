@@ -165,7 +165,7 @@ def names(work: list[Work]) -> dict[str, list[str]]:
 
 def test_pollsters_of_one_request_and_interval_are_one_work(pollsters: list[Pollster]) -> None:
     sources = [source("first", 60, "a.*", "b.other"), source("second", 60, "a.one")]
-    assert names(pollster_work("central", sources, pollsters, None)) == {
+    assert names(pollster_work(["central"], sources, pollsters, None)) == {
         "first: http://h.example/x": ["a.one", "a.two"],
         "first: http://h.example/y": ["b.other"],
     }
@@ -173,7 +173,7 @@ def test_pollsters_of_one_request_and_interval_are_one_work(pollsters: list[Poll
 
 def test_the_same_meter_in_two_intervals_is_polled_in_both(pollsters: list[Pollster]) -> None:
     sources = [source("fast", 60, "a.one"), source("slow", 300, "a.one")]
-    made = pollster_work("central", sources, pollsters, None)
+    made = pollster_work(["central"], sources, pollsters, None)
     assert [(one.name, one.interval_s) for one in made] == [
         ("fast: http://h.example/x", 60), ("slow: http://h.example/x", 300),
     ]  # fmt: skip
@@ -181,16 +181,16 @@ def test_the_same_meter_in_two_intervals_is_polled_in_both(pollsters: list[Polls
 
 def test_a_pollster_runs_in_its_namespaces_only(pollsters: list[Pollster]) -> None:
     everything = [source("s", 60, "c.*")]
-    central = names(pollster_work("central", everything, pollsters, None))
-    compute = names(pollster_work("compute", everything, pollsters, None))
+    central = names(pollster_work(["central"], everything, pollsters, None))
+    compute = names(pollster_work(["compute"], everything, pollsters, None))
     assert list(central.values()) == [["c.both"]]
     assert list(compute.values()) == [["c.compute", "c.both"]]
 
 
 def test_a_wildcard_asks_for_no_cloud_that_nobody_named(pollsters: list[Pollster]) -> None:
-    by_wildcard = names(pollster_work("central", [source("s", 60, "*")], pollsters, None))
+    by_wildcard = names(pollster_work(["central"], [source("s", 60, "*")], pollsters, None))
     assert "d.cloud" not in str(by_wildcard)
-    by_name = names(pollster_work("central", [source("s", 60, "d.cloud")], pollsters, None))
+    by_name = names(pollster_work(["central"], [source("s", 60, "d.cloud")], pollsters, None))
     assert by_name == {"s: image v2/x": ["d.cloud"]}
 
 
@@ -199,6 +199,6 @@ def test_names_of_work_do_not_depend_on_the_agent(pollsters: list[Pollster]) -> 
         source("s", 60, "a.one", resources=("r1",)),
         source("s", 60, "a.one", resources=("r2",)),
     ]
-    made = [names(pollster_work("central", more, pollsters, None)) for _ in range(2)]
+    made = [names(pollster_work(["central"], more, pollsters, None)) for _ in range(2)]
     assert made[0] == made[1]
     assert len(made[0]) == 2

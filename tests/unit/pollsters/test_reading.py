@@ -41,7 +41,7 @@ def test_the_least_that_a_definition_has(tmp_path: Path) -> None:
         ("namespaces: compue", "there is no namespace 'compue'"),
         ("discovery: tenants", "there is no discovery 'tenants'"),
         ("method: POST", "method must be GET or HEAD"),
-        ("response_handlers: [yaml]", "'yaml' is none of json, xml, text, headers"),
+        ("response_handlers: [yaml]", "'yaml' is none of json, xml, text, headers, blocks"),
         ("module: requests.auth", "module and authentication_object belong together"),
         ("value: size", "value and value_attribute are the same; one must go"),
         ("metadata_fields: ['a | os.system(value)']", "metadata_fields: 'os.system(value)', col"),
@@ -142,4 +142,6 @@ def test_the_stock_files_are_right_and_name_each_meter_once() -> None:
         "manila.share.size", "manila.share.status", "storage.objects", "storage.objects.size",
         "storage.objects.containers", "storage.containers.objects",
         "storage.containers.objects.size", "alarm.evaluation_result",
+        "hardware.ipmi.temperature", "hardware.ipmi.current", "hardware.ipmi.fan",
+        "hardware.ipmi.voltage", "hardware.ipmi.power",
     } == set(found)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The settings `TELEMETRY_OPENSTACK_…`: the cloud that agents poll, and their login there."""
+"""Settings of polling: the cloud that agents poll and their login there, and what they run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from telemetry_site.settings.keystone import KeystoneAccess
 
 INTERFACES = ("public", "internal", "admin")
+NAMESPACES = ("compute", "ipmi")
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,13 @@ def check_interface(name: str) -> str:
             f"TELEMETRY_OPENSTACK_INTERFACE is {name!r}; it is one of {', '.join(INTERFACES)}."
         )
     return name
+
+
+def check_namespaces(names: list[str]) -> list[str]:
+    """Raises `ImproperlyConfigured`: an agent that runs and polls nothing would not be seen."""
+    for name in names:
+        if name not in NAMESPACES:
+            raise ImproperlyConfigured(
+                f"TELEMETRY_COMPUTE_NAMESPACES has {name!r}; there are {', '.join(NAMESPACES)}."
+            )
+    return names
