@@ -154,12 +154,13 @@ class Schedule:
 
 
 Due = TypeVar("Due")
+Due_co = TypeVar("Due_co", covariant=True)
 
 
-class Clockwork(Protocol[Due]):
+class Clockwork(Protocol[Due_co]):
     """A `Schedule`, or several."""
 
-    def take_due(self, now: float) -> Due | None: ...
+    def take_due(self, now: float) -> Due_co | None: ...
 
     def alone(self, now: float) -> bool: ...
 

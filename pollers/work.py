@@ -59,7 +59,7 @@ def pollster_work(
     namespaces: Collection[str], sources: Sequence[PollingSource], pollsters: Iterable[Pollster],
     cloud: Cloud | None,
 ) -> list[Work]:  # fmt: skip
-    """Dynamic pollsters of these namespaces that some source selects, those of one request together.
+    """Dynamic pollsters of these namespaces that a source selects; those of one request together.
 
     What two sources of one interval select alike is polled once.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meters import wire
-from pollers.pollsters.expressions import Expression, Variables
+from pollers.pollsters.expressions import EvaluationError, Expression, Variables
 from pollers.pollsters.extraction import Extraction
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -22,7 +22,12 @@ class Text:
 
     def render(self, variables: Variables) -> str:
         """Raises `EvaluationError`."""
-        return str(self.expression.evaluate(variables)) if self.expression else self.written
+        if self.expression is None:
+            return self.written
+        made = self.expression.evaluate(variables)
+        if not isinstance(made, str):
+            raise EvaluationError(f"{self.written!r:.200} gives {type(made).__name__}, not text")
+        return made
 
 
 @dataclass(frozen=True)

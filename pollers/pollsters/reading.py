@@ -236,16 +236,17 @@ class _Reader:
 
     # --- pieces ------------------------------------------------------------------------------
     def _text(self, key: str, text: str) -> Text:
-        """An expression where it is one; a text that only looks like one is taken literally.
-
-        One that has quotes in it as an expression has, and is at fault, was meant to be one.
+        """An expression where it has quotes as an expression has or one of the variables; a path
+        like `list` or `v2/images` is taken literally.
         """
         try:
-            return Text(text, Expression(text, self.variables))
+            expression = Expression(text, self.variables)
         except DefinitionError as error:
             if _has_quotes(text):
                 raise self._fault(key, f"{key}: {error}") from error
             return Text(text)
+        is_meant = _has_quotes(text) or expression.names & self.variables
+        return Text(text, expression if is_meant else None)
 
     def _extraction(self, key: str) -> Extraction | None:
         text = self.written.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.rabbitmq import RabbitNode
 
 SLOT = 1_000_000.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _tasks_are_made() -> None:
+    """As in a worker. Celery warns of `queue=` where tasks are declared, which is our way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        app.finalize()
 
 
 def unreachable(*_: Any, **__: Any) -> Any:
@@ -159,11 +168,11 @@ def test_a_tick_sends_each_source_once_a_slot(
     sources: dict[str, Work], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages = sent(monkeypatch)
-    moments = iter([SLOT + step * 10 for step in range(60)])
-    monkeypatch.setattr(tasks, "now_us", lambda: int(next(moments) * 1e6))
-    for _ in range(60):
+    for step in range(60):
+        monkeypatch.setattr(tasks, "now_us", lambda step=step: int((SLOT + step * 10) * 1e6))
+        before = len(messages)
         tasks.poll_central()
-        for name, slot in messages:
+        for name, slot in messages[before:]:
             tasks.source_schedule(name, sources[name].interval_s).done(slot)
     names = [name for name, _ in messages]
     assert names.count("fast") == 60

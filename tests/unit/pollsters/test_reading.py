@@ -91,7 +91,9 @@ def test_what_lacks_or_is_wrong_is_named(
     assert faults[0].startswith(f"{line}: {said}"), faults
 
 
-@pytest.mark.parametrize("path", ["v2.1/servers/detail?all_tenants=true", "images", "os-services"])
+@pytest.mark.parametrize(
+    "path", ["v2.1/servers/detail?all_tenants=true", "images", "os-services", "list", "sum/min"]
+)
 def test_a_path_that_is_no_expression_is_literal(tmp_path: Path, path: str) -> None:
     file = tmp_path / "pollsters.yaml"
     file.write_text(GOOD.replace("v2/images", path))
