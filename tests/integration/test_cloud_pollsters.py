@@ -4,6 +4,7 @@ Keystone, the other services answer as their references document.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pollers.work import pollster_work
 from telemetry_site.settings.polling import CloudAccess
 from tests.keystone import ADMIN_PASSWORD, KeystoneServer
 from tests.samples import samples_of, values_of
-from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for
+from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for, recorded_for
 from tests.support.http_service import HttpService, answer, answering, http_service
 from tests.support.polling import SLOT_US, poll_with, pollsters_of
 
@@ -77,6 +78,42 @@ def poll_stock(cloud: Cloud, *names: str) -> tuple[BatchBuilder, list[wire.PollR
         assert isinstance(work.source, PollsterSource)
         work.source.close()
     return builder, builder.reports
+
+
+def test_what_real_services_answered_is_understood(
+    cloud: Cloud, services: HttpService, keystone: KeystoneServer
+) -> None:
+    """Recorded from Glance, Cinder, Neutron and Swift, with their own links from page to page."""
+    project = keystone.find("projects", "admin")
+    services.answers = recorded_for(project)
+    builder, reports = poll_stock(
+        cloud, "image.size", "ip.floating", "network.services.*", "volume.*", "storage.*"
+    )
+    assert [report.errors for report in reports if report.outcome != "ok"] == []
+    pages = {report.source: report.details["requests"] for report in reports}
+    assert (pages["s: image v2/images"], pages["s: volumev3 volumes/detail"]) == (4, 3)
+    assert pages["s: network v2.0/floatingips"] == 3
+    found = Counter(meter for _, meter in values_of(builder))
+    assert found == {
+        "image.size": 2, "ip.floating": 2, "volume.size": 2, "volume.snapshot.size": 1,
+        "volume.provider.pool.capacity.allocated": 1, "volume.service.health": 2,
+        "storage.objects": 1, "storage.objects.size": 1, "storage.objects.containers": 1,
+        "storage.containers.objects": 2, "storage.containers.objects.size": 2,
+    }  # fmt: skip
+    values = {meter: value for (_, meter), value in values_of(builder).items()}
+    assert values["image.size"] == 5000
+    assert values["volume.snapshot.size"] == 3
+    assert values["ip.floating"] == 3
+    assert values["storage.objects.containers"] == 2
+    samples = samples_of(builder)
+    owners = {
+        sample.resource.project_id
+        for (_, meter), sample in samples.items()
+        if not meter.startswith(("volume.provider", "volume.service"))
+    }
+    assert owners == {project}
+    container = samples[f"{project}/c 2", "storage.containers.objects"]
+    assert container.resource.metadata == {"storage_policy": "Policy-0"}
 
 
 def test_images(cloud: Cloud, services: HttpService) -> None:

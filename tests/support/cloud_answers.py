@@ -4,7 +4,11 @@ microversion 3.64 for block storage), by the path that the stock pollsters ask. 
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+from tests.support.http_service import answering
 
 P, U = "p0000000000000000000000000000001", "u0000000000000000000000000000001"
 
@@ -278,15 +282,40 @@ ENDPOINTS = {
 }
 
 
+RECORDED = Path(__file__).parent.parent / "recorded" / "openstack.json"
+#: Where each recorded service stands below the test's one.
+INNER = "http://inner.example"
+PREFIXES = {"image": "/image", "volume": "/volume", "network": "/network", "object-store": "/swift"}
+
+
 def answers_for(admin_project: str) -> dict[str, Any]:
     """With the id of the project that the catalogue writes into endpoints."""
+    return dict(_filled(ANSWERS, "{admin}", admin_project))
 
-    def filled(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace("{admin}", admin_project)
-        if isinstance(value, dict):
-            return {filled(key): filled(inner) for key, inner in value.items()}
-        return [filled(inner) for inner in value] if isinstance(value, list) else value
 
-    made: dict[str, Any] = filled(ANSWERS)
-    return made
+def recorded_for(admin_project: str) -> dict[str, Any]:
+    """Answers that real services gave (versions in the file)."""
+    document = _filled(json.loads(RECORDED.read_text()), "{project}", admin_project)
+    return {
+        PREFIXES[kind] + path: _filled(found["body"], INNER, INNER + PREFIXES[kind])
+        if "body" in found
+        else answering(204, **underscored(found["headers"]))
+        for kind, answers in document["answers"].items()
+        for path, found in answers.items()
+    }
+
+
+def underscored(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in headers.items()}
+
+
+def _filled(value: Any, mark: str, project: str) -> Any:
+    """A copy with `project` in place of the mark, in all texts."""
+    if isinstance(value, str):
+        return value.replace(mark, project)
+    if isinstance(value, dict):
+        return {
+            _filled(key, mark, project): _filled(inner, mark, project)
+            for key, inner in value.items()
+        }
+    return [_filled(inner, mark, project) for inner in value] if isinstance(value, list) else value
