@@ -30,15 +30,16 @@ def central_work() -> dict[str, Work]:
 
 
 def scrape_work() -> list[Work]:
-    """The URLs of the settings, then the targets of the scrape file."""
+    """The targets of the scrape file, which says more of them, then the URLs of the settings."""
     interval = float(settings.TELEMETRY_POLL_INTERVAL)
-    made = [make_source(url, interval) for url in settings.TELEMETRY_SCRAPE_URLS]
-    work = [Work(source.name, source, interval) for source in made]
-    if settings.TELEMETRY_SCRAPE_FILE:
-        for target in load_scrape(Path(settings.TELEMETRY_SCRAPE_FILE), interval):
-            source = ScrapeSource(target.url, target.interval_s, target)
-            work.append(Work(source.name, source, target.interval_s))
-    return work
+    file = settings.TELEMETRY_SCRAPE_FILE
+    targets = load_scrape(Path(file), interval) if file else []
+    from_file = [ScrapeSource(one.url, one.interval_s, one) for one in targets]
+    single = [make_source(url, interval) for url in settings.TELEMETRY_SCRAPE_URLS]
+    return [
+        *(Work(source.name, source, source.interval_s) for source in from_file),
+        *(Work(source.name, source, interval) for source in single),
+    ]
 
 
 def make_source(url: str, interval_s: float) -> Source:

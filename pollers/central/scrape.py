@@ -37,6 +37,7 @@ class ScrapeSource:
     def __init__(self, url: str, interval_s: float, target: ScrapeTarget | None = None) -> None:
         """`target` is what a scrape file says of this URL."""
         self.name = without_secrets(url)
+        self.interval_s = interval_s
         self._url = url
         self._target = target or ScrapeTarget(url, interval_s)
         self._deadline_s = self._target.timeout_s or max(interval_s * DEADLINE_SHARE, 1.0)
