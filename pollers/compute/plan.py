@@ -48,16 +48,8 @@ class ComputePlan:
         return sorted(named | {work.interval_s for work in self._dynamic})
 
     def due(self, intervals: Iterable[float]) -> list[Planned]:
-        """One bulk reading serves all the intervals that are due together."""
+        """Host and hypervisor: one bulk reading serves all the intervals that are due together."""
         wanted = set(intervals)
-        planned = self._due_of_host(wanted)
-        return planned + [
-            Planned(work.source, None, work.interval_s)
-            for work in self._dynamic
-            if work.interval_s in wanted
-        ]
-
-    def _due_of_host(self, wanted: set[float]) -> list[Planned]:
         if not self._sources:
             due = self._own.all() if self._tick_s in wanted else []
             return [Planned(source, None, self._tick_s) for source in due]
@@ -66,6 +58,11 @@ class ComputePlan:
         due = self._own.host() if any(map(accepts, HOST_METERS)) else []
         due = due + (self._own.hypervisors() if any(map(accepts, DOMAIN_METERS)) else [])
         return [Planned(source, accepts, shortest) for source in due]
+
+    def due_work(self, intervals: Iterable[float]) -> list[Work]:
+        """Dynamic pollsters, which may be slow."""
+        wanted = set(intervals)
+        return [work for work in self._dynamic if work.interval_s in wanted]
 
 
 def selected(sources: Iterable[PollingSource]) -> Accepts:

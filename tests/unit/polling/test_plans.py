@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pollers.agent import Agent
 from pollers.batch import BatchBuilder
+from pollers.compute import tasks
 from pollers.compute.host import HostSource
 from pollers.compute.meters import COMPUTE_METERS, HOST_METERS
 from pollers.compute.plan import ComputePlan
@@ -21,6 +25,7 @@ from pollers.schedule import Schedule
 from pollers.selection import Selection
 from pollers.timetable import Timetable
 from pollers.work import Work, pollster_work
+from telemetry_site import paths
 from tests.samples import samples_of
 from tests.support.polling import pollsters_of
 
@@ -117,7 +122,9 @@ def test_without_a_file_everything_is_polled_at_every_tick() -> None:
     plan = ComputePlan([], [Work("w", Machine(), 300)], own, 10)
     assert plan.intervals() == [10, 300]
     assert [planned.accepts for planned in plan.due({10.0})] == [None, None]
-    assert [planned.interval_s for planned in plan.due({300.0})] == [300]
+    assert plan.due({300.0}) == []
+    assert [work.name for work in plan.due_work({300.0})] == ["w"]
+    assert plan.due_work({10.0}) == []
 
 
 def test_meters_that_are_not_selected_are_left_out_of_a_batch() -> None:
@@ -202,3 +209,32 @@ def test_names_of_work_do_not_depend_on_the_agent(pollsters: list[Pollster]) -> 
     made = [names(pollster_work(["central"], more, pollsters, None)) for _ in range(2)]
     assert made[0] == made[1]
     assert len(made[0]) == 2
+
+
+def test_a_slow_pollster_on_a_host_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    class Slow(Machine):
+        def poll(self, builder: BatchBuilder) -> Findings:
+            begun.set()
+            release.wait(10)
+            return Findings()
+
+    monkeypatch.setattr(paths, "home", lambda: tmp_path)
+    agent = Agent("compute.test")
+    plan = ComputePlan([], [Work("slow", Slow(), 10)], OwnSources(), 10)
+    monkeypatch.setattr(tasks, "current_plan", lambda: plan)
+    monkeypatch.setattr(tasks, "current_agent", lambda: agent)
+    tasks.poll_slots({10: START})
+    assert begun.wait(5)
+    assert len(agent.spool) == 2, "host and hypervisor did not wait"
+    tasks.poll_slots({10: START + 10})
+    assert len(agent.spool) == 4
+    release.set()
+    for _ in range(500):
+        if len(agent.spool) == 5:
+            break
+        time.sleep(0.01)
+    assert len(agent.spool) == 5, "the slow one was polled once"
