@@ -1,10 +1,16 @@
 """Which agent polls a source for a slot: the first one that claims it at the broker (rule A11).
 
-A claim ends by itself. The source is polled again only if its agent died: then the claim runs out
-(Valkey) or the broker hands the dead agent's message on (RabbitMQ).
+A claim ends with its agent. On Valkey it is a key with a short life, which the agent renews while it
+polls; on RabbitMQ a queue that takes one message only, and the broker hands a dead agent's task on
+to another by itself. Either goes by itself after two intervals.
 """
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from amqp.exceptions import MessageNacked
@@ -13,63 +19,108 @@ from kombu import Connection, Exchange, Producer, Queue
 
 from pollers.urls import file_name
 from telemetry_site.celery import app
-from telemetry_site.queues import answering, broker_errors
+from telemetry_site.queues import answering, broker_errors, depth
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_S = 3.0
+#: Without a renewal for so long another agent may poll.
+LEASE_S = 6.0
+CLAIMED, DONE = b"claimed", b"done"
 #: Of its own: whoever may write to the default exchange reaches every queue (S34).
 EXCHANGE = Exchange("telemetry.claims", type="direct", durable=True)
 
 
-def claim(source: str, slot: float, lease_s: float, interval_s: float) -> bool:
-    """Whether this agent may poll `source` for `slot`, for the next `lease_s`.
+def claim(source: str, slot: float, interval_s: float) -> bool:
+    """Whether this agent may poll `source` for `slot`.
 
     Where the broker can't say, it may: a poll too many does no harm, since samples of one slot
     have one time.
     """
-    name = f"claim.{file_name(source)}.{slot:.3f}"
+    name = _name(source, slot)
     try:
         with answering(app, PATIENCE_S) as connection:
             if settings.BROKER_IS_AMQP:
                 return _put_alone(connection, name, interval_s)
-            return _set(connection, name, lease_s)
+            return bool(_client(connection).set(name, CLAIMED, nx=True, px=_ms(LEASE_S)))
     except broker_errors() as error:
         log.debug("poll without a claim: the broker is away", source=source, error=str(error))
         return True
 
 
-def keep(source: str, slot: float, interval_s: float) -> None:
-    """The poll is done: nobody repeats it. On RabbitMQ the claim stays anyway."""
+@contextmanager
+def renewing(source: str, slot: float, interval_s: float) -> Iterator[None]:
+    """Hold the claim while the poll runs; after one that went well nobody repeats it."""
     if settings.BROKER_IS_AMQP:
+        yield
         return
-    name = f"claim.{file_name(source)}.{slot:.3f}"
+    stop = threading.Event()
+    arguments = (_name(source, slot), stop)
+    thread = threading.Thread(target=_renew, args=arguments, name="claim", daemon=True)
+    thread.start()
+    try:
+        yield
+        stop.set()
+        thread.join(PATIENCE_S)
+        _set(_name(source, slot), DONE, 2 * interval_s)
+    finally:
+        stop.set()
+
+
+def is_settled(source: str, slot: float) -> bool:
+    """Whether some agent polled the slot, as far as the broker says."""
+    name = _name(source, slot)
     try:
         with answering(app, PATIENCE_S) as connection:
-            client = connection.default_channel.client
-            client.set(name, "done", px=round(interval_s * 2000))
+            if settings.BROKER_IS_AMQP:
+                return depth(connection, name) > 0
+            return bool(_client(connection).get(_prefixed(name)) == DONE)
+    except broker_errors():
+        return False
+
+
+def _name(source: str, slot: float) -> str:
+    return f"claim.{file_name(source)}.{slot:.3f}"
+
+
+def _renew(name: str, stop: threading.Event) -> None:
+    while not stop.wait(LEASE_S / 3):
+        _set(name, CLAIMED, LEASE_S)
+
+
+def _set(name: str, value: bytes, seconds: float) -> None:
+    try:
+        with answering(app, PATIENCE_S) as connection:
+            _client(connection).set(name, value, px=_ms(seconds))
     except broker_errors() as error:
-        log.debug("the claim was not kept", source=source, error=str(error))
+        log.debug("a claim was not renewed", claim=name, error=str(error))
 
 
-def _set(connection: Connection, name: str, lease_s: float) -> bool:
-    """A key of Valkey that only the first can set."""
-    client = connection.default_channel.client
-    return bool(client.set(name, "claimed", nx=True, px=round(lease_s * 1000)))
+def _client(connection: Connection) -> Any:
+    """Of Valkey; kombu gives it the prefix of keys for SET, and not for GET."""
+    return connection.default_channel.client
+
+
+def _prefixed(name: str) -> str:
+    return f"{app.conf.broker_transport_options.get('global_keyprefix', '')}{name}"
+
+
+def _ms(seconds: float) -> int:
+    return max(round(seconds * 1000), 1)
 
 
 def _put_alone(connection: Connection, name: str, interval_s: float) -> bool:
-    """A queue of RabbitMQ that holds one message and refuses the second; it goes when unused."""
     arguments = {
-        "x-max-length": 1, "x-overflow": "reject-publish", "x-expires": round(interval_s * 2000),
+        "x-max-length": 1, "x-overflow": "reject-publish", "x-expires": _ms(2 * interval_s),
     }  # fmt: skip
     queue = Queue(name, EXCHANGE, routing_key=name, durable=True, queue_arguments=arguments)
     with connection.channel() as channel:
-        producer = Producer(channel)
         try:
-            producer.publish(b"", exchange=EXCHANGE, routing_key=name, declare=[queue], retry=False,
-                             content_type="application/data", content_encoding="binary",
-                             confirm_timeout=PATIENCE_S)  # fmt: skip
+            Producer(channel).publish(
+                b"", exchange=EXCHANGE, routing_key=name, declare=[queue], retry=False,
+                content_type="application/data", content_encoding="binary",
+                confirm_timeout=PATIENCE_S,
+            )  # fmt: skip
         except MessageNacked:
             return False
     return True

@@ -38,10 +38,6 @@ class Work:
     source: Source
     interval_s: float
 
-    @property
-    def deadline_s(self) -> float:
-        return deadline(self.interval_s)
-
 
 def deadline(interval_s: float) -> float:
     return max(min(interval_s * DEADLINE_SHARE, LONGEST_DEADLINE_S), 1.0)

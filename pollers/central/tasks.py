@@ -23,7 +23,7 @@ from pollers.agent import current_agent
 from pollers.batch import BatchBuilder
 from pollers.central.plan import central_work
 from pollers.central.scrape import MisconfiguredSource
-from pollers.claims import claim, keep
+from pollers.claims import claim, is_settled, renewing
 from pollers.polls import run_poll
 from pollers.schedule import Fallback, Schedule
 from pollers.slots import host_offset, slot_at
@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 
 #: Several agents share the queue: one that hears nothing for a while may just not have been next.
 PATIENCE = 10.0
-#: Beyond a poll's own deadline, until another agent may try.
-LEASE_MARGIN_S = 2.0
+#: A message is sent again so much later, unless its slot is done by then.
+RESEND_S = 10.0
 #: Polls at once where no tick comes.
 ALONE_AT_ONCE = 4
 
@@ -88,15 +88,14 @@ def poll_slot(work: Work, slot: float, claimed: bool = False) -> None:
         schedule = source_schedule(work.name, work.interval_s)
         if not is_alone or schedule.is_done(slot):
             return
-        lease_s = work.deadline_s + LEASE_MARGIN_S
-        if not claimed and not claim(work.name, slot, lease_s, work.interval_s):
+        if not claimed and not claim(work.name, slot, work.interval_s):
             return
-        agent = current_agent()
-        builder = BatchBuilder(agent.agent_id)
-        run_poll(work.source, builder, round(slot * 1e6), work.interval_s)
-        agent.submit(builder.batches())
-        schedule.done(slot)
-        keep(work.name, slot, work.interval_s)
+        with renewing(work.name, slot, work.interval_s):
+            agent = current_agent()
+            builder = BatchBuilder(agent.agent_id)
+            run_poll(work.source, builder, round(slot * 1e6), work.interval_s)
+            agent.submit(builder.batches())
+            schedule.done(slot)
 
 
 def tell_unknown(name: str, slot: float) -> None:
@@ -128,11 +127,19 @@ def slot_of(work: Work, now: float) -> float:
 
 
 def is_to_send(work: Work, slot: float, now: float) -> bool:
-    """Not what is done here, nor what was sent so lately that its agent may be at it still."""
-    sent_slot, sent_at = _sent.get(work.name, (0.0, 0.0))
-    if sent_slot == slot and 0 <= now - sent_at < work.deadline_s + 2 * LEASE_MARGIN_S:
+    """Not what is done; what was sent once, later again, for its agent may have died."""
+    schedule = source_schedule(work.name, work.interval_s)
+    if schedule.is_done(slot):
         return False
-    return not source_schedule(work.name, work.interval_s).is_done(slot)
+    sent_slot, sent_at = _sent.get(work.name, (0.0, 0.0))
+    if sent_slot != slot:
+        return True
+    if 0 <= now - sent_at < RESEND_S:
+        return False
+    if is_settled(work.name, slot):
+        schedule.done(slot)
+        return False
+    return True
 
 
 def poll_all(_: float) -> None:

@@ -17,7 +17,7 @@ from pollers import claims
 from pollers.agent import Agent
 from pollers.batch import BatchBuilder
 from pollers.central import tasks
-from pollers.claims import claim, keep
+from pollers.claims import claim, is_settled, renewing
 from pollers.polls import Findings
 from pollers.slots import slot_at
 from pollers.work import Work
@@ -42,26 +42,40 @@ def unreachable(*_: Any, **__: Any) -> Any:
 
 
 def test_one_of_many_agents_gets_a_slot_on_valkey(broker: EmbeddedValkey) -> None:
-    taken = at_once(8, lambda: claim("s", SLOT, 5, 60))
+    taken = at_once(8, lambda: claim("s", SLOT, 60))
     assert sorted(taken) == [False] * 7 + [True]
-    assert claim("s", SLOT + 60, 5, 60)
-    assert claim("other", SLOT, 5, 60)
+    assert claim("s", SLOT + 60, 60)
+    assert claim("other", SLOT, 60)
 
 
-def test_a_claim_of_an_agent_that_died_runs_out_and_one_that_was_kept_does_not(
-    broker: EmbeddedValkey,
+def test_a_claim_of_an_agent_that_died_runs_out_and_of_one_that_polls_does_not(
+    broker: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert claim("dead", SLOT, 0.2, 60)
-    assert claim("done", SLOT, 0.2, 60)
-    keep("done", SLOT, 60)
-    time.sleep(0.3)
-    assert claim("dead", SLOT, 5, 60)
-    assert not claim("done", SLOT, 5, 60)
+    monkeypatch.setattr(claims, "LEASE_S", 0.3)
+    assert claim("dead", SLOT, 60)
+    assert claim("slow", SLOT, 60)
+    with renewing("slow", SLOT, 60):
+        time.sleep(0.6)
+        assert claim("dead", SLOT, 60)
+        assert not claim("slow", SLOT, 60)
+        assert not is_settled("slow", SLOT)
+    assert is_settled("slow", SLOT)
+    time.sleep(0.4)
+    assert not claim("slow", SLOT, 60)
+    assert not is_settled("dead", SLOT)
+
+
+def test_a_poll_that_broke_off_is_not_settled(broker: EmbeddedValkey) -> None:
+    claim("s", SLOT, 60)
+    with pytest.raises(OSError, match="no broker"), renewing("s", SLOT, 60):
+        unreachable()
+    assert not is_settled("s", SLOT)
 
 
 def test_nothing_is_left_at_valkey_for_good(broker: EmbeddedValkey) -> None:
-    claim("s", SLOT, 5, 60)
-    keep("s", SLOT, 60)
+    claim("s", SLOT, 60)
+    with renewing("s", SLOT, 60):
+        pass
     client = broker.client()
     left = {key: client.pttl(key) for key in client.keys("*claim*")}
     client.close()
@@ -77,11 +91,12 @@ def test_one_of_many_agents_gets_a_slot_on_rabbitmq(rabbitmq: RabbitNode, settin
     app.conf.broker_url, app.conf.broker_transport_options = url, {"confirm_publish": True}
     app.pool.force_close_all()
     try:
-        taken = at_once(6, lambda: claim("s", SLOT, 5, 60))
+        taken = at_once(6, lambda: claim("s", SLOT, 60))
         assert sorted(taken) == [False] * 5 + [True]
-        keep("s", SLOT, 60)
-        assert not claim("s", SLOT, 5, 60)
-        assert claim("s", SLOT + 60, 5, 60)
+        assert is_settled("s", SLOT)
+        assert not is_settled("other", SLOT)
+        assert not claim("s", SLOT, 60)
+        assert claim("s", SLOT + 60, 60)
         assert "120000" in rabbitmq.control("list_queues", "-p", "claims", "name", "arguments")
     finally:
         app.conf.broker_url, app.conf.broker_transport_options = before
@@ -100,8 +115,10 @@ def at_once(count: int, call: Callable[[], bool]) -> list[bool]:
 
 def test_without_a_broker_an_agent_polls_what_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "answering", unreachable)
-    assert claim("s", SLOT, 5, 60)
-    keep("s", SLOT, 60)
+    assert claim("s", SLOT, 60)
+    assert not is_settled("s", SLOT)
+    with renewing("s", SLOT, 60):
+        pass
 
 
 class Counted:
@@ -205,20 +222,33 @@ def test_a_slot_is_sent_again_when_its_agent_died(
     messages = sent(monkeypatch)
     work = sources["hourly"]
     slot = tasks.slot_of(work, now_us() / 1e6)
-    claim(work.name, slot, 0.1, work.interval_s)  # by the one that died
+    monkeypatch.setattr(claims, "LEASE_S", 0.1)
+    claim(work.name, slot, work.interval_s)  # by the one that died
     assert tasks.is_to_send(work, slot, 1000.0)
     tasks._sent[work.name] = slot, 1000.0
-    assert not tasks.is_to_send(work, slot, 1010.0)
-    assert tasks.is_to_send(work, slot, 1000.0 + work.deadline_s + 10)
+    assert not tasks.is_to_send(work, slot, 1009.0)
+    assert tasks.is_to_send(work, slot, 1011.0)
     time.sleep(0.15)
     tasks.poll_slot(work, slot)
     assert counted(work).slots == [slot]
     assert not messages
 
 
+def test_a_slot_that_another_agent_did_is_not_sent_for_ever(
+    sources: dict[str, Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    work = sources["hourly"]
+    tasks.poll_slot(work, SLOT)
+    forget()
+    monkeypatch.setattr(tasks.paths, "home", lambda: tmp_path / "other")
+    tasks._sent[work.name] = SLOT, 1000.0
+    assert not tasks.is_to_send(work, SLOT, 1011.0)
+    assert tasks.source_schedule("hourly", 3600).is_done(SLOT)
+
+
 def test_a_message_that_its_agents_death_set_free_needs_no_claim(sources: dict[str, Work]) -> None:
     work = sources["slow"]
-    assert claim(work.name, SLOT, 100, 300)
+    assert claim(work.name, SLOT, 300)
     tasks.poll_slot(work, SLOT)
     assert counted(work).slots == []
     tasks.poll_slot(work, SLOT, claimed=True)
