@@ -1,8 +1,8 @@
 """Which agent polls a source for a slot: the first one that claims it at the broker (rule A11).
 
-A claim ends with its agent. On Valkey it is a key with a short life, which the agent renews while it
-polls; on RabbitMQ a queue that takes one message only, and the broker hands a dead agent's task on
-to another by itself. Either goes by itself after two intervals.
+A claim ends with its agent. On Valkey it is a key with a short life, which the agent renews while
+it polls; on RabbitMQ a queue that takes one message only, and the broker hands a dead agent's task
+on to another by itself. Either goes by itself after two intervals.
 """
 
 from __future__ import annotations
