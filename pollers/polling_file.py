@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pollers.errors import PollersError
+from pollers.operator_files import read_operators_yaml
 from pollers.pollsters.discoveries import is_discovery
 from pollers.pollsters.grammar import parse
 from pollers.selection import Selection
-from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence, read_yaml
+from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
 
 _KEYS = {
     "name", "interval", "meters", "resources", "discovery", "group_id_coordination_expression",
@@ -41,7 +42,7 @@ class PollingSource:
 
 def read_polling(file: Path) -> tuple[list[PollingSource], list[Fault]]:
     """The sources that are right, and what is wrong with the others."""
-    content, faults = read_yaml(file)
+    content, faults = read_operators_yaml(file)
     if content is None and faults:
         return [], faults
     written = content.get("sources") if isinstance(content, Mapping) else None

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from pollers.central.relabel import Labels, Rule, read_rules, relabelled
 from pollers.errors import PollersError
-from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence, read_yaml
+from pollers.operator_files import read_operators_yaml
+from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
 
 _JOB_KEYS = {
     "job_name", "scrape_interval", "scrape_timeout", "metrics_path", "scheme", "params",
@@ -67,7 +68,7 @@ def load_scrape(file: Path, interval_s: float) -> list[ScrapeTarget]:
 
 def read_scrape(file: Path, interval_s: float) -> tuple[list[ScrapeTarget], list[Fault]]:
     """The targets of the jobs that are right, and what is wrong with the others."""
-    content, faults = read_yaml(file)
+    content, faults = read_operators_yaml(file)
     if content is None and faults:
         return [], faults
     jobs = content.get("scrape_configs") if isinstance(content, Mapping) else None

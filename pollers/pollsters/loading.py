@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pollers.operator_files import read_operators_yaml
 from pollers.pollsters.definition import Pollster
 from pollers.pollsters.reading import read_pollster
-from telemetry_site.yamlfile import DefinitionError, Fault, Sequence, read_yaml
+from telemetry_site.yamlfile import DefinitionError, Fault, Sequence
 
 STOCK = Path(__file__).parent.parent / "definitions" / "pollsters"
 
@@ -53,7 +54,7 @@ def files_of(path: Path, faults: list[Fault]) -> list[Path]:
 
 def read_pollsters(file: Path) -> tuple[list[Pollster], list[Fault]]:
     """The pollsters of one file that are right, and what is wrong with the others."""
-    content, faults = read_yaml(file)
+    content, faults = read_operators_yaml(file)
     if content is None and faults:
         return [], faults
     if not isinstance(content, Sequence):

@@ -24,6 +24,8 @@ from pollers.pollsters.nested import AnswerCache, ExtraMetadata
 #: Nothing at an account that does not exist yet is no trouble.
 NOT_THERE = 404
 FORBIDDEN = 403
+#: Service type → the role that lets a login read what is in all projects.
+ROLES = {"object-store": "ResellerAdmin"}
 
 
 class PollsterSource:
@@ -177,7 +179,8 @@ class _Poll:
         if len(texts) > 1:
             text += f" (and {len(texts) - 1} more of the kind)"
         if key[0] and key[1] == FORBIDDEN:
-            text += f": the login {self.asker.login!r} lacks a role there"
+            role = ROLES.get(self._pollsters[0].request.endpoint_type, "admin")
+            text += f": the login {self.asker.login!r} lacks a role there, usually {role}"
         return text
 
 

@@ -241,7 +241,7 @@ def test_a_role_that_lacks_is_one_sentence_a_poll(
     (said,) = report.errors
     assert f"/swift/v1/AUTH_{projects[0]}"[:17] in said
     assert f"HTTP 403 Forbidden (and {len(projects) - 1} more of the kind)" in said
-    assert "the login 'admin' lacks a role there" in said
+    assert "the login 'admin' lacks a role there, usually ResellerAdmin" in said
 
 
 IDENTITY = {

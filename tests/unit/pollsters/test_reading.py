@@ -147,3 +147,12 @@ def test_the_stock_files_are_right_and_name_each_meter_once() -> None:
         "hardware.ipmi.temperature", "hardware.ipmi.current", "hardware.ipmi.fan",
         "hardware.ipmi.voltage", "hardware.ipmi.power",
     } == set(found)  # fmt: skip
+
+
+def test_a_file_that_anybody_may_write_to_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "pollsters.yaml"
+    file.write_text(GOOD)
+    file.chmod(0o666)
+    found, faults = load_pollsters([file], stock=False)
+    assert not found
+    assert [fault.text for fault in faults] == ["anybody may write to this file: chmod o-w"]
