@@ -192,6 +192,7 @@ class MeterDefinition:
                 self.options.user_metadata_prefixes,
                 self.options.user_metadata_keys,
                 self.options.user_metadata_length,
+                made,
             )
             made |= {"user_metadata": kept} if kept else {}
         return scrubbed(made, notes)

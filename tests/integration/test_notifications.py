@@ -21,7 +21,7 @@ from kombu import Connection
 
 from meters import wire
 from pollers.notification.bus import Layout, bus
-from pollers.notification.convert import Tally
+from pollers.notification.packing import Tally
 from pollers.notification.producer import send
 from pollers.notification.tasks import convert_payload
 from telemetry_site.embedded.valkey import EmbeddedValkey

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pollers.central.scrape_file import read_scrape
 from pollers.compute.meters import COMPUTE_METERS
-from pollers.notification.convert import load_converter
 from pollers.notification.events import load_events
+from pollers.notification.loading import load_converter
 from pollers.notification.meters import load_meters
 from pollers.polling_file import read_polling, unmatched
 from pollers.pollsters.loading import load_pollsters
