@@ -1,4 +1,4 @@
-"""Which meters a list of names, wildcards and exclusions means. Pure.
+"""Which meters (or events) a list of names, wildcards and exclusions means. Pure.
 
 The rule of polling.yaml and of pipeline files: an exclusion (`!disk.*`) that fits wins, then any
 inclusion that fits, and a list of exclusions alone takes all the rest. Wildcards are the shell's.
@@ -15,20 +15,20 @@ from telemetry_site.yamlfile import DefinitionError
 class Selection:
     """A checked list. Raises `DefinitionError` with the words that upstream uses."""
 
-    def __init__(self, written: Iterable[object]) -> None:
+    def __init__(self, written: Iterable[object], what: str = "meters") -> None:
         self.names = list(written)
         if not self.names:
-            raise DefinitionError("No meters specified")
+            raise DefinitionError(f"No {what} specified")
         for name in self.names:
             if not isinstance(name, str) or not name.strip("!"):
-                raise DefinitionError(f"{name!r} is not the name of a meter")
+                raise DefinitionError(f"{name!r} is no name or wildcard of {what}")
         self.excluded = [str(name)[1:] for name in self.names if str(name).startswith("!")]
         self.included = [str(name) for name in self.names if not str(name).startswith("!")]
         plain = [name for name in self.included if name != "*"]
         if plain and self.excluded:
-            raise DefinitionError("Both included and excluded meters specified")
+            raise DefinitionError(f"Both included and excluded {what} specified")
         if plain and "*" in self.included:
-            raise DefinitionError("Included meters specified with wildcard")
+            raise DefinitionError(f"Included {what} specified with wildcard")
 
     def accepts(self, meter: str) -> bool:
         if any(fnmatchcase(meter, pattern) for pattern in self.excluded):

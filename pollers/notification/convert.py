@@ -20,6 +20,7 @@ from pollers.notification.envelope import Notification, Unreadable, decode
 from pollers.notification.events import EventDefinitions
 from pollers.notification.meters import MeterDefinitions
 from pollers.notification.packing import Packing, Tally
+from pollers.notification.pipelines import Pipelines
 from pollers.notification.published import EVENT_TYPES, SAMPLE_TYPES, apply_events, apply_samples
 from pollers.notification.samples import Outcome
 
@@ -30,12 +31,15 @@ log = structlog.get_logger(__name__)
 class Converter:
     """The definitions in use, and the conversion by them.
 
-    With a `secret`, samples and events that another's publisher sends must be signed by it.
+    With a `secret`, samples and events that another's publisher sends must be signed by it. Without
+    pipelines everything is kept as it comes.
     """
 
     events: EventDefinitions
     meters: MeterDefinitions
     secret: str = ""
+    meter_pipelines: Pipelines | None = None
+    event_pipelines: Pipelines | None = None
 
     def convert(self, raw: wire.RawBatch) -> tuple[wire.Batch, Tally]:
         """The batch keeps the raw batch's id, agent and time of creation."""
@@ -49,6 +53,7 @@ class Converter:
             notification = decode(message)
             outcome = Outcome()
             self._convert(notification, outcome, packing.tally)
+            self._select(outcome)
             packing.take(message, outcome)
         except Unreadable as error:
             packing.reject(message, error.reason, str(error), error.path)
@@ -68,3 +73,11 @@ class Converter:
             outcome.events += [event] if event is not None else []
             self.meters.apply(notification, outcome, tally.notes)
             apply_builtin(notification, outcome, tally.notes)
+
+    def _select(self, outcome: Outcome) -> None:
+        """What the pipelines take of it."""
+        if self.meter_pipelines is not None:
+            self.meter_pipelines.pass_through(outcome)
+        if self.event_pipelines is not None:
+            takes = self.event_pipelines.takes
+            outcome.events = [event for event in outcome.events if takes(event.event_type)]

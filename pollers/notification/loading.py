@@ -11,6 +11,7 @@ from django.conf import settings
 from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
 from pollers.notification.meters import Options, load_meters, meter_files
+from pollers.notification.pipelines import Pipelines, load_pipelines
 from telemetry_site.yamlfile import Fault
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,20 @@ def load_converter() -> tuple[Converter, list[Fault]]:
     )
     files = meter_files([*map(Path, settings.TELEMETRY_METER_DEFINITIONS), STOCK / "meters.yaml"])
     meters, meter_faults = load_meters(files, options)
-    return Converter(events, meters), event_faults + meter_faults
+    meter_pipelines, wrong = _pipelines(settings.TELEMETRY_METER_PIPELINE, "meters")
+    event_pipelines, also_wrong = _pipelines(settings.TELEMETRY_EVENT_PIPELINE, "events")
+    converter = Converter(
+        events,
+        meters,
+        secret=settings.TELEMETRY_NOTIFICATION_SECRET,
+        meter_pipelines=meter_pipelines,
+        event_pipelines=event_pipelines,
+    )
+    return converter, [*event_faults, *meter_faults, *wrong, *also_wrong]
+
+
+def _pipelines(name: str, what: str) -> tuple[Pipelines | None, list[Fault]]:
+    return load_pipelines(Path(name), what) if name else (None, [])
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
 from telemetry_site.settings.keystone import check_keystone
 from telemetry_site.settings.polling import CloudAccess, check_interface, check_namespaces
+from telemetry_site.settings.signing import check_signing_secret
 
 env = environ.Env()
 BASE_DIR = paths.ROOT
@@ -105,6 +106,11 @@ TELEMETRY_NOTIFICATION_PREFETCH = env.int("TELEMETRY_NOTIFICATION_PREFETCH", 100
 #: definitions (the first of a name wins); both come on top of the stock ones.
 TELEMETRY_EVENT_DEFINITIONS = env.list("TELEMETRY_EVENT_DEFINITIONS", default=[])
 TELEMETRY_METER_DEFINITIONS = env.list("TELEMETRY_METER_DEFINITIONS", default=[])
+#: Pipeline files of samples and of events; without one everything is kept as it comes.
+TELEMETRY_METER_PIPELINE = env.str("TELEMETRY_METER_PIPELINE", "")
+TELEMETRY_EVENT_PIPELINE = env.str("TELEMETRY_EVENT_PIPELINE", "")
+#: What signs the samples and events that others' publishers send; empty: they need no signature.
+TELEMETRY_NOTIFICATION_SECRET = check_signing_secret(secret("TELEMETRY_NOTIFICATION_SECRET"))
 TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS = env.bool("TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS", False)
 #: Priorities (info, error) whose events keep the whole message.
 TELEMETRY_STORE_RAW = env.list("TELEMETRY_STORE_RAW", default=[])

@@ -13,6 +13,7 @@ from pollers.compute.meters import COMPUTE_METERS
 from pollers.notification.events import load_events
 from pollers.notification.loading import load_converter
 from pollers.notification.meters import load_meters
+from pollers.notification.pipelines import load_pipelines
 from pollers.polling_file import read_polling, unmatched
 from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.reading import KEYS as POLLSTER_KEYS
@@ -21,8 +22,8 @@ from telemetry_site.yamlfile import Fault, read_yaml
 
 class Command(BaseCommand):
     help = (
-        "Check definition files of events, meters and pollsters, polling files and scrape files; "
-        "without FILES those that the settings name. Prints file:line: fault, and exits with 1 if "
+        "Check definition files of events, meters and pollsters, pipeline, polling and scrape "
+        "files; without FILES those that the settings name. Prints file:line: fault, and exits with 1 if "
         "there is one."
     )
     requires_system_checks: list[str] = []
@@ -45,6 +46,8 @@ def _check(file: Path) -> list[Fault]:
         return load_pollsters([file], stock=False)[1]
     content, _ = read_yaml(file)
     if isinstance(content, dict):
+        if "sinks" in content:
+            return load_pipelines(file, _pipelined(content))[1]
         if "sources" in content:
             return _check_polling(file)
         if "scrape_configs" in content:
@@ -60,6 +63,13 @@ def _are_pollsters(content: Any) -> bool:
     own = POLLSTER_KEYS.keys() - {"name", "unit", "value", "resource_type"}
     entries = content if isinstance(content, list) else []
     return any(isinstance(entry, dict) and own & entry.keys() for entry in entries)
+
+
+def _pipelined(content: dict[str, Any]) -> str:
+    """Whether a pipeline file is one of samples or of events."""
+    sources = content.get("sources") or []
+    first = sources[0] if isinstance(sources, list) and sources else {}
+    return "events" if isinstance(first, dict) and "meters" not in first else "meters"
 
 
 def _check_polling(file: Path) -> list[Fault]:

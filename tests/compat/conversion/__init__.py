@@ -1,4 +1,4 @@
-"""Conversion of notifications, side by side with ceilometer's own code: README.md of tests/compat."""
+"""Conversion of notifications, side by side with ceilometer's own code (../README.md)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
 from pollers.notification.meters import load_meters
+from pollers.notification.pipelines import load_pipelines
 from tests.compat.conversion.comparison import differences, read_meant, unmeant
 from tests.compat.conversion.messages import HERE, Case, cases
 from tests.compat.conversion.sides import of_ceilometer, of_ours
@@ -32,6 +33,8 @@ class Run:
     folder: str
     meters: Path | None = None
     events: Path | None = None
+    pipeline: Path | None = None
+    event_pipeline: Path | None = None
 
     def files(self, ceilometer: Path) -> tuple[Path, Path]:
         """Those of meters and of events."""
@@ -44,13 +47,28 @@ class Run:
         return {
             "meters": self.meters and str(self.meters.parent),
             "events": self.events and str(self.events),
+            "pipeline": self.pipeline and str(self.pipeline),
+            "event_pipeline": self.event_pipeline and str(self.event_pipeline),
             "messages": [case.envelope for case in messages],
         }
 
+    def converter(self, ceilometer: Path) -> Converter:
+        meters, events = self.files(ceilometer)
+        return Converter(
+            load_events([events])[0],
+            load_meters([meters])[0],
+            meter_pipelines=self.pipeline and load_pipelines(self.pipeline)[0],
+            event_pipelines=self.event_pipeline
+            and load_pipelines(self.event_pipeline, "events")[0],
+        )
 
+
+LANGUAGE, PIPELINE = HERE / "language", HERE / "pipeline"
 RUNS = {
     "stock": Run("stock"),
-    "language": Run("language", HERE / "language" / "meters.yaml", HERE / "language" / "events.yaml"),
+    "language": Run(
+        "language", HERE / "language" / "meters.yaml", HERE / "language" / "events.yaml"
+    ),
 }
 
 
@@ -61,12 +79,13 @@ def outcomes(environment: Path) -> Iterator[Outcome]:
     home = Path(answer["ceilometer"])
     meant = read_meant(HERE / "differences.yaml")
     for name, run in RUNS.items():
-        converter = _converter(*run.files(home))
+        converter = run.converter(home)
         for case, gave in zip(corpus[name], answer["runs"][name], strict=True):
             theirs, ours = of_ceilometer(gave), of_ours(convert(case.message, by=converter))
-            found = unmeant(differences(case.name, theirs, ours), meant)
+            title = f"{name}: {case.name}"
+            found = unmeant(differences(title, theirs, ours), meant)
             yield Outcome(
-                "conversion", case.name, "failed" if found else "passed",
+                "conversion", title, "failed" if found else "passed",
                 got="\n".join(map(str, found)),
             )  # fmt: skip
     for line in meant:
@@ -86,18 +105,12 @@ def _ask(environment: Path, wanted: dict[str, Any]) -> Any:
     return json.loads(done.stdout)
 
 
-def _converter(meters: Path, events: Path) -> Converter:
-    return Converter(load_events([events])[0], load_meters([meters])[0])
-
-
 def _coverage(home: Path, messages: list[Case], gave: list[dict[str, Any]]) -> Iterator[Outcome]:
     meters, events = (yaml.safe_load(path.read_text()) for path in RUNS["stock"].files(home))
     made = {sample["name"] for one in gave for sample in one["samples"]}
     for name in [one["name"] for one in meters["metric"] if "$" not in one["name"]]:
         yield _covered(f"a message shows the meter {name}", name in made)
-    sent = {
-        case.message["event_type"] for case in messages if case.message["priority"] in USEFUL
-    }
+    sent = {case.message["event_type"] for case in messages if case.message["priority"] in USEFUL}
     patterns = [one["event_type"] for one in events]
     for pattern in sorted({one for some in patterns for one in _listed(some)}):
         shown = any(fnmatchcase(kind, pattern) for kind in sent)

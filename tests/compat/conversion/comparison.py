@@ -77,9 +77,7 @@ def read_meant(path: Path) -> list[Meant]:
         values = {side: written[side] for side in ("ceilometer", "ours") if side in written}
         cases = written["case"] if isinstance(written["case"], list) else [written["case"]]
         whats = written["what"] if isinstance(written["what"], list) else [written["what"]]
-        lines += [
-            Meant(case, what, written["reason"], values) for case in cases for what in whats
-        ]
+        lines += [Meant(case, what, written["reason"], values) for case in cases for what in whats]
     return lines
 
 

@@ -32,9 +32,11 @@ class Case:
 
 def cases(folder: str) -> list[Case]:
     """Of all files of the folder that hold messages."""
-    contents = {path: yaml.safe_load(path.read_text()) for path in sorted((HERE / folder).iterdir())}
+    contents = {
+        path: yaml.safe_load(path.read_text()) for path in sorted((HERE / folder).iterdir())
+    }
     return [
-        _case(f"{folder}/{path.stem}", place, content, written)
+        _case(path.stem, place, content, written)
         for path, content in contents.items()
         if isinstance(content, dict) and "messages" in content
         for place, written in enumerate(content["messages"])

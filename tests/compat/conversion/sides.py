@@ -93,8 +93,8 @@ def moment(text: str) -> str:
 
 
 def _micros(micros: int) -> str:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
-        microsecond=micros % 1_000_000
-    ).isoformat()
-
-
+    return (
+        datetime.fromtimestamp(micros // 1_000_000, UTC)
+        .replace(microsecond=micros % 1_000_000)
+        .isoformat()
+    )
