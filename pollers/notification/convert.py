@@ -9,7 +9,7 @@ nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,10 +18,12 @@ from pollers.notification import metrics
 from pollers.notification.builtin import apply_builtin
 from pollers.notification.envelope import Notification, Unreadable, decode
 from pollers.notification.events import EventDefinitions
+from pollers.notification.fields import Notes
 from pollers.notification.meters import MeterDefinitions
 from pollers.notification.packing import Packing, Tally
 from pollers.notification.pipelines import Pipelines
 from pollers.notification.published import EVENT_TYPES, SAMPLE_TYPES, apply_events, apply_samples
+from pollers.notification.resource_rules import ResourceRules
 from pollers.notification.samples import Outcome
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ class Converter:
     secret: str = ""
     meter_pipelines: Pipelines | None = None
     event_pipelines: Pipelines | None = None
+    resources: ResourceRules = field(default_factory=lambda: ResourceRules({}))
 
     def convert(self, raw: wire.RawBatch) -> tuple[wire.Batch, Tally]:
         """The batch keeps the raw batch's id, agent and time of creation."""
@@ -54,6 +57,7 @@ class Converter:
             outcome = Outcome()
             self._convert(notification, outcome, packing.tally)
             self._select(outcome)
+            self._describe(outcome, packing.tally.notes)
             packing.take(message, outcome)
         except Unreadable as error:
             packing.reject(message, error.reason, str(error), error.path)
@@ -81,3 +85,8 @@ class Converter:
         if self.event_pipelines is not None:
             takes = self.event_pipelines.takes
             outcome.events = [event for event in outcome.events if takes(event.event_type)]
+
+    def _describe(self, outcome: Outcome, notes: Notes) -> None:
+        """What the samples are of, and what the events say of resources."""
+        outcome.samples = self.resources.apply(outcome.samples, notes)
+        outcome.events = [self.resources.with_change(event, notes) for event in outcome.events]

@@ -12,6 +12,7 @@ from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
 from pollers.notification.meters import Options, load_meters, meter_files
 from pollers.notification.pipelines import Pipelines, load_pipelines
+from pollers.notification.resource_files import load_resource_rules
 from telemetry_site.yamlfile import Fault
 
 log = structlog.get_logger(__name__)
@@ -35,14 +36,18 @@ def load_converter() -> tuple[Converter, list[Fault]]:
     meters, meter_faults = load_meters(files, options)
     meter_pipelines, wrong = _pipelines(settings.TELEMETRY_METER_PIPELINE, "meters")
     event_pipelines, also_wrong = _pipelines(settings.TELEMETRY_EVENT_PIPELINE, "events")
+    resources, resource_faults = load_resource_rules(
+        Path(settings.TELEMETRY_RESOURCE_DEFINITIONS or STOCK / "resources.yaml")
+    )
     converter = Converter(
         events,
         meters,
         secret=settings.TELEMETRY_NOTIFICATION_SECRET,
         meter_pipelines=meter_pipelines,
         event_pipelines=event_pipelines,
+        resources=resources,
     )
-    return converter, [*event_faults, *meter_faults, *wrong, *also_wrong]
+    return converter, [*event_faults, *meter_faults, *wrong, *also_wrong, *resource_faults]
 
 
 def _pipelines(name: str, what: str) -> tuple[Pipelines | None, list[Fault]]:

@@ -92,6 +92,7 @@ class Packing:
             sample.timestamp_us,
             unit=sample.unit,
             type=sample.type,
+            policy=sample.policy,
         )
         if not added:
             # The builder rejects the value alone; here the whole message is kept instead.

@@ -1,8 +1,8 @@
 """pipeline.yaml and event_pipeline.yaml: which samples and events are kept, and in which form.
 
-``{sources: [{name, meters (or events), sinks}], sinks: [{name, publishers, transformers}]}``; older
-files are a list of ``{name, meters (or counters), publishers, transformers}``. What no source selects
-is let go. What goes through several sinks and comes out the same is stored once.
+``{sources: [{name, meters (or events), sinks}], sinks: [{name, publishers, transformers}]}``;
+older files are a list of ``{name, meters (or counters), publishers, transformers}``. What no
+source selects is let go. What goes through several sinks and comes out the same is stored once.
 
 A file with a source or sink that is wrong is not used: half of it would lose data silently, so
 everything is kept until it is right. What has no effect is named, and the rest counts.
@@ -20,7 +20,7 @@ from pollers.notification import publishers
 from pollers.notification.samples import Outcome, Sample, Unusable
 from pollers.notification.transformers import Derived, Transform, make_transformer
 from pollers.selection import Selection
-from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml
+from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml, unknown_keys
 from telemetry_site.yamlfile import Sequence as Listed
 
 _SOURCE_KEYS = {"name", "sinks", "meters", "counters", "events"}
@@ -98,7 +98,9 @@ def load_pipelines(file: Path, what: str = "meters") -> tuple[Pipelines | None, 
     if isinstance(content, Listed):
         _classic(reading, content)
     elif isinstance(content, Mapping) and "sources" in content and "sinks" in content:
-        _keys(reading, content, {"sources", "sinks"}, "a pipeline file")
+        reading.faults += unknown_keys(
+            reading.file, content, {"sources", "sinks"}, "a pipeline file"
+        )
         for written, line in _entries(reading, content, "sinks"):
             _sink(reading, written, line)
         for written, line in _entries(reading, content, "sources"):
@@ -134,7 +136,9 @@ def _entries(reading: _Reading, content: Mapping, key: str) -> Iterator[tuple[An
 def _sink(reading: _Reading, written: Any, line: int, beside: Collection[str] = ()) -> None:
     try:
         name = _name(written, line, reading.sinks, "sink")
-        _keys(reading, written, {*_SINK_KEYS, *beside}, f"sink {name!r}")
+        reading.faults += unknown_keys(
+            reading.file, written, {*_SINK_KEYS, *beside}, f"sink {name!r}"
+        )
         _publishers(reading, written, name)
         reading.sinks[name] = _chain(reading, written, name)
     except DefinitionError as error:
@@ -179,7 +183,9 @@ def _chain(reading: _Reading, written: Mapping, name: str) -> tuple[Transform, .
 def _source(reading: _Reading, written: Any, line: int, beside: Collection[str] = ()) -> None:
     try:
         name = _name(written, line, reading.routes, "source")
-        _keys(reading, written, {*_SOURCE_KEYS, *_POLLING_KEYS, *beside}, f"source {name!r}")
+        reading.faults += unknown_keys(
+            reading.file, written, {*_SOURCE_KEYS, *_POLLING_KEYS, *beside}, f"source {name!r}"
+        )
         _unused(reading, written, name)
         selection = _selection(reading, written, name)
         reading.routes[name] = Route(selection, _sinks(reading, written, name))
@@ -235,9 +241,3 @@ def _name(written: Any, line: int, known: dict[str, Any], what: str) -> str:
     if name in known:
         raise DefinitionError(f"Duplicated {what} names: {name}", line)
     return name
-
-
-def _keys(reading: _Reading, written: Mapping, known: Collection[str], where: str) -> None:
-    for key in written:
-        if key not in known:
-            reading.fault(written.line_of(key), f"{where}: there is no key {key!r}")

@@ -23,6 +23,8 @@ class Sample:
     volume: float
     timestamp_us: int
     resource: wire.Resource
+    #: The archive policy of its series, where that is new; the collector's default if empty.
+    policy: str = ""
 
 
 class Unusable(ValueError):

@@ -109,6 +109,9 @@ TELEMETRY_METER_DEFINITIONS = env.list("TELEMETRY_METER_DEFINITIONS", default=[]
 #: Pipeline files of samples and of events; without one everything is kept as it comes.
 TELEMETRY_METER_PIPELINE = env.str("TELEMETRY_METER_PIPELINE", "")
 TELEMETRY_EVENT_PIPELINE = env.str("TELEMETRY_EVENT_PIPELINE", "")
+#: gnocchi_resources.yaml: types, attributes and archive policies of what samples are of, and the
+#: events that make and end resources. Takes the place of ours.
+TELEMETRY_RESOURCE_DEFINITIONS = env.str("TELEMETRY_RESOURCE_DEFINITIONS", "")
 #: What signs the samples and events that others' publishers send; empty: they need no signature.
 TELEMETRY_NOTIFICATION_SECRET = check_signing_secret(secret("TELEMETRY_NOTIFICATION_SECRET"))
 TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS = env.bool("TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS", False)

@@ -14,6 +14,7 @@ from pollers.notification.events import load_events
 from pollers.notification.loading import load_converter
 from pollers.notification.meters import load_meters
 from pollers.notification.pipelines import load_pipelines
+from pollers.notification.resource_files import load_resource_rules
 from pollers.polling_file import read_polling, unmatched
 from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.reading import KEYS as POLLSTER_KEYS
@@ -22,9 +23,9 @@ from telemetry_site.yamlfile import Fault, read_yaml
 
 class Command(BaseCommand):
     help = (
-        "Check definition files of events, meters and pollsters, pipeline, polling and scrape "
-        "files; without FILES those that the settings name. Prints file:line: fault, and exits with 1 if "
-        "there is one."
+        "Check definition files of events, meters and pollsters, pipeline, resource, polling "
+        "and scrape files; without FILES those that the settings name. Prints file:line: fault, "
+        "and exits with 1 if there is one."
     )
     requires_system_checks: list[str] = []
 
@@ -48,6 +49,8 @@ def _check(file: Path) -> list[Fault]:
     if isinstance(content, dict):
         if "sinks" in content:
             return load_pipelines(file, _pipelined(content))[1]
+        if "resources" in content:
+            return load_resource_rules(file)[1]
         if "sources" in content:
             return _check_polling(file)
         if "scrape_configs" in content:

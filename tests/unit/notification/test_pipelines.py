@@ -132,15 +132,18 @@ def test_slips_are_named_with_their_places_and_the_rest_counts(load: Any) -> Non
         sinks:
           - {name: meter_sink, publishers: [gnocchi], transformers: }
           - {name: other_sink, transformers: [], publishers: ["gnocchi://"]}
-          - {name: third, publishers: ["udp://10.0.0.1", "direct://", "gnochi://", "gnocchi://?archive_policy=low"]}
+          - name: third
+            publishers: ["udp://10.0.0.1", "direct://", "gnochi://", "gnocchi://?archive_policy=low"]
         """)
 
     assert faults == [
         "p.yaml:10: sink 'meter_sink': publisher 'gnocchi' is taken as gnocchi://",
-        "p.yaml:12: sink 'third': publisher udp:// is not there yet; what it would get is stored here",
-        "p.yaml:12: sink 'third': publisher direct:// is gone, gnocchi:// stands for it",
-        "p.yaml:12: sink 'third': there is no publisher 'gnochi'; what it would get is stored here",
-        "p.yaml:12: sink 'third': publisher gnocchi://: archive_policy without effect: the store is ours",
+        "p.yaml:13: sink 'third': publisher udp:// is not there yet; what it would get is stored "
+        "here",
+        "p.yaml:13: sink 'third': publisher direct:// is gone, gnocchi:// stands for it",
+        "p.yaml:13: sink 'third': there is no publisher 'gnochi'; what it would get is stored here",
+        "p.yaml:13: sink 'third': publisher gnocchi://: archive_policy without effect: the store "
+        "is ours",
         "p.yaml:5: source 'meter_source': there is no key 'channels'",
         "p.yaml:4: source 'meter_source': 'events' has no effect in a pipeline of meters",
         "p.yaml:6: source 'meter_source': 'interval' has no effect here, polling.yaml says what is "
