@@ -129,7 +129,8 @@ changed AS (
     UPDATE meters_resource AS resource
     SET project_id = COALESCE(meant.project_id, resource.project_id),
         user_id = COALESCE(meant.user_id, resource.user_id),
-        metadata = resource.metadata || CASE WHEN meant.itself THEN meant.attributes ELSE '{{}}' END,
+        metadata = resource.metadata
+            || CASE WHEN meant.itself THEN meant.attributes ELSE '{{}}' END,
         revision_start = GREATEST(meant.moment, resource.revision_start), revision_digest = ''
     FROM (SELECT DISTINCT ON (id) * FROM meant ORDER BY id, itself DESC, moment DESC) AS meant
     WHERE resource.id = meant.id

@@ -54,6 +54,8 @@ class Run:
 
     def converter(self, ceilometer: Path) -> Converter:
         meters, events = self.files(ceilometer)
+        if missing := [path for path in (meters, events) if not path.is_file()]:
+            raise FileNotFoundError(missing[0])
         return Converter(
             load_events([events])[0],
             load_meters([meters])[0],
@@ -66,8 +68,11 @@ class Run:
 LANGUAGE, PIPELINE = HERE / "language", HERE / "pipeline"
 RUNS = {
     "stock": Run("stock"),
-    "language": Run(
-        "language", HERE / "language" / "meters.yaml", HERE / "language" / "events.yaml"
+    "language": Run("language", LANGUAGE / "meters.d" / "meters.yaml", LANGUAGE / "events.yaml"),
+    "pipeline": Run(
+        "stock",
+        pipeline=PIPELINE / "pipeline.yaml",
+        event_pipeline=PIPELINE / "event_pipeline.yaml",
     ),
 }
 
@@ -89,9 +94,9 @@ def outcomes(environment: Path) -> Iterator[Outcome]:
                 got="\n".join(map(str, found)),
             )  # fmt: skip
     for line in meant:
-        if not line.used:
-            name = f"difference listed: {line.case}: {line.what}"
-            yield Outcome("conversion", name, "failed", got="nothing differs there")
+        for pattern in sorted(line.unused):
+            name = f"a listed difference: {pattern}"
+            yield Outcome("conversion", name, "failed", got="it covers nothing")
     yield from _coverage(home, corpus["stock"], answer["runs"]["stock"])
 
 

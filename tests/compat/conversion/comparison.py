@@ -29,20 +29,28 @@ class Difference:
 
 @dataclass
 class Meant:
-    """A difference that is meant: wildcards for `case` and `what`, values where they are given."""
+    """A difference that is meant: wildcards for `cases` and `whats`, values where they are given.
 
-    case: str
-    what: str
-    reason: str
+    `unused` are those wildcards that have covered nothing yet.
+    """
+
+    cases: list[str]
+    whats: list[str]
     values: dict[str, Any] = field(default_factory=dict)
-    used: bool = False
+    unused: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.unused = {*self.cases, *self.whats}
 
     def covers(self, difference: Difference) -> bool:
-        fits = fnmatchcase(difference.case, self.case) and fnmatchcase(difference.what, self.what)
         found = {"ceilometer": difference.ceilometer, "ours": difference.ours}
-        covered = fits and all(found[side] == value for side, value in self.values.items())
-        self.used = self.used or covered
-        return covered
+        if any(found[side] != value for side, value in self.values.items()):
+            return False
+        cases = {one for one in self.cases if fnmatchcase(difference.case, one)}
+        whats = {one for one in self.whats if fnmatchcase(difference.what, one)}
+        if cases and whats:
+            self.unused -= cases | whats
+        return bool(cases and whats)
 
 
 #: What one side made of one message: {what: {field: value}}, fields of a sample or an event.
@@ -75,10 +83,12 @@ def read_meant(path: Path) -> list[Meant]:
         if not written.get("reason"):
             raise ValueError(f"{path.name}: no reason: {written}")
         values = {side: written[side] for side in ("ceilometer", "ours") if side in written}
-        cases = written["case"] if isinstance(written["case"], list) else [written["case"]]
-        whats = written["what"] if isinstance(written["what"], list) else [written["what"]]
-        lines += [Meant(case, what, written["reason"], values) for case in cases for what in whats]
+        lines.append(Meant(_listed(written["case"]), _listed(written["what"]), values))
     return lines
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def _there(made: Mapping[str, Any] | None) -> Any:

@@ -33,7 +33,7 @@ class Case:
 def cases(folder: str) -> list[Case]:
     """Of all files of the folder that hold messages."""
     contents = {
-        path: yaml.safe_load(path.read_text()) for path in sorted((HERE / folder).iterdir())
+        path: yaml.safe_load(path.read_text()) for path in sorted((HERE / folder).glob("*.yaml"))
     }
     return [
         _case(path.stem, place, content, written)

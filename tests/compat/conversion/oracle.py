@@ -20,8 +20,8 @@ import json
 import logging
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import ceilometer
@@ -36,11 +36,20 @@ from oslo_messaging.notify.dispatcher import BatchNotificationDispatcher
 HOME = Path(ceilometer.__file__).parent
 
 
+@dataclass(eq=False)
+class Incoming:
+    """A message as a driver hands it on."""
+
+    ctxt: dict[str, Any]
+    message: dict[str, Any]
+
+
 class Run:
     """ceilometer as one set of files configures it."""
 
     def __init__(self, files: dict[str, Any], folder: Path) -> None:
         conf = service.prepare_service(["ceilometer"], [])
+        sys.excepthook = sys.__excepthook__  # ceilometer's goes to its log, which is off
         meters = files.get("meters") or str(HOME / "data" / "meters.d")
         conf.set_override("meter_definitions_dirs", [meters], group="meter")
         if files.get("events"):
@@ -58,7 +67,7 @@ class Run:
     def gave(self, envelope: dict[str, Any]) -> dict[str, Any]:
         message = deserialize_msg(envelope)
         context = unpack_context(message)
-        incoming = SimpleNamespace(ctxt=context.to_dict(), message=message)
+        incoming = Incoming(context.to_dict(), message)
         requeued = bool(self._dispatcher.dispatch([incoming]))
         samples = [_sample(one) for publisher in self._publishers for one in publisher.samples]
         events = [one.serialize() for publisher in self._publishers for one in publisher.events]
@@ -84,6 +93,8 @@ def _sample(sample: Any) -> dict[str, Any]:
 
 
 def main() -> None:
+    # What libraries print must not stand among the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
     wanted = json.load(sys.stdin)
     logging.disable(logging.CRITICAL)
     runs = {}
@@ -91,7 +102,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = Run(files, Path(folder))
             runs[name] = [run.gave(envelope) for envelope in files["messages"]]
-    json.dump({"ceilometer": str(HOME), "runs": runs}, sys.stdout, default=str)
+    json.dump({"ceilometer": str(HOME), "runs": runs}, answers, default=str)
 
 
 if __name__ == "__main__":
