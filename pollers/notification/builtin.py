@@ -95,7 +95,9 @@ def _sensors(notification: Notification, outcome: Outcome, notes: Notes) -> None
 def _readings(payload: Any) -> Iterator[tuple[str, str, Any]]:
     """(type, sensor, what is said of it); a type that is not there has none."""
     inner = payload.get("payload") if isinstance(payload, dict) else None
-    for kind in SENSOR_TYPES if isinstance(inner, dict) else ():
+    if not isinstance(inner, dict):
+        return
+    for kind in SENSOR_TYPES:
         sensors = inner.get(kind)
         if isinstance(sensors, dict):
             yield from ((kind, str(name), reading) for name, reading in sensors.items())

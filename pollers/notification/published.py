@@ -33,7 +33,7 @@ from pollers.notification.samples import (
     as_volume,
 )
 from pollers.notification.scrub import scrubbed
-from pollers.notification.signatures import is_signed
+from pollers.notification.signatures import is_signed, signed
 
 SAMPLE_TYPES = frozenset({"telemetry.polling", "telemetry.api", "metering"})
 EVENT_TYPES = frozenset({"event"})
@@ -84,6 +84,25 @@ def _written(
             outcome.failures.append(Unusable(text, path, "bad_signature"))
         else:
             yield path, written
+
+
+def signed_inside(message: dict[str, Any], secret: str) -> dict[str, Any]:
+    """The notification, with every sample or event in it signed; others are as they were."""
+    key = {**dict.fromkeys(SAMPLE_TYPES, "samples"), **dict.fromkeys(EVENT_TYPES, "events")}.get(
+        message.get("event_type", "")
+    )
+    payload = message.get("payload")
+    if key is None:
+        return message
+    if isinstance(payload, list):
+        return {**message, "payload": _all_signed(payload, secret)}
+    if isinstance(payload, dict) and isinstance(payload.get(key), list):
+        return {**message, "payload": {**payload, key: _all_signed(payload[key], secret)}}
+    return message
+
+
+def _all_signed(written: list[Any], secret: str) -> list[Any]:
+    return [signed(one, secret) if isinstance(one, dict) else one for one in written]
 
 
 # --- samples -----------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pollers.notification.samples import SAMPLE_TYPES, Sample, Unusable, as_volume
+from meters import wire
+from pollers.notification.samples import Sample, Unusable, as_type, as_volume
 from pollers.pollsters.expressions import EvaluationError, Expression
 from telemetry_site.yamlfile import DefinitionError
 
@@ -65,6 +66,7 @@ class UnitConversion:
     source_unit: str | None = None
     renamings: dict[str, Renaming] = field(default_factory=dict)
     target: dict[str, str] = field(default_factory=dict)
+    type: wire.SampleType | None = None
     factor: float = 1.0
     scale: Expression | None = None
     metadata: dict[str, list[str]] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class UnitConversion:
             sample,
             meter=self._mapped("name", sample.meter),
             unit=self._mapped("unit", sample.unit),
-            type=self.target.get("type", sample.type),
+            type=self.type or sample.type,
             volume=volume if not self.most else min(volume, self.most),
         )
 
@@ -131,18 +133,21 @@ def make_transformer(written: Any) -> Transform | Derived | None:
 
 def _unit_conversion(parameters: dict[str, Any]) -> UnitConversion:
     source, target = _mapping(parameters, "source"), _mapping(parameters, "target")
-    if "type" in target and target["type"] not in SAMPLE_TYPES:
-        raise DefinitionError(f"unit_conversion: type {target['type']!r:.80} is no sample's")
+    try:
+        kind = as_type(target["type"], "type") if target.get("type") else None
+    except Unusable as error:
+        raise DefinitionError(f"unit_conversion: {error}") from error
     most = target.get("max")
     if most is not None and (isinstance(most, bool) or not isinstance(most, int | float)):
         raise DefinitionError(f"unit_conversion: max {most!r:.80} is not a number")
     factor, scale, metadata = _scale(target.get("scale"))
-    fixed = {key: str(target[key]) for key in ("name", "unit", "type") if target.get(key)}
+    fixed = {key: str(target[key]) for key in ("name", "unit") if target.get(key)}
     unit = source.get("unit")
     return UnitConversion(
         source_unit=None if unit is None else str(unit),
         renamings=_renamings(_mapping(source, "map_from"), _mapping(target, "map_to")),
         target=fixed,
+        type=kind,
         factor=factor,
         scale=scale,
         metadata=metadata,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from meters import wire
 from meters.models import ArchivePolicy, Event, Metric, Resource, ResourceRevision
@@ -178,3 +183,49 @@ def test_a_new_series_has_the_policy_that_its_sample_names(
     store_batch(batch)
 
     assert Metric.objects.get().archive_policy == (high if expected else None)
+
+
+POLICIES = """
+archive_policies:
+  - name: ceilometer-low
+    aggregation_methods: [mean]
+    back_window: 0
+    definition: [{granularity: 5 minutes, timespan: 30 days}]
+  - {name: high, definition: [{granularity: 1 second, timespan: 1 hour}]}
+resources: []
+"""
+
+
+def test_the_policies_of_a_resource_file_are_made_once(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(POLICIES)
+    first, second = StringIO(), StringIO()
+    call_command("load_archive_policies", file, stdout=first)
+    call_command("load_archive_policies", file, stdout=second)
+
+    assert first.getvalue() == "ceilometer-low: made\nhigh: made\n"
+    assert "ceilometer-low: is there already" in second.getvalue()
+    low = ArchivePolicy.objects.get(name="ceilometer-low")
+    assert low.definition == [{"granularity": 300_000_000, "points": 8640}]
+    assert low.aggregation_methods == ["mean"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("resources: []", "must be a mapping with a list 'archive_policies'"),
+        ("a: [", "is not valid YAML"),
+        ("archive_policies:\n- {name: a/b, definition: []}", ":2: '/' is not supported"),
+        ("archive_policies:\n- name: x", ":2: required key not provided @ data['definition']"),
+        ("archive_policies:\n- {name: x, definition: [{granularity: never, points: 1}]}", ":2: "),
+        ("archive_policies:\n- {name: x, definition: [{points: 5}]}", ":2: At least two"),
+    ],
+)
+def test_a_policy_that_is_none_is_told_by_its_line_and_nothing_is_made(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(text)
+    with pytest.raises(CommandError, match=re.escape(said)):
+        call_command("load_archive_policies", file)
+    assert not ArchivePolicy.objects.exists()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pollers.notification.convert import Converter
+from pollers.notification.published import signed_inside
 from pollers.notification.signatures import signed
 from tests.support.notifications import convert, message, stock_converter
 
@@ -112,6 +113,18 @@ def test_with_a_secret_only_signed_samples_and_events_count(verifying: Converter
     ]
     assert "ceilometer.polling did not sign" in result.batch.rejects[0].detail
     assert result.tally.unsigned == {"ceilometer.polling": 1, "telemetry.publisher.h1": 1}
+
+
+def test_what_is_sent_by_hand_is_signed_inside(verifying: Converter) -> None:
+    listed = message("metering", [metering(counter_name="vcpus")], priority="SAMPLE")
+    written = [polled(metering()), listed, events(event()), message("x.y", {"samples": [{}]})]
+    sent = [signed_inside(one, SECRET) for one in written]
+    result = convert(*sent, by=verifying)
+
+    assert set(result.samples) == {"cpu", "vcpus"}
+    assert next(one.message_id for one in result.events) == "e1"
+    assert not result.batch.rejects
+    assert sent[3] is written[3]
 
 
 def test_notifications_of_services_need_no_signature(verifying: Converter) -> None:
