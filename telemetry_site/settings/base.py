@@ -98,6 +98,8 @@ TELEMETRY_NOTIFICATION_EXCHANGES = env.list(
     ],
 )  # fmt: skip
 TELEMETRY_NOTIFICATION_TOPICS = env.list("TELEMETRY_NOTIFICATION_TOPICS", default=["notifications"])
+#: Authorities of the brokers' certificates (amqps://…); empty: those that the system trusts.
+TELEMETRY_NOTIFICATION_CACERT = env.str("TELEMETRY_NOTIFICATION_CACERT", "")
 #: How exchanges and queues are declared there; must be as the senders do (oslo's defaults).
 TELEMETRY_NOTIFICATION_DURABLE = env.bool("TELEMETRY_NOTIFICATION_DURABLE", False)
 TELEMETRY_NOTIFICATION_QUORUM = env.bool("TELEMETRY_NOTIFICATION_QUORUM", False)
