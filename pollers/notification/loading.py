@@ -10,7 +10,8 @@ from django.conf import settings
 
 from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
-from pollers.notification.meters import Options, load_meters, meter_files
+from pollers.notification.meter_files import load_meters, meter_files
+from pollers.notification.meters import Options
 from pollers.notification.pipelines import Pipelines, load_pipelines
 from pollers.notification.resource_files import load_resource_rules
 from telemetry_site.yamlfile import Fault

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from meters import wire
-from pollers.notification.fields import Field, make_field
+from pollers.notification.fields import make_fields
 from pollers.notification.resource_rules import EventRule, ResourceRules, SampleRule
 from telemetry_site.yamlfile import (
     DefinitionError,
@@ -70,7 +70,7 @@ def _entry(reading: _Reading, written: Any, line: int) -> None:
     if not isinstance(kind, str) or not 0 < len(kind) <= wire.MAX_NAME:
         raise DefinitionError(f"{kind!r:.80} is no type", written.line_of("resource_type"))
     reading.faults += unknown_keys(reading.file, written, _KEYS, f"resource {kind!r}")
-    attributes = _attributes(written)
+    attributes = make_fields(_mapping(written, "attributes"), "attribute")
     rules = {
         meter: SampleRule(kind, attributes, policy)
         for meter, policy in _metrics(reading, written, kind).items()
@@ -78,17 +78,6 @@ def _entry(reading: _Reading, written: Any, line: int) -> None:
     event = _event_rule(written, kind)
     reading.samples |= rules
     reading.events += [event] if event is not None else []
-
-
-def _attributes(written: Mapping) -> dict[str, Field]:
-    listed = _mapping(written, "attributes")
-    made = {}
-    for name, path in listed.items():
-        try:
-            made[str(name)] = make_field(path, f"attribute {name}")
-        except DefinitionError as error:
-            raise DefinitionError(str(error), error.line or listed.line_of(name)) from error
-    return made
 
 
 def _metrics(reading: _Reading, written: Mapping, kind: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from meters import wire
 from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
 from pollers.notification.loading import STOCK
-from pollers.notification.meters import load_meters
+from pollers.notification.meter_files import load_meters
 from pollers.notification.packing import Tally
 from telemetry_site.clock import from_us, now_us
 

@@ -12,7 +12,7 @@ from pollers.central.scrape_file import read_scrape
 from pollers.compute.meters import COMPUTE_METERS
 from pollers.notification.events import load_events
 from pollers.notification.loading import load_converter
-from pollers.notification.meters import load_meters
+from pollers.notification.meter_files import load_meters
 from pollers.notification.pipelines import load_pipelines
 from pollers.notification.resource_files import load_resource_rules
 from pollers.polling_file import read_polling, unmatched

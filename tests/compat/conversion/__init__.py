@@ -14,7 +14,7 @@ import yaml
 
 from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
-from pollers.notification.meters import load_meters
+from pollers.notification.meter_files import load_meters
 from pollers.notification.pipelines import load_pipelines
 from tests.compat.conversion.comparison import differences, read_meant, unmeant
 from tests.compat.conversion.messages import HERE, Case, cases

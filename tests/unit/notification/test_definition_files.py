@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 from pollers.notification.convert import Converter
 from pollers.notification.events import EventDefinitions, load_events
 from pollers.notification.loading import load_converter
-from pollers.notification.meters import MeterDefinitions, load_meters, meter_files
+from pollers.notification.meter_files import load_meters, meter_files
+from pollers.notification.meters import MeterDefinitions
 from tests.support.notifications import Result, convert, message
 
 #: A definition that is right, to be spoilt.
