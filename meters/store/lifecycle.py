@@ -6,7 +6,8 @@ Only the system's own resources are meant: no event makes or ends what a tenant 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,7 +41,9 @@ def apply(cursor: CursorWrapper, events: Sequence[wire.Event]) -> bool:
         make_resources(cursor, [_asked(one) for one in by_kind["create"]])
     for kind, sql in (("update", UPDATE), ("end", END)):
         if by_kind[kind]:
-            cursor.execute(sql, _columns(by_kind[kind]))
+            last = {one.change.id: one for one in by_kind[kind]}
+            ordered = [last[name] for name in sorted(last)]
+            cursor.execute(sql, _columns(ordered, _associated(cursor, ordered)))
     if wanted:
         cursor.execute(RAISE_EPOCH)
     return bool(wanted)
@@ -61,22 +64,39 @@ def _asked(one: _Wanted) -> Asked:
     return Asked(resource, revision_digest(resource), from_us(one.generated))
 
 
-def _columns(wanted: Sequence[_Wanted]) -> dict[str, Any]:
-    """Parallel arrays; the last change of a resource counts. Pairs have arrays of their own."""
-    last = {one.change.id: one for one in wanted}
-    ordered = [last[name] for name in sorted(last)]
-    pairs = [(one, *pair) for one in ordered for pair in one.change.associated]
+def _associated(cursor: CursorWrapper, wanted: Iterable[_Wanted]) -> list[tuple[int, str]]:
+    """(primary key, the name it gives) of resources that name one of these by an attribute.
+
+    One look through the resources of a type for all: a thousand instances may go at once.
+    """
+    named: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in wanted:
+        for pair in one.change.associated:
+            named[pair].append(one.change.id)
+    found: list[tuple[int, str]] = []
+    for (kind, key), names in named.items():
+        cursor.execute(SELECT_ASSOCIATED, {"kind": kind, "key": key, "names": names})
+        found += cursor.fetchall()
+    return found
+
+
+def _columns(ordered: Sequence[_Wanted], associated: Sequence[tuple[int, str]]) -> dict[str, Any]:
+    """Parallel arrays; the associated have arrays of their own."""
     return {
         "names": [one.change.id for one in ordered],
         "projects": [one.change.project_id for one in ordered],
         "users": [one.change.user_id for one in ordered],
         "attributes": [msgspec.json.encode(one.change.attributes).decode() for one in ordered],
         "moments": [from_us(one.generated) for one in ordered],
-        "of": [one.change.id for one, _, _ in pairs],
-        "kinds": [kind for _, kind, _ in pairs],
-        "keys": [key for _, _, key in pairs],
+        "ids": [pk for pk, _ in associated],
+        "of": [name for _, name in associated],
     }
 
+
+SELECT_ASSOCIATED = """
+SELECT id, metadata ->> %(key)s FROM meters_resource
+WHERE type = %(kind)s AND creator = '' AND metadata ->> %(key)s = ANY(%(names)s::text[])
+"""
 
 #: The resources named, and those that name them by an attribute.
 _MEANT = """
@@ -90,12 +110,9 @@ meant AS (
     FROM asked JOIN meters_resource AS resource
         ON resource.original_id = asked.name AND resource.creator = ''
     UNION ALL
-    SELECT resource.id, asked.*, false
-    FROM unnest(%(of)s::text[], %(kinds)s::text[], %(keys)s::text[]) AS pair (name, type, key)
+    SELECT pair.id, asked.*, false
+    FROM unnest(%(ids)s::bigint[], %(of)s::text[]) AS pair (id, name)
     JOIN asked ON asked.name = pair.name
-    JOIN meters_resource AS resource
-        ON resource.type = pair.type AND resource.creator = ''
-        AND resource.metadata ->> pair.key = pair.name
 ),
 """
 _FILE = """
