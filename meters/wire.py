@@ -56,11 +56,14 @@ ACCEPTED_VERSIONS = (1,)
 SampleType = Literal["gauge", "cumulative", "delta"]
 TraitType = Literal["text", "int", "float", "datetime"]
 Outcome = Literal["ok", "partial", "error"]
+ChangeKind = Literal["create", "update", "end"]
 SAMPLE_TYPES: tuple[str, ...] = get_args(SampleType)
 
 #: Traits of one event, and sentences of one poll's report.
 MAX_TRAITS = 256
 MAX_ERRORS = 100
+#: Kinds of resources that end with another.
+MAX_ASSOCIATED = 20
 
 Index = npt.NDArray[np.uint32]
 Micros = npt.NDArray[np.int64]
@@ -79,12 +82,16 @@ class Resource(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
-    """One meter of one resource. `resource` is the row in `Catalogue.resources`."""
+    """One meter of one resource. `resource` is the row in `Catalogue.resources`.
+
+    `policy` names the archive policy of a series that is new; empty or unknown is the default.
+    """
 
     resource: int
     meter: str
     unit: str = ""
     type: SampleType = "gauge"
+    policy: str = ""
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -111,14 +118,34 @@ class Trait(msgspec.Struct, frozen=True, array_like=True):
     value: str | int | float
 
 
+class ResourceChange(msgspec.Struct, frozen=True):
+    """What an event says of a resource: that it is there, is another now, or has ended.
+
+    `attributes` go into the resource's metadata. `associated` are pairs of a type and an attribute
+    by which resources name this one: they end (or change) with it.
+    """
+
+    kind: ChangeKind
+    id: str
+    type: str = "generic"
+    project_id: str | None = None
+    user_id: str | None = None
+    attributes: dict[str, Any] = {}
+    associated: list[tuple[str, str]] = []
+
+
 class Event(msgspec.Struct, frozen=True):
-    """An event; its identity is `message_id`. `generated` in microseconds since the epoch."""
+    """An event; its identity is `message_id`. `generated` in microseconds since the epoch.
+
+    `change` counts once, when the event is stored for the first time.
+    """
 
     message_id: str
     event_type: str
     generated: int
     traits: list[Trait] = []
     raw: dict[str, Any] = {}
+    change: ResourceChange | None = None
 
 
 class EventBatch(msgspec.Struct, frozen=True):
@@ -406,6 +433,7 @@ def check_catalogue(catalogue: Catalogue, bounds: Bounds = AGENTS) -> None:
             )
         check_text(f"{where}.meter", series.meter, required=not bounds.nameless)
         check_text(f"{where}.unit", series.unit)
+        check_text(f"{where}.policy", series.policy)
 
 
 def check_resource(where: str, resource: Resource, bounds: Bounds = AGENTS) -> None:
@@ -426,6 +454,23 @@ def check_event(where: str, event: Event) -> None:
         raise WireError(f"{where}.traits: {len(event.traits)}, at most {MAX_TRAITS} are allowed")
     for row, trait in enumerate(event.traits):
         check_trait(f"{where}.traits[{row}]", trait)
+    if event.change is not None:
+        check_change(f"{where}.change", event.change)
+
+
+def check_change(where: str, change: ResourceChange) -> None:
+    check_text(f"{where}.id", change.id, required=True)
+    check_text(f"{where}.type", change.type, required=True)
+    for field in ("project_id", "user_id"):
+        check_text(f"{where}.{field}", getattr(change, field) or "")
+    check_metadata(f"{where}.attributes", change.attributes)
+    if len(change.associated) > MAX_ASSOCIATED:
+        raise WireError(
+            f"{where}.associated: {len(change.associated)}, at most {MAX_ASSOCIATED} are allowed"
+        )
+    for row, pair in enumerate(change.associated):
+        for text in pair:
+            check_text(f"{where}.associated[{row}]", text, required=True)
 
 
 def check_report(where: str, report: PollReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,7 @@ class _Part:
     timestamp: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
-    series_rows: dict[tuple[int, str, str, str], int] = field(default_factory=dict)
+    series_rows: dict[tuple[int, str, str, str, str], int] = field(default_factory=dict)
     catalogue_bytes: int = 0
 
     def full(self) -> bool:
@@ -54,7 +55,7 @@ class _Part:
         return row
 
     def series_row(self, series: wire.Series) -> int:
-        key = (series.resource, series.meter, series.unit, series.type)
+        key = (series.resource, series.meter, series.unit, series.type, series.policy)
         row = self.series_rows.get(key)
         if row is None:
             row = self.series_rows[key] = len(self.series)
@@ -97,9 +98,13 @@ class BatchBuilder:
     nothing else.
     """
 
-    def __init__(self, agent_id: str) -> None:
+    def __init__(self, agent_id: str, accepts: Callable[[str], bool] | None = None) -> None:
+        """`accepts` says which meters are wanted; the others are left out without a word."""
         self.agent_id = agent_id
         self.samples = 0
+        #: The time of the poll's slot: that of samples that all agents would give the same time.
+        self.slot_us = now_us() // 1000 * 1000
+        self._accepts = accepts
         self.events: list[wire.Event] = []
         self.reports: list[wire.PollReport] = []
         self.rejects: list[wire.Reject] = []
@@ -114,9 +119,13 @@ class BatchBuilder:
         timestamp_us: int,
         unit: str = "",
         type: wire.SampleType = "gauge",
+        policy: str = "",
     ) -> bool:
-        """Add one sample. Returns False when it was rejected instead."""
+        """Add one sample. Returns False when it was rejected instead, or is not wanted."""
+        if self._accepts is not None and not self._accepts(meter):
+            return False
         try:
+            wire.check_text(f"{meter}: archive policy", policy)
             size = self._check(resource, meter, volume, timestamp_us, unit, type)
         except wire.WireError as error:
             self.reject(error.reason, str(error), source=resource.id, body=_show(volume).encode())
@@ -124,7 +133,8 @@ class BatchBuilder:
         if not self._parts or self._parts[-1].full():
             self._parts.append(_Part())
         part = self._parts[-1]
-        row = part.series_row(wire.Series(part.resource_row(resource, size), meter, unit, type))
+        series = wire.Series(part.resource_row(resource, size), meter, unit, type, policy)
+        row = part.series_row(series)
         part.index.append(row)
         part.timestamp.append(timestamp_us)
         part.value.append(float(volume))

@@ -54,6 +54,7 @@ def run_poll(
     An exception that nobody foresaw ends this poll only: it is logged with its traceback,
     counted as `error` and reported by its text.
     """
+    builder.slot_us = slot_us
     started, clock, before = now_us(), time.monotonic(), builder.samples
     outcome: wire.Outcome = "ok"
     try:

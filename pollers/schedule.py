@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -39,9 +40,12 @@ class Schedule:
 
     def __init__(
         self, path: Path, interval_s: float, offset_s: float, started: float,
-        patience: float = PATIENCE, shared: bool = False,
+        patience: float = PATIENCE, shared: bool = False, tick_s: float | None = None,
     ) -> None:  # fmt: skip
-        """`shared`: other agents poll other slots of the same source, so none counts as missed."""
+        """`shared`: other agents poll other slots of the same source, so none counts as missed.
+
+        `tick_s` is the time between two ticks where that is not the interval.
+        """
         self.shared = shared
         self.interval_s = interval_s
         self.offset_s = offset_s
@@ -50,13 +54,14 @@ class Schedule:
         self._complained = False
         self._thread_lock = threading.Lock()
         self._started = started
-        self._patience_s = patience * interval_s
+        self._tick_s = tick_s or interval_s
+        self._patience_s = patience * self._tick_s
 
     def take_tick(self, now: float) -> float | None:
         """A tick came: the slot to poll now, or None when it is done already."""
         with self._locked() as state:
             last = self._sane(state.last_slot, now)
-            slot = slots.slot_for_tick(now, self.interval_s, self.offset_s, last)
+            slot = slots.slot_for_tick(now, self.interval_s, self.offset_s, last, self._tick_s)
             self._save(State(last if slot is None else slot, now))
         poll_metrics.LAST_TICK.set(now)
         self._count_missed(last, slot)
@@ -75,6 +80,16 @@ class Schedule:
         poll_metrics.POLL_FALLBACK.inc()
         self._count_missed(last, slot)
         return slot
+
+    def is_done(self, slot: float) -> bool:
+        """Whether this agent has polled that slot, or a later one."""
+        last = self._sane(self.state().last_slot, slot)
+        return last is not None and last > slot - self.interval_s / 2
+
+    def done(self, slot: float) -> None:
+        """The slot was polled, and what it gave is on disk."""
+        with self._locked() as state:
+            self._save(replace(state, last_slot=slot))
 
     def alone(self, now: float, state: State | None = None) -> bool:
         """Whether no tick came for `patience` intervals (nor since this process started)."""
@@ -138,17 +153,31 @@ class Schedule:
         self._complained = True
 
 
-class Fallback:
+Due = TypeVar("Due")
+Due_co = TypeVar("Due_co", covariant=True)
+
+
+class Clockwork(Protocol[Due_co]):
+    """A `Schedule`, or several."""
+
+    def take_due(self, now: float) -> Due_co | None: ...
+
+    def alone(self, now: float) -> bool: ...
+
+    def next_look(self, now: float) -> float: ...
+
+
+class Fallback(Generic[Due]):
     """The thread that polls at the schedule's slots while no ticks come. Says so once a change."""
 
-    def __init__(self, schedule: Schedule, poll: Callable[[float], object]) -> None:
+    def __init__(self, schedule: Clockwork[Due], poll: Callable[[Due], object]) -> None:
         self._schedule = schedule
         self._poll = poll
         self._stopping = threading.Event()
         self._alone = False
         self._thread = threading.Thread(target=self._run, name="fallback", daemon=True)
 
-    def start(self) -> Fallback:
+    def start(self) -> Fallback[Due]:
         self._thread.start()
         return self
 

@@ -13,10 +13,10 @@ SPREAD = 0.1
 EARLY = 0.25
 
 
-def host_offset(host: str, interval_s: float) -> float:
+def host_offset(host: str, interval_s: float, spread: float = SPREAD) -> float:
     """This host's place in the interval, in whole milliseconds, the same at every start."""
     digest = int.from_bytes(hashlib.sha256(host.encode()).digest()[:4])
-    return math.floor(digest / 2**32 * interval_s * SPREAD * 1000) / 1000
+    return math.floor(digest / 2**32 * interval_s * spread * 1000) / 1000
 
 
 def slot_at(now: float, interval_s: float, offset_s: float) -> float:
@@ -25,18 +25,20 @@ def slot_at(now: float, interval_s: float, offset_s: float) -> float:
 
 
 def slot_for_tick(
-    now: float, interval_s: float, offset_s: float, last: float | None
-) -> float | None:
+    now: float, interval_s: float, offset_s: float, last: float | None,
+    tick_s: float | None = None,
+) -> float | None:  # fmt: skip
     """The slot that a tick at `now` is for; None when it is done already.
 
-    `last` is the last slot that was polled. The tick is for the current slot if that is the one
+    `last` is the last slot that was polled, `tick_s` the time between two ticks where that is not
+    the interval. The tick is for the current slot if that is the one
     after `last`. Otherwise (it is done, or polling begins or resumes) a tick shortly before a
     slot (`EARLY`) is for that one.
     """
     slot = slot_at(now, interval_s, offset_s)
     following = slot + interval_s
     in_turn = last is not None and interval_s / 2 < slot - last < interval_s * 1.5
-    if not in_turn and following - now <= interval_s * EARLY:
+    if not in_turn and following - now <= min(tick_s or interval_s, interval_s) * EARLY:
         slot = following
     return slot if last is None or slot > last + interval_s / 2 else None
 

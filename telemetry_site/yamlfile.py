@@ -5,7 +5,7 @@ Read with libyaml's safe loader: plain data only, no objects of any kind.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,6 +88,15 @@ def _sequence(loader: _Loader, node: yaml.SequenceNode) -> Any:
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
+
+
+def unknown_keys(file: Path, written: Mapping, known: Collection[str], where: str) -> list[Fault]:
+    """A fault for each key that means nothing there."""
+    return [
+        Fault(str(file), written.line_of(key), f"{where}: there is no key {key!r}")
+        for key in written
+        if key not in known
+    ]
 
 
 def read_yaml(path: Path) -> tuple[Any, list[Fault]]:

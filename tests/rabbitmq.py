@@ -21,6 +21,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from tests.support.ports import free_port
+from tests.support.tls import make_certificates
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_WITHIN_S = 60.0
@@ -33,9 +34,13 @@ class RabbitNode:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
         self._epmd_port, self._distribution_port = free_port(), free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    def tls_url(self, vhost: str = "") -> str:
+        """By TLS: with the certificate `good` of `directory` (see `make_certificates`)."""
+        return f"amqps://guest:guest@localhost:{self.tls_port}/{vhost}"
 
     def url(self, vhost: str = "") -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
@@ -43,7 +48,14 @@ class RabbitNode:
     def start(self) -> None:
         """Returns when it answers. Raises `RuntimeError` with its output if it does not."""
         config = self.directory / "rabbitmq.conf"
-        config.write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n")
+        config.write_text(
+            f"listeners.tcp.default = 127.0.0.1:{self.port}\n"
+            f"listeners.ssl.default = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {self.directory}/ca.pem\n"
+            f"ssl_options.certfile = {self.directory}/good.pem\n"
+            f"ssl_options.keyfile = {self.directory}/good.key\n"
+            "ssl_options.verify = verify_none\n"
+        )
         (self.directory / "plugins").write_text("[].\n")
         # Started by us and not by the node, epmd is a child that can be ended.
         self._spawn(["epmd", "-address", "127.0.0.1", "-port", str(self._epmd_port)])
@@ -131,7 +143,7 @@ def rabbitmq() -> Iterator[RabbitNode]:
     if not SERVER.exists() or not shutil.which("epmd"):
         pytest.skip("rabbitmq-server is not installed (deploy/apt-test.txt)")
     directory = Path(tempfile.mkdtemp(prefix="telemetry-rabbit-"))
-    node = RabbitNode(directory)
+    node = RabbitNode(make_certificates(directory))
     try:
         node.start()
         yield node

@@ -237,10 +237,7 @@ class Resolver:
 
     def _insert_resources(self, new: list[Asked]) -> None:
         self._lock()
-        new.sort(key=lambda one: one.resource.id)
-        self.cursor.execute(
-            INSERT_RESOURCES, {"creator": self.creator, **_resource_columns(new, self.creator)}
-        )
+        make_resources(self.cursor, new, self.creator)
 
     def _change_revisions(self, changed: list[Asked]) -> None:
         """Open a revision for each; the newest also becomes the resource's own description.
@@ -289,6 +286,7 @@ class Resolver:
             "names": [key[1] for key, _ in ordered],
             "units": [one.unit for _, one in ordered],
             "types": [one.type for _, one in ordered],
+            "policies": [one.policy for _, one in ordered],
             "policy": None if self.creator else AGENTS_POLICY,
         }
         self.cursor.execute(UPSERT_SERIES, columns)
@@ -307,6 +305,12 @@ class Resolver:
         if self.cursor.fetchone()[0] != self.cache.epoch:
             raise StaleCatalogueError
         self._locked = True
+
+
+def make_resources(cursor: CursorWrapper, new: Iterable[Asked], creator: str = "") -> None:
+    """Those that are not there yet, with their first revisions. Under the catalogue's lock."""
+    ordered = sorted(new, key=lambda one: one.resource.id)
+    cursor.execute(INSERT_RESOURCES, {"creator": creator, **_resource_columns(ordered, creator)})
 
 
 def lock_catalogue(cursor: CursorWrapper) -> None:
@@ -452,10 +456,12 @@ RAISE_EPOCH = "UPDATE meters_catalogueepoch SET epoch = epoch + 1"
 
 UPSERT_SERIES = """
 INSERT INTO meters_metric (uuid, resource_id, name, unit, type, archive_policy_id)
-SELECT gen_random_uuid(), resource_id, name, unit, type,
-    (SELECT id FROM meters_archivepolicy WHERE name = %(policy)s)
-FROM unnest(%(resources)s::bigint[], %(names)s::text[], %(units)s::text[], %(types)s::text[])
-    AS asked (resource_id, name, unit, type)
+SELECT gen_random_uuid(), resource_id, asked.name, unit, type,
+    COALESCE(own.id, (SELECT id FROM meters_archivepolicy WHERE name = %(policy)s))
+FROM unnest(%(resources)s::bigint[], %(names)s::text[], %(units)s::text[], %(types)s::text[],
+            %(policies)s::text[])
+    AS asked (resource_id, name, unit, type, policy)
+LEFT JOIN meters_archivepolicy AS own ON own.name = asked.policy
 ON CONFLICT (resource_id, name) DO UPDATE SET unit = EXCLUDED.unit, type = EXCLUDED.type
 WHERE meters_metric.unit <> EXCLUDED.unit OR meters_metric.type <> EXCLUDED.type
 """

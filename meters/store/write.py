@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from meters import wire
 from meters.retention import earliest
-from meters.store import events, quarantine, reports
+from meters.store import events, lifecycle, quarantine, reports
 from meters.store.catalogue import (
     CatalogueCache,
     Resolver,
@@ -84,8 +84,9 @@ def store_batches(
     quarantine in the same transaction, the rest of their batch is stored; with `wire.STORED` none
     is, since they were in a store before.
     """
+    locked = any(map(lifecycle.has_changes, batches))
     try:
-        return _store([_open(batch, bounds) for batch in batches], creator)
+        return _store([_open(batch, bounds) for batch in batches], creator, locked)
     except StaleCatalogueError:
         return _store([_open(batch, bounds) for batch in batches], creator, locked=True)
 
@@ -102,6 +103,7 @@ def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> lis
         copy_rows(cursor, entry.slot, _concatenate(rows))
         failpoint("collector.after_copy")
         new = [event for one in sorted(opened, key=_order) for event in _store_rest(cursor, one)]
+        resolver.resolved.changed |= lifecycle.apply(cursor, new)
         events.announce(new)
         reports.count_minute(cursor, [one.result for one in opened])
         if not resolver.resolved.changed:

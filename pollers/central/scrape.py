@@ -6,17 +6,17 @@ import time
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.central.exposition import Point, parse_exposition, resource_id
+from pollers.central.scrape_file import ScrapeTarget
 from pollers.errors import SourceError
+from pollers.http import CONNECT_TIMEOUT_S, HttpError, plain_session, read_within, refusal, words
 from pollers.polls import Findings
 from pollers.urls import without_secrets
 from telemetry_site.clock import now_us
 
-CONNECT_TIMEOUT_S = 3.0
 #: The whole answer must be here within this share of the interval.
 DEADLINE_SHARE = 0.6
 MAX_BYTES = 16 << 20
@@ -29,27 +29,23 @@ class ScrapeError(SourceError):
     """The endpoint gave nothing that can be read."""
 
 
-def refusal(response: requests.Response) -> str:
-    """What the endpoint answered instead; a page of HTML says nothing to an operator."""
-    said = f"HTTP {response.status_code} {response.reason}"
-    if "html" in response.headers.get("Content-Type", ""):
-        return said
-    return f"{said}: {next(response.iter_content(200), b'').decode(errors='replace')!r}"
-
-
 class ScrapeSource:
     """One endpoint. Adds `up` (0 or 1) and `scrape_duration_seconds` beside what it serves."""
 
     kind = "prometheus"
 
-    def __init__(self, url: str, interval_s: float) -> None:
+    def __init__(self, url: str, interval_s: float, target: ScrapeTarget | None = None) -> None:
+        """`target` is what a scrape file says of this URL."""
         self.name = without_secrets(url)
+        self.interval_s = interval_s
         self._url = url
-        self._deadline_s = max(interval_s * DEADLINE_SHARE, 1.0)
-        self._session = requests.Session()
-        self._session.headers.update({"Accept": ACCEPT, "User-Agent": "telemetry"})
+        self._target = target or ScrapeTarget(url, interval_s)
+        self._deadline_s = self._target.timeout_s or max(interval_s * DEADLINE_SHARE, 1.0)
+        self._session = plain_session()
+        self._session.headers["Accept"] = ACCEPT
+        self._session.headers.update(self._target.headers)
+        self._session.verify = self._target.verify
         self._session.max_redirects = 3
-        self._session.trust_env = False  # a proxy or a .netrc of the user is not for scraping
         self._resources: dict[str, wire.Resource] = {}
 
     def poll(self, builder: BatchBuilder) -> Findings:
@@ -60,16 +56,20 @@ class ScrapeSource:
             if exposition.problems and not exposition.points:
                 raise ScrapeError(f"{self.name}: no Prometheus text: {text[:200]!r}")
         except SourceError:
-            builder.add(self._resource({}), "up", 0, at_us)
+            builder.add(self._resource(self._target.labels), "up", 0, at_us)
             raise
         problems = [f"{self.name}: {problem}" for problem in exposition.problems]
-        points = exposition.points[:MAX_SERIES]
-        if len(points) < len(exposition.points):
-            problems.append(f"{self.name}: {len(exposition.points)} series, {MAX_SERIES} kept")
+        relabelled = self._relabelled(exposition.points)
+        self._refuse_too_many(relabelled, builder, at_us)
+        points = relabelled[:MAX_SERIES]
+        if len(points) < len(relabelled):
+            problems.append(f"{self.name}: {len(relabelled)} series, {MAX_SERIES} kept")
         self._add(builder, points, at_us)
-        builder.add(self._resource({}), "up", 1, at_us)
+        builder.add(self._resource(self._target.labels), "up", 1, at_us)
         took = time.monotonic() - clock
-        builder.add(self._resource({}), "scrape_duration_seconds", took, at_us, "s")
+        builder.add(
+            self._resource(self._target.labels), "scrape_duration_seconds", took, at_us, "s"
+        )
         return Findings(
             problems, {"series": len(points), "without_value": exposition.without_value}
         )
@@ -77,13 +77,28 @@ class ScrapeSource:
     def close(self) -> None:
         self._session.close()
 
+    def _relabelled(self, points: list[Point]) -> list[Point]:
+        """With the target's labels and rules; those that the rules drop are left out."""
+        if not self._target.labels and not self._target.rules:
+            return points
+        kept = ((point, self._target.labelled(point.meter, point.labels)) for point in points)
+        return [point._replace(meter=found[0], labels=found[1]) for point, found in kept if found]
+
+    def _refuse_too_many(self, points: list[Point], builder: BatchBuilder, at_us: int) -> None:
+        """As Prometheus does: over the limit the whole scrape has failed."""
+        limit = self._target.sample_limit
+        if limit and len(points) > limit:
+            builder.add(self._resource(self._target.labels), "up", 0, at_us)
+            raise ScrapeError(f"{self.name}: {len(points)} series, sample_limit is {limit}")
+
     def _add(self, builder: BatchBuilder, points: list[Point], at_us: int) -> None:
         known, self._resources = self._resources, {}
         for point in points:
             identity = resource_id(self.name, point.labels)
             resource = known.get(identity) or self._resource(point.labels)
             known[identity] = self._resources[identity] = resource
-            at = at_us if point.timestamp_ms is None else point.timestamp_ms * 1000
+            own_time = point.timestamp_ms if self._target.honor_timestamps else None
+            at = at_us if own_time is None else own_time * 1000
             builder.add(resource, point.meter, point.value, at, point.unit, point.type)
 
     def _resource(self, labels: dict[str, str]) -> wire.Resource:
@@ -99,23 +114,14 @@ class ScrapeSource:
         try:
             with self._session.get(self._url, timeout=timeouts, stream=True) as response:
                 if response.status_code != 200:
-                    raise ScrapeError(f"{self.name}: {refusal(response)}")
-                body = self._read(response, end)
+                    raise HttpError(refusal(response))
+                body = read_within(response, MAX_BYTES, end, self._deadline_s)
                 kind = response.headers.get("Content-Type", "")
+        except HttpError as error:
+            raise ScrapeError(f"{self.name}: {error}") from None
         except (requests.RequestException, ValueError) as error:
             raise ScrapeError(f"{self.name}: {words(error)}") from None
         return body.decode(errors="replace"), "openmetrics" in kind
-
-    def _read(self, response: requests.Response, end: float) -> bytes:
-        """The body, unpacked, within size and time: an endpoint may send a byte a second."""
-        body = bytearray()
-        for piece in response.iter_content(64 * 1024):
-            body += piece
-            if len(body) > MAX_BYTES:
-                raise ScrapeError(f"{self.name}: answer of more than {MAX_BYTES >> 20} MiB")
-            if time.monotonic() > end:
-                raise ScrapeError(f"{self.name}: answer not complete in {self._deadline_s:g} s")
-        return bytes(body)
 
 
 class MisconfiguredSource:
@@ -129,40 +135,3 @@ class MisconfiguredSource:
 
     def poll(self, builder: BatchBuilder) -> Findings:
         raise SourceError(f"{self.name}: {self._why}")
-
-
-def words(error: BaseException) -> str:
-    """What went wrong, without the exception's own text, which holds the URL with its secrets."""
-    for kind, text in (
-        (requests.ConnectTimeout, "no connection before the deadline"),
-        (requests.Timeout, "no answer before the deadline"),
-        (requests.exceptions.SSLError, "TLS failed"),
-        (requests.TooManyRedirects, "too many redirects"),
-        (requests.exceptions.InvalidURL, "not a URL"),
-        (requests.exceptions.InvalidSchema, "not an http or https URL"),
-        (requests.exceptions.MissingSchema, "not an http or https URL"),
-        (requests.exceptions.ChunkedEncodingError, "connection broke in the middle of the answer"),
-        (requests.exceptions.ContentDecodingError, "the answer can't be unpacked"),
-    ):
-        if isinstance(error, kind):
-            return text
-    causes = _causes(error)
-    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    if reasons:
-        return f"no connection: {reasons[-1]}"
-    if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
-        return "no answer before the deadline"
-    return type(error).__name__
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exceptions inside an exception of requests, outermost first."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting and len(found) < 20:
-        cause = waiting.pop(0)
-        if isinstance(cause, BaseException) and cause not in found:
-            found.append(cause)
-            waiting += [*cause.args, getattr(cause, "reason", None)]
-            waiting += [cause.__cause__, cause.__context__]
-    return found

@@ -1,18 +1,34 @@
-"""The central agents' tasks: one a source and interval, so that several agents share them."""
+"""The central agents' tasks: one a source and slot, so that several agents share them.
+
+Any agent that takes the beat's tick sends a message for each source whose slot has come; whoever
+takes that claims it at the broker first. So none is polled twice, and one whose agent died is sent
+again at a later tick of the same slot.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import structlog
+from celery.signals import task_revoked
 from django.conf import settings
 
+from pollers import poll_metrics
 from pollers.agent import current_agent
 from pollers.batch import BatchBuilder
-from pollers.central.scrape import MisconfiguredSource, ScrapeSource
-from pollers.polls import Source, run_poll
+from pollers.central.plan import central_work
+from pollers.central.scrape import MisconfiguredSource
+from pollers.claims import claim, is_settled, renewing
+from pollers.polls import run_poll
 from pollers.schedule import Fallback, Schedule
-from pollers.urls import file_name, without_secrets
+from pollers.slots import host_offset, slot_at
+from pollers.urls import file_name
+from pollers.work import Work
 from telemetry_site import paths
 from telemetry_site.celery import app
 from telemetry_site.clock import now_us
@@ -21,93 +37,155 @@ log = structlog.get_logger(__name__)
 
 #: Several agents share the queue: one that hears nothing for a while may just not have been next.
 PATIENCE = 10.0
-SOFT_LIMIT_SHARE = 0.8
-_INTERVAL = settings.TELEMETRY_POLL_INTERVAL
+#: A message is sent again so much later, unless its slot is done by then.
+RESEND_S = 10.0
+#: Polls at once where no tick comes.
+ALONE_AT_ONCE = 4
+
+_running: set[str] = set()
+_lock = threading.Lock()
+#: What this agent sent last: {name: (slot, when)}.
+_sent: dict[str, tuple[float, float]] = {}
 
 
 @app.task(name="pollers.central.tasks.poll_central", queue="central")
 def poll_central() -> None:
-    """The beat's tick: one task a source, each worth nothing after the interval.
+    """The beat's tick: one task a source whose slot has come, worth nothing after its interval.
 
     A source is named without its secrets: its password does not travel through the broker.
     """
-    agent_schedule().take_tick(now_us() / 1e6)
-    for name in sources():
-        poll_source.apply_async((name,), expires=_INTERVAL)
-
-
-@app.task(
-    name="pollers.central.tasks.poll_source",
-    queue="central",
-    soft_time_limit=max(_INTERVAL * SOFT_LIMIT_SHARE, 1.0),
-    time_limit=max(_INTERVAL, 2.0),
-)
-def poll_source(name: str) -> None:
-    """Poll one source, unless this agent did so in this slot already."""
     now = now_us() / 1e6
     agent_schedule().take_tick(now)
-    slot = source_schedule(name).take_tick(now)
-    if slot is not None:
-        poll_slot(name, slot)
+    for name, work in central_work().items():
+        slot = slot_of(work, now)
+        if is_to_send(work, slot, now):
+            poll_source.apply_async((name, slot), expires=work.interval_s)
+            _sent[name] = slot, now
 
 
-def poll_slot(name: str, slot: float) -> None:
-    """Poll one source for `slot` (seconds since the epoch) and hand its batches to the agent."""
-    agent = current_agent()
-    builder = BatchBuilder(agent.agent_id)
-    run_poll(find_source(name), builder, round(slot * 1e6), _INTERVAL)
-    agent.submit(builder.batches())
+@app.task(bind=True, name="pollers.central.tasks.poll_source", queue="central")
+def poll_source(self: Any, name: str, slot: float) -> None:
+    """Poll one source for a slot, unless some agent does or did so already."""
+    now = now_us() / 1e6
+    agent_schedule().take_tick(now)
+    work = central_work().get(name)
+    if work is None:
+        tell_unknown(name, slot)
+        return
+    if now - slot > work.interval_s:
+        poll_metrics.POLL_MISSED.labels("tick_too_old").inc()
+        return
+    again = bool((self.request.delivery_info or {}).get("redelivered"))
+    poll_slot(work, slot, claimed=again)
 
 
-def poll_all(slot: float) -> None:
-    for name in sources():
-        poll_slot(name, slot)
+def poll_slot(work: Work, slot: float, claimed: bool = False) -> None:
+    """Poll for `slot` (seconds since the epoch) and hand the batches to the agent.
+
+    `claimed`: the message comes from an agent that died with the claim.
+    """
+    with _alone(work.name) as is_alone:
+        schedule = source_schedule(work.name, work.interval_s)
+        if not is_alone or schedule.is_done(slot):
+            return
+        if not claimed and not claim(work.name, slot, work.interval_s):
+            return
+        with renewing(work.name, slot, work.interval_s):
+            agent = current_agent()
+            builder = BatchBuilder(agent.agent_id)
+            run_poll(work.source, builder, round(slot * 1e6), work.interval_s)
+            agent.submit(builder.batches())
+            schedule.done(slot)
 
 
-def start_fallback() -> Fallback:
+def tell_unknown(name: str, slot: float) -> None:
+    """Agents whose settings differ say so on the sources page; the right one is sent it again."""
+    builder = BatchBuilder(current_agent().agent_id)
+    missing = MisconfiguredSource(name, "not among the sources of this agent's settings")
+    run_poll(missing, builder, round(slot * 1e6), settings.TELEMETRY_POLL_INTERVAL)
+    current_agent().submit(builder.batches())
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[bool]:
+    """Whether no other thread of this agent polls the source."""
+    with _lock:
+        is_alone = name not in _running
+        _running.add(name)
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with _lock:
+                _running.discard(name)
+
+
+def slot_of(work: Work, now: float) -> float:
+    """The current slot; sources are spread over their interval, the same way on every agent."""
+    offset = host_offset(work.name, work.interval_s, spread=1.0)
+    return slot_at(now, work.interval_s, offset)
+
+
+def is_to_send(work: Work, slot: float, now: float) -> bool:
+    """Not what is done; what was sent once, later again, for its agent may have died."""
+    schedule = source_schedule(work.name, work.interval_s)
+    if schedule.is_done(slot):
+        return False
+    sent_slot, sent_at = _sent.get(work.name, (0.0, 0.0))
+    if sent_slot != slot:
+        return True
+    if 0 <= now - sent_at < RESEND_S:
+        return False
+    if is_settled(work.name, slot):
+        schedule.done(slot)
+        return False
+    return True
+
+
+def poll_all(_: float) -> None:
+    """No tick comes: poll what is due, some at once, so that a slow one holds up no other."""
+    now = now_us() / 1e6
+    with ThreadPoolExecutor(ALONE_AT_ONCE, "poll") as threads:
+        for work in central_work().values():
+            threads.submit(_poll_alone, work, slot_of(work, now))
+
+
+def _poll_alone(work: Work, slot: float) -> None:
+    try:
+        poll_slot(work, slot)
+    except Exception:  # the others go on
+        log.exception("poll without a tick failed", source=work.name)
+        poll_metrics.POLL_MISSED.labels("error").inc()
+
+
+def start_fallback() -> Fallback[float]:
     """Start the thread that polls every source when the queue is silent (rule A2).
 
-    Call once, at worker start. Two agents that poll the same source then do no harm: the store
-    keeps one value for each time.
+    Call once, at worker start. Where the broker is there the agents still share by claims; where
+    it is away each polls everything.
     """
+    central_work()  # raises where the agent must not start
     return Fallback(agent_schedule(), poll_all).start()
 
 
 @cache
-def sources() -> dict[str, Source]:
-    """{URL without secrets: source}, of the settings."""
-    found: dict[str, Source] = {}
-    for url in settings.TELEMETRY_SCRAPE_URLS:
-        source = make_source(url)
-        if source.name in found:
-            log.warning("scrape URL given twice, the first is used", url=source.name)
-        else:
-            found[source.name] = source
-    return found
-
-
-def make_source(url: str) -> Source:
-    if not url.startswith(("http://", "https://")):
-        return MisconfiguredSource(without_secrets(url), "not an http or https URL")
-    return ScrapeSource(url, _INTERVAL)
-
-
-def find_source(name: str) -> Source:
-    """The source of that name; agents whose settings differ say so on the sources page."""
-    missing = MisconfiguredSource(name, "not among this agent's TELEMETRY_SCRAPE_URLS")
-    return sources().get(name, missing)
-
-
-@cache
 def agent_schedule() -> Schedule:
-    return _schedule("central")
+    interval = settings.TELEMETRY_POLL_INTERVAL
+    return _schedule("central", interval)
 
 
 @cache
-def source_schedule(name: str) -> Schedule:
-    return _schedule(f"central-{file_name(name)}")
+def source_schedule(name: str, interval_s: float) -> Schedule:
+    return _schedule(f"central-{file_name(name)}", interval_s)
 
 
-def _schedule(name: str) -> Schedule:
+def _schedule(name: str, interval_s: float) -> Schedule:
     path = paths.home() / "schedule" / f"{name}.json"
-    return Schedule(path, _INTERVAL, 0.0, started=now_us() / 1e6, patience=PATIENCE, shared=True)
+    return Schedule(path, interval_s, 0.0, started=now_us() / 1e6, patience=PATIENCE, shared=True)
+
+
+@task_revoked.connect
+def count_old_tasks(sender: Any = None, expired: bool = False, **_: Any) -> None:
+    """Celery drops a task older than its interval (`expires`); the drop is counted here."""
+    if expired and getattr(sender, "name", "") == poll_source.name:
+        poll_metrics.POLL_MISSED.labels("tick_too_old").inc()

@@ -1,23 +1,21 @@
-"""The compute agent's task: at a tick, poll host and hypervisor for the current slot."""
+"""The compute agent's task: at a tick, poll what is due."""
 
 from __future__ import annotations
 
 import threading
-from functools import cache
 from typing import Any
 
 import structlog
 from celery.signals import task_revoked
-from django.conf import settings
 
 from pollers import poll_metrics
 from pollers.agent import current_agent
 from pollers.batch import BatchBuilder
-from pollers.compute.sources import ComputeSources
-from pollers.polls import run_poll
-from pollers.schedule import Fallback, Schedule
-from pollers.slots import host_offset
-from telemetry_site import paths
+from pollers.compute.plan import Accepts, current_plan, timetable
+from pollers.polls import Source, run_poll
+from pollers.schedule import Fallback
+from pollers.timetable import DueSlots
+from pollers.work import Work
 from telemetry_site.celery import ComputeTask, app
 from telemetry_site.clock import now_us
 
@@ -26,54 +24,72 @@ log = structlog.get_logger(__name__)
 _polling = threading.Lock()
 
 
+class _Beside:
+    """Polls in threads of their own, each source one at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[str] = set()
+
+    def start(self, work: Work, slot: float) -> None:
+        with self._lock:
+            is_free = work.name not in self._running
+            self._running.add(work.name)
+        if is_free:
+            threading.Thread(target=self._poll, args=(work, slot), daemon=True).start()
+        else:
+            poll_metrics.POLL_MISSED.labels("still_polling").inc()
+
+    def _poll(self, work: Work, slot: float) -> None:
+        try:
+            poll_one(work.source, None, slot, work.interval_s)
+        finally:
+            with self._lock:
+                self._running.discard(work.name)
+
+
+_beside = _Beside()
+
+
 @app.task(base=ComputeTask, name="pollers.compute.tasks.poll_compute")
 def poll_compute() -> None:
-    """The beat's tick, a hint: the schedule says whether there is a slot to poll."""
-    slot = schedule().take_tick(now_us() / 1e6)
-    if slot is not None:
-        poll_slot(slot)
+    """The beat's tick, a hint: the timetable says which intervals have a slot to poll."""
+    due = timetable().take_tick(now_us() / 1e6)
+    if due is not None:
+        poll_slots(due)
 
 
-def poll_slot(slot: float) -> None:
-    """Poll each source for `slot` (seconds since the epoch) and hand its batch to the agent.
+def poll_slots(due: DueSlots) -> None:
+    """Poll what is due and hand its batches to the agent.
 
     Each source has a batch of its own, so that the host's numbers do not wait for a hypervisor
-    that is silent until its deadline. A slot that comes while the last one is still polled is
-    given up and counted.
+    that is silent until its deadline, nor for a pollster that asks something slow. A slot that
+    comes while the last one is still polled is given up and counted.
     """
+    for work in current_plan().due_work(due):
+        _beside.start(work, due[work.interval_s])
+    slot = max(due.values())
     if not _polling.acquire(blocking=False):
         poll_metrics.POLL_MISSED.labels("still_polling").inc()
         log.warning("slot given up: the last poll still runs", slot=slot)
         return
     try:
-        agent = current_agent()
-        for source in sources().all():
-            builder = BatchBuilder(agent.agent_id)
-            run_poll(source, builder, round(slot * 1e6), settings.TELEMETRY_POLL_INTERVAL)
-            agent.submit(builder.batches())
+        for planned in current_plan().due(due):
+            poll_one(planned.source, planned.accepts, slot, planned.interval_s)
     finally:
         _polling.release()
 
 
-def start_fallback() -> Fallback:
+def poll_one(source: Source, accepts: Accepts | None, slot: float, interval_s: float) -> None:
+    agent = current_agent()
+    builder = BatchBuilder(agent.agent_id, accepts)
+    run_poll(source, builder, round(slot * 1e6), interval_s)
+    agent.submit(builder.batches())
+
+
+def start_fallback() -> Fallback[DueSlots]:
     """Start the thread that polls when no tick comes (rule A2). Call once, at worker start."""
-    return Fallback(schedule(), poll_slot).start()
-
-
-@cache
-def sources() -> ComputeSources:
-    return ComputeSources()
-
-
-@cache
-def schedule() -> Schedule:
-    interval = settings.TELEMETRY_POLL_INTERVAL
-    return Schedule(
-        paths.home() / "schedule" / f"compute.{settings.TELEMETRY_HOST}.json",
-        interval,
-        host_offset(settings.TELEMETRY_HOST, interval),
-        started=now_us() / 1e6,
-    )
+    return Fallback(timetable(), poll_slots).start()
 
 
 @task_revoked.connect

@@ -9,6 +9,7 @@ we may not declare, the objects are taken as they are (passively).
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection, Exchange, Queue
+from kombu.transport.pyamqp import Transport
 
 PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
 HEARTBEAT_S = 30
@@ -56,16 +58,35 @@ class Layout:
         return [f"{topic}.{priority}" for topic in self.topics for priority in PRIORITIES]
 
 
+class _Transport(Transport):  # type: ignore[misc]
+    """Checks the name in a broker's certificate, of each host of a URL by its own."""
+
+    def establish_connection(self) -> Any:
+        if self.client.ssl:
+            self.client.ssl = {**self.client.ssl, "server_hostname": self.client.hostname}
+        return super().establish_connection()
+
+
 @dataclass(frozen=True)
 class Bus:
-    """`name` is the address without user and password; `url` is what kombu connects to."""
+    """`name` is the address without user and password; `url` is what kombu connects to.
+
+    With `amqps` brokers must show a certificate of `ca_file`, else of an authority that the system
+    trusts.
+    """
 
     name: str
     url: str
     layout: Layout
+    ca_file: str = ""
 
-    def connection(self) -> Connection:
-        return Connection(self.url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S)
+    def connection(self, **options: Any) -> Connection:
+        tls: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED}
+        if self.ca_file:
+            tls["ca_certs"] = self.ca_file
+        options = {"heartbeat": HEARTBEAT_S, "connect_timeout": CONNECT_TIMEOUT_S, **options}
+        secured = self.url.startswith("amqps")
+        return Connection(self.url, transport=_Transport, ssl=tls if secured else False, **options)
 
 
 def default_layout() -> Layout:
@@ -97,7 +118,8 @@ def bus(url: str, layout: Layout) -> Bus:
         places = [_place(each) for each in urls]
     except ValueError as error:
         raise ImproperlyConfigured(f"a notification URL has no valid host: {error}") from error
-    return Bus(f"amqp://{','.join(places)}/{vhost.partition('?')[0]}", ";".join(urls), layout)
+    name = f"amqp://{','.join(places)}/{vhost.partition('?')[0]}"
+    return Bus(name, ";".join(urls), layout, settings.TELEMETRY_NOTIFICATION_CACERT)
 
 
 def _place(url: str) -> str:

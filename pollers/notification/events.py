@@ -55,7 +55,7 @@ class TraitDefinition:
         if value is None or (value == "" and self.type != "text"):
             return None
         try:
-            return wire.Trait(self.name, self.type, _CONVERT[self.type](value))
+            return wire.Trait(self.name, self.type, CONVERT[self.type](value))
         except ValueError as error:
             notes[f"trait {self.name}: {error}"] += 1
             return None
@@ -88,7 +88,8 @@ def _float(value: Any) -> float:
     raise ValueError(f"{value!r:.80} is not a finite number")
 
 
-_CONVERT: dict[str, Callable[[Any], str | int | float]] = {
+#: {type: what makes a trait's value of a message's; raises `ValueError`}.
+CONVERT: dict[str, Callable[[Any], str | int | float]] = {
     "text": _text,
     "int": _int,
     "float": _float,

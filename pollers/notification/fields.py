@@ -81,6 +81,17 @@ def make_field(written: Any, name: str) -> Field:
         raise DefinitionError(f"{name}: {error}", line) from error
 
 
+def make_fields(written: Mapping, what: str) -> dict[str, Field]:
+    """One for each key. Raises `DefinitionError` that names the key, with its line."""
+    made = {}
+    for name, path in written.items():
+        try:
+            made[str(name)] = make_field(path, f"{what} {name}")
+        except DefinitionError as error:
+            raise DefinitionError(str(error), error.line or written.line_of(name)) from error
+    return made
+
+
 def _make(written: Any) -> Field:
     if not isinstance(written, dict):
         return _from_fields(written)

@@ -33,6 +33,10 @@ VALUES_LEFT_OUT = Counter(
     "telemetry_notification_values_left_out_total",
     "Single values (traits, metadata) left out because they could not be converted.",
 )
+BAD_SIGNATURES = Counter(
+    "telemetry_notification_bad_signatures_total",
+    "Samples and events of others' publishers that were not signed with our secret.",
+)
 UNKNOWN_ERRORS = Counter(
     "telemetry_notification_unknown_errors_total", "Unforeseen faults while converting.", ["where"]
 )

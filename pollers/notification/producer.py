@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from kombu import Connection, Producer
+from kombu import Producer
 from kombu.exceptions import OperationalError
 
 from pollers.notification.bus import PRIORITIES, Bus
@@ -32,9 +32,7 @@ def envelope(message: dict[str, Any]) -> str:
 
 def send(bus: Bus, messages: Iterable[dict[str, Any]], exchange: str, topic: str) -> None:
     """Publish with confirmation, declaring what a service would. Raises `SendError`."""
-    with Connection(
-        bus.url, connect_timeout=5, transport_options={"confirm_publish": True}
-    ) as connection:
+    with bus.connection(heartbeat=0, transport_options={"confirm_publish": True}) as connection:
         broken = (OperationalError, *connection.connection_errors, *connection.channel_errors)
         try:
             connection.ensure_connection(max_retries=1)

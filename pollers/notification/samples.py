@@ -23,6 +23,8 @@ class Sample:
     volume: float
     timestamp_us: int
     resource: wire.Resource
+    #: The archive policy of its series, where that is new; the collector's default if empty.
+    policy: str = ""
 
 
 class Unusable(ValueError):
@@ -35,9 +37,10 @@ class Unusable(ValueError):
 
 @dataclass
 class Outcome:
-    """What one message gave: samples, what could not be made, and values missing as usual."""
+    """What one message gave, what could not be made of it, and values missing as usual."""
 
     samples: list[Sample] = field(default_factory=list)
+    events: list[wire.Event] = field(default_factory=list)
     failures: list[Unusable] = field(default_factory=list)
     #: Samples without volume: null before an upload, a host without that counter, …
     empty: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from meters import wire
@@ -11,7 +11,8 @@ from pollers.notification.fields import Notes
 
 #: Keys whose values are never kept: VPN keys and passwords do stand in notifications.
 SECRET = re.compile(
-    r"(pass|passwd|password|psk|secret|token|private_key|api_key|credentials?)$", re.IGNORECASE
+    r"(pass|passwd|password|psk|secret|token|private_key|api_key|credentials?|authorization|cookie)$",
+    re.IGNORECASE,
 )
 
 _LEFT_OUT = object()
@@ -24,20 +25,21 @@ def scrubbed(values: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
 
 
 def user_metadata(
-    metadata: Any, prefixes: Sequence[str], keys: Sequence[str], length: int
+    metadata: Any, prefixes: Sequence[str], keys: Sequence[str], length: int, taken: Collection[str]
 ) -> dict[str, Any]:
-    """The tenant's own keys that metering keeps: those with a prefix (cut off, dots → `_`).
+    """The tenant's own keys that metering keeps: exact ones, and those with a prefix (cut off).
 
-    Text is cut to `length`. A key that is there without prefix is not replaced by one with.
+    Dots become `_`, text is cut to `length`. What is named like something in `taken` is left out,
+    and a key with prefix gives way to an exact one.
     """
     if not isinstance(metadata, dict):
         return {}
-    kept = {key: _cut(metadata[key], length) for key in keys if key in metadata}
+    kept = {key.replace(".", "_"): metadata[key] for key in keys if key in metadata}
     for prefix in prefixes:
         for key, value in metadata.items():
             if key.startswith(prefix) and key != prefix:
-                kept.setdefault(key.removeprefix(prefix).replace(".", "_"), _cut(value, length))
-    return kept
+                kept.setdefault(key.removeprefix(prefix).replace(".", "_"), value)
+    return {key: _cut(value, length) for key, value in kept.items() if key not in taken}
 
 
 def _cut(value: Any, length: int) -> Any:

@@ -11,7 +11,8 @@ from celery.exceptions import Reject
 from meters import wire
 from pollers.agent import agent_id
 from pollers.notification import metrics
-from pollers.notification.convert import Tally, current_converter
+from pollers.notification.loading import current_converter
+from pollers.notification.packing import Tally
 from pollers.publish import HANDLE_NOTIFICATIONS, PublishError, publish_batch
 from telemetry_site.celery import app
 from telemetry_site.clock import now_us
@@ -85,6 +86,9 @@ def _count(batch: wire.Batch, tally: Tally) -> None:
         metrics.VALUES_LEFT_OUT.inc(tally.notes.total())
         worst = [f"{text} ({number}×)" for text, number in tally.notes.most_common(NOTES_IN_LOG)]
         log.info("values left out", batch=batch.batch_id, number=tally.notes.total(), worst=worst)
+    if tally.unsigned:
+        metrics.BAD_SIGNATURES.inc(tally.unsigned.total())
+        log.warning("signatures do not fit", batch=batch.batch_id, senders=dict(tally.unsigned))
     if batch.rejects:
         reasons = sorted({reject.reason for reject in batch.rejects})
         log.warning(

@@ -11,6 +11,9 @@ from kombu import Exchange, Queue
 
 from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
+from telemetry_site.settings.keystone import check_keystone
+from telemetry_site.settings.polling import CloudAccess, check_interface, check_namespaces
+from telemetry_site.settings.signing import check_signing_secret
 
 env = environ.Env()
 BASE_DIR = paths.ROOT
@@ -52,6 +55,39 @@ TELEMETRY_LIBVIRT_USER = env.str("TELEMETRY_LIBVIRT_USER", "")
 TELEMETRY_LIBVIRT_DEADLINE = env.float("TELEMETRY_LIBVIRT_DEADLINE", 8.0)
 #: Prometheus text endpoints that the central agents scrape, comma separated.
 TELEMETRY_SCRAPE_URLS = env.list("TELEMETRY_SCRAPE_URLS", default=[])
+#: Their scrape file, in Prometheus' format: jobs, targets, relabelling.
+TELEMETRY_SCRAPE_FILE = env.str("TELEMETRY_SCRAPE_FILE", "")
+#: polling.yaml: which meters are polled how often. Empty: everything, the host and its hypervisor
+#: every TELEMETRY_POLL_INTERVAL, a cloud every five minutes.
+TELEMETRY_POLLING_FILE = env.str("TELEMETRY_POLLING_FILE", "")
+#: Pollsters that the compute agent runs: compute, ipmi.
+TELEMETRY_COMPUTE_NAMESPACES = check_namespaces(
+    env.list("TELEMETRY_COMPUTE_NAMESPACES", default=["compute"])
+)
+#: Files or directories of dynamic pollsters; the first of a name wins, ours come last.
+TELEMETRY_POLLSTER_DEFINITIONS = env.list("TELEMETRY_POLLSTER_DEFINITIONS", default=[])
+#: Whether pollsters may run commands on this host, and whose modules may sign their requests.
+TELEMETRY_ALLOW_HOST_COMMAND = env.bool("TELEMETRY_ALLOW_HOST_COMMAND", False)
+TELEMETRY_POLLSTER_AUTH_MODULES = env.list(
+    "TELEMETRY_POLLSTER_AUTH_MODULES", default=["requests.auth"]
+)
+TELEMETRY_IGNORE_DISABLED_PROJECTS = env.bool("TELEMETRY_IGNORE_DISABLED_PROJECTS", False)
+#: The cloud that agents poll; None where no Keystone is named.
+TELEMETRY_OPENSTACK = check_keystone(
+    CloudAccess(
+        auth_url=env.str("TELEMETRY_OPENSTACK_AUTH_URL", ""),
+        username=env.str("TELEMETRY_OPENSTACK_USERNAME", ""),
+        password=secret("TELEMETRY_OPENSTACK_PASSWORD"),
+        project_name=env.str("TELEMETRY_OPENSTACK_PROJECT_NAME", "service"),
+        user_domain_name=env.str("TELEMETRY_OPENSTACK_USER_DOMAIN_NAME", "Default"),
+        project_domain_name=env.str("TELEMETRY_OPENSTACK_PROJECT_DOMAIN_NAME", "Default"),
+        ca_file=env.str("TELEMETRY_OPENSTACK_CACERT", ""),
+        timeout_s=env.float("TELEMETRY_OPENSTACK_TIMEOUT", 10.0),
+        interface=check_interface(env.str("TELEMETRY_OPENSTACK_INTERFACE", "public")),
+        region_name=env.str("TELEMETRY_OPENSTACK_REGION_NAME", ""),
+    ),
+    "TELEMETRY_OPENSTACK_",
+)
 #: Buses with OpenStack notifications, comma separated (amqp://user:password@host:5672/vhost).
 TELEMETRY_NOTIFICATION_URLS = env.list("TELEMETRY_NOTIFICATION_URLS", default=[])
 TELEMETRY_NOTIFICATION_EXCHANGES = env.list(
@@ -62,6 +98,8 @@ TELEMETRY_NOTIFICATION_EXCHANGES = env.list(
     ],
 )  # fmt: skip
 TELEMETRY_NOTIFICATION_TOPICS = env.list("TELEMETRY_NOTIFICATION_TOPICS", default=["notifications"])
+#: Authorities of the brokers' certificates (amqps://…); empty: those that the system trusts.
+TELEMETRY_NOTIFICATION_CACERT = env.str("TELEMETRY_NOTIFICATION_CACERT", "")
 #: How exchanges and queues are declared there; must be as the senders do (oslo's defaults).
 TELEMETRY_NOTIFICATION_DURABLE = env.bool("TELEMETRY_NOTIFICATION_DURABLE", False)
 TELEMETRY_NOTIFICATION_QUORUM = env.bool("TELEMETRY_NOTIFICATION_QUORUM", False)
@@ -70,6 +108,14 @@ TELEMETRY_NOTIFICATION_PREFETCH = env.int("TELEMETRY_NOTIFICATION_PREFETCH", 100
 #: definitions (the first of a name wins); both come on top of the stock ones.
 TELEMETRY_EVENT_DEFINITIONS = env.list("TELEMETRY_EVENT_DEFINITIONS", default=[])
 TELEMETRY_METER_DEFINITIONS = env.list("TELEMETRY_METER_DEFINITIONS", default=[])
+#: Pipeline files of samples and of events; without one everything is kept as it comes.
+TELEMETRY_METER_PIPELINE = env.str("TELEMETRY_METER_PIPELINE", "")
+TELEMETRY_EVENT_PIPELINE = env.str("TELEMETRY_EVENT_PIPELINE", "")
+#: gnocchi_resources.yaml: types, attributes and archive policies of what samples are of, and the
+#: events that make and end resources. Takes the place of ours.
+TELEMETRY_RESOURCE_DEFINITIONS = env.str("TELEMETRY_RESOURCE_DEFINITIONS", "")
+#: What signs the samples and events that others' publishers send; empty: they need no signature.
+TELEMETRY_NOTIFICATION_SECRET = check_signing_secret(secret("TELEMETRY_NOTIFICATION_SECRET"))
 TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS = env.bool("TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS", False)
 #: Priorities (info, error) whose events keep the whole message.
 TELEMETRY_STORE_RAW = env.list("TELEMETRY_STORE_RAW", default=[])

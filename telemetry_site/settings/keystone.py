@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -34,15 +35,18 @@ class KeystoneAccess:
         return parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1")
 
 
-def check_keystone(access: KeystoneAccess) -> KeystoneAccess | None:
+Access = TypeVar("Access", bound=KeystoneAccess)
+
+
+def check_keystone(access: Access, prefix: str = "TELEMETRY_KEYSTONE_") -> Access | None:
     """None where no Keystone is named; its URL ends in /v3. Raises `ImproperlyConfigured`."""
     if not access.auth_url:
         return None
     problem = _problem(access)
     if problem:
-        raise ImproperlyConfigured(f"TELEMETRY_KEYSTONE_{problem}")
+        raise ImproperlyConfigured(f"{prefix}{problem}")
     root = access.auth_url.rstrip("/").removesuffix("/v3")
-    return KeystoneAccess(**{**vars(access), "auth_url": f"{root}/v3"})
+    return replace(access, auth_url=f"{root}/v3")
 
 
 def _problem(access: KeystoneAccess) -> str:

@@ -26,6 +26,7 @@ NOTICED = [
     ("read_every_copy", "f19_delivered_thrice.py", "three_times"),
     ("acknowledge_early", "f20_database_away.py", "hold_messages"),
     ("send_without_lease", "f22_several.py", "three_notifiers"),
+    ("poll_without_claims", "f23_central_agents.py", "each_slot_once"),
     ("write_piece_by_piece", "f24_killed_evaluator.py", "each_point"),
     ("leave_it_to_celery", "f28_malformed_messages.py", "among_good_ones"),
     ("mark_before_sending", "f32_killed_notifier.py", "each_point"),

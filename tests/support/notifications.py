@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from meters import wire
-from pollers.notification.convert import STOCK, Converter, Tally
+from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
-from pollers.notification.meters import load_meters
+from pollers.notification.loading import STOCK
+from pollers.notification.meter_files import load_meters
+from pollers.notification.packing import Tally
 from telemetry_site.clock import from_us, now_us
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"

@@ -65,6 +65,16 @@ TRAITS = st.one_of(
     st.builds(wire.Trait, name=NAMES, type=st.just("float"), value=NUMBERS),
     st.builds(wire.Trait, name=NAMES, type=st.just("datetime"), value=TIMES),
 )
+CHANGES = st.builds(
+    wire.ResourceChange,
+    kind=st.sampled_from(["create", "update", "end"]),
+    id=NAMES,
+    type=NAMES,
+    project_id=st.none() | TEXT,
+    user_id=st.none() | TEXT,
+    attributes=DOCUMENTS,
+    associated=st.lists(st.tuples(NAMES, NAMES), max_size=2),
+)
 EVENTS = st.builds(
     wire.Event,
     message_id=NAMES,
@@ -72,6 +82,7 @@ EVENTS = st.builds(
     generated=TIMES,
     traits=st.lists(TRAITS, max_size=4),
     raw=DOCUMENTS,
+    change=st.none() | CHANGES,
 )
 DURATIONS = st.floats(0, sys.float_info.max)
 REPORTS = st.builds(

@@ -5,18 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pollers.notification.convert import load_converter
+from pollers.central.scrape_file import read_scrape
+from pollers.compute.meters import COMPUTE_METERS
 from pollers.notification.events import load_events
-from pollers.notification.meters import load_meters
+from pollers.notification.loading import load_converter
+from pollers.notification.meter_files import load_meters
+from pollers.notification.pipelines import load_pipelines
+from pollers.notification.resource_files import load_resource_rules
+from pollers.polling_file import read_polling, unmatched
+from pollers.pollsters.loading import load_pollsters
+from pollers.pollsters.reading import KEYS as POLLSTER_KEYS
 from telemetry_site.yamlfile import Fault, read_yaml
 
 
 class Command(BaseCommand):
     help = (
-        "Check event and meter definition files; without FILES those that the settings name. "
-        "Prints file:line: fault, and exits with 1 if there is one."
+        "Check definition files of events, meters and pollsters, pipeline, resource, polling "
+        "and scrape files; without FILES those that the settings name. Prints file:line: fault, "
+        "and exits with 1 if there is one."
     )
     requires_system_checks: list[str] = []
 
@@ -24,9 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
 
     def handle(self, *args: Any, files: list[Path], **options: Any) -> None:
-        faults = (
-            [fault for file in files for fault in _check(file)] if files else load_converter()[1]
-        )
+        faults = [fault for file in files for fault in _check(file)] if files else _settings()
         for fault in faults:
             self.stdout.write(str(fault))
         if faults:
@@ -35,6 +42,50 @@ class Command(BaseCommand):
 
 
 def _check(file: Path) -> list[Fault]:
-    """A mapping with `metric` is a file of meters, a list one of events."""
+    """By what the file looks like. A directory is one of pollsters."""
+    if file.is_dir():
+        return load_pollsters([file], stock=False)[1]
     content, _ = read_yaml(file)
-    return load_meters([file])[1] if isinstance(content, dict) else load_events([file])[1]
+    if isinstance(content, dict):
+        if "sinks" in content:
+            return load_pipelines(file, _pipelined(content))[1]
+        if "resources" in content:
+            return load_resource_rules(file)[1]
+        if "sources" in content:
+            return _check_polling(file)
+        if "scrape_configs" in content:
+            return read_scrape(file, settings.TELEMETRY_POLL_INTERVAL)[1]
+        return load_meters([file])[1]
+    if _are_pollsters(content):
+        return load_pollsters([file], stock=False)[1]
+    return load_events([file])[1]
+
+
+def _are_pollsters(content: Any) -> bool:
+    """Whether any entry of a list has a key that only pollsters have."""
+    own = POLLSTER_KEYS.keys() - {"name", "unit", "value", "resource_type"}
+    entries = content if isinstance(content, list) else []
+    return any(isinstance(entry, dict) and own & entry.keys() for entry in entries)
+
+
+def _pipelined(content: dict[str, Any]) -> str:
+    """Whether a pipeline file is one of samples or of events."""
+    sources = content.get("sources") or []
+    first = sources[0] if isinstance(sources, list) and sources else {}
+    return "events" if isinstance(first, dict) and "meters" not in first else "meters"
+
+
+def _check_polling(file: Path) -> list[Fault]:
+    """Its form, and names of meters that nothing polls."""
+    sources, faults = read_polling(file)
+    pollsters, _ = load_pollsters(map(Path, settings.TELEMETRY_POLLSTER_DEFINITIONS))
+    return faults + unmatched(sources, [*COMPUTE_METERS, *pollsters])
+
+
+def _settings() -> list[Fault]:
+    """Everything that the settings name, and what is ours."""
+    faults = list(load_converter()[1])
+    faults += load_pollsters(map(Path, settings.TELEMETRY_POLLSTER_DEFINITIONS))[1]
+    for name in (settings.TELEMETRY_POLLING_FILE, settings.TELEMETRY_SCRAPE_FILE):
+        faults += _check(Path(name)) if name else []
+    return faults

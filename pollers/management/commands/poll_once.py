@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from fnmatch import fnmatchcase
 from typing import Any
 
 from django.conf import settings
@@ -12,10 +13,14 @@ from rich.table import Table
 
 from meters import wire
 from pollers.batch import BatchBuilder
-from pollers.central.tasks import sources as central_sources
+from pollers.central.plan import central_work
 from pollers.compute.sources import ComputeSources
+from pollers.errors import PollersError
+from pollers.explaining import explained
 from pollers.polls import Source, run_poll
+from pollers.pollsters.source import PollsterSource
 from pollers.send import NotStoredError, send_and_wait
+from pollers.work import compute_work
 from telemetry_site.clock import from_us, now_us
 from telemetry_site.console import console
 
@@ -27,8 +32,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "what", nargs="?", default="all", choices=["host", "compute", "central", "all"]
-        )
+            "what", nargs="?", default="all", metavar="SOURCE",
+            help="host, compute, central, all (the default), a source as the sources page names "
+            "it, a source of the polling file, or a pollster; the shell's wildcards fit",
+        )  # fmt: skip
+        parser.add_argument(
+            "--explain", action="store_true",
+            help="also tell which requests were made, what matched, and each sample's metadata",
+        )  # fmt: skip
         parser.add_argument("--format", default="table", choices=["table", "json"])
         parser.add_argument(
             "--send", action="store_true", help="also send it, and wait until it is stored"
@@ -36,12 +47,18 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         builder = BatchBuilder(f"poll_once.{settings.TELEMETRY_HOST}")
-        sources = chosen(options["what"])
+        try:
+            sources = chosen(options["what"])
+        except PollersError as error:
+            raise CommandError(str(error)) from error
         if not sources:
             raise CommandError(nothing_to_poll(options["what"]))
         for source in sources:
-            run_poll(source, builder, now_us(), settings.TELEMETRY_POLL_INTERVAL)
+            run_poll(source, builder, now_us() // 1000 * 1000, settings.TELEMETRY_POLL_INTERVAL)
         batches = builder.batches()
+        if options["explain"]:
+            for line in explained(sources, batches):
+                self.stdout.write(line)
         show = show_json if options["format"] == "json" else show_table
         show(batches)
         if options["send"]:
@@ -61,19 +78,38 @@ class Command(BaseCommand):
 
 
 def chosen(what: str) -> list[Source]:
+    """Raises `PollersError` where a file of the settings is at fault."""
     compute = ComputeSources()
-    central = list(central_sources().values()) if what in ("central", "all") else []
     if what == "host":
         return compute.host()
     if what == "compute":
         return compute.hypervisors()
-    return [*compute.all(), *central] if what == "all" else central
+    central = [work.source for work in central_work().values()]
+    if what in ("central", "all"):
+        return central if what == "central" else [*compute.all(), *central]
+    on_hosts = [work.source for work in compute_work()]
+    return [source for source in [*central, *on_hosts] if _fits(source, what)]
+
+
+def _fits(source: Source, what: str) -> bool:
+    """By its name, that of its part of the polling file, or one of its pollsters."""
+    pollsters = source.pollsters if isinstance(source, PollsterSource) else []
+    names = [source.name, source.name.partition(": ")[0], *(one.name for one in pollsters)]
+    return any(fnmatchcase(name, what) for name in names)
 
 
 def nothing_to_poll(what: str) -> str:
+    if what == "compute":
+        return "No hypervisor: install libvirt and libvirt-python, or name one by LIBVIRT_URI."
     if what == "central":
-        return "No sources: name endpoints in TELEMETRY_SCRAPE_URLS, separated by commas."
-    return "No hypervisor: install libvirt and libvirt-python, or name one by LIBVIRT_URI."
+        return (
+            "No sources: name endpoints in TELEMETRY_SCRAPE_URLS, separated by commas, or a cloud "
+            "by TELEMETRY_OPENSTACK_AUTH_URL."
+        )
+    names = [*central_work(), *(work.name for work in compute_work())]
+    return (
+        f"No source fits {what!r}. There are: host, compute{''.join(f'; {one}' for one in names)}."
+    )
 
 
 def samples_of(batches: list[wire.Batch]) -> list[dict[str, Any]]:

@@ -6,15 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pollers.notification.bus import Bus, bus, buses, default_layout
 from pollers.notification.producer import SendError, fresh, send
+from pollers.notification.published import signed_inside
 
 
 class Command(BaseCommand):
-    help = "Send the notification (or list of them) in FILE, which holds JSON, to a bus."
+    help = (
+        "Send the notification (or list of them) in FILE, which holds JSON, to a bus. Samples and "
+        "events in it are signed where TELEMETRY_NOTIFICATION_SECRET is set."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,6 +39,11 @@ class Command(BaseCommand):
         messages = _read(file)
         if options["fresh"]:
             messages = [fresh(message) for message in messages]
+        if settings.TELEMETRY_NOTIFICATION_SECRET:
+            messages = [
+                signed_inside(message, settings.TELEMETRY_NOTIFICATION_SECRET)
+                for message in messages
+            ]
         target = _bus(options["url"])
         try:
             send(target, messages, options["exchange"], options["topic"])

@@ -195,6 +195,12 @@ def pack_piece_by_piece(compaction: Any) -> None:
     compaction.transaction = SimpleNamespace(atomic=nullcontext)
 
 
+@switch("pollers.claims")
+def poll_without_claims(claims: Any) -> None:
+    """A11: an agent polls what another has claimed."""
+    claims.claim = lambda *_: True
+
+
 @switch("alarms.evaluator.transitions")
 def write_piece_by_piece(transitions: Any) -> None:
     """E2: state, history and outbox without a transaction around them."""

@@ -500,3 +500,137 @@ def test_an_audited_http_response_keeps_its_code() -> None:
     traits = convert(message("audit.http.response", payload)).traits
 
     assert (traits["requestPath"], traits["reason_code"]) == ("/v2/images", "200")
+
+
+# --- back ends, hypervisors, others --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix", "type"),
+    [
+        ("backend", "volume.provider.capacity", "volume_provider"),
+        ("pool", "volume.provider.pool.capacity", "volume_provider_pool"),
+    ],
+)
+def test_a_back_end_tells_its_capacity(kind: str, prefix: str, type: str) -> None:
+    payload = {
+        "name_to_id": "cmp01@lvm#lvm", "type": kind, "total": 100, "free": 80, "allocated": 10,
+        "provisioned": 20, "virtual_free": 75, "reported_at": "2026-11-25T02:00:00",
+    }  # fmt: skip
+    result = convert(message(f"capacity.{kind}.lvm", payload))
+
+    assert result.samples == {
+        f"{prefix}.{name}": (float(payload[name]), "GiB", "gauge")  # type: ignore[arg-type]
+        for name in ("total", "free", "allocated", "provisioned", "virtual_free")
+    }
+    assert (result.resource.id, result.resource.type) == ("cmp01@lvm#lvm", type)
+    if kind == "pool":
+        assert result.resource.metadata == {"provider": "cmp01@lvm"}
+
+
+def test_a_hypervisor_tells_each_counter_with_its_own_time() -> None:
+    def counter(name: str, value: float, second: int) -> dict[str, Any]:
+        timestamp = f"2026-11-25T02:00:{second:02}.000000"
+        return {"name": name, "value": value, "timestamp": timestamp, "source": "libvirt"}
+
+    times = ("user", "kernel", "idle", "iowait")
+    metrics = [counter("cpu.frequency", 2600, 0), counter("cpu.percent", 0.03, 1)]
+    metrics += [counter(f"cpu.{name}.time", 1000, 2) for name in times]
+    metrics += [counter(f"cpu.{name}.percent", 0.25, 3) for name in times]
+    payload = {"metrics": metrics, "host": "cmp01", "nodename": "cmp01.example.org"}
+    result = convert(message("compute.metrics.update", payload))
+
+    assert result.samples == {
+        "compute.node.cpu.frequency": (2600.0, "MHz", "gauge"),
+        "compute.node.cpu.percent": (3.0, "percent", "gauge"),
+        **{f"compute.node.cpu.{name}.time": (1000.0, "ns", "cumulative") for name in times},
+        **{f"compute.node.cpu.{name}.percent": (25.0, "percent", "gauge") for name in times},
+    }
+    assert {row["time"] for row in result.rows} == {
+        f"2026-11-25T02:00:0{second}+00:00" for second in range(4)
+    }
+    assert result.resource.id == "cmp01_cmp01.example.org"
+    assert result.resource.metadata["source"] == "libvirt"
+
+
+@pytest.mark.parametrize("outcome", ["success", "failure", "pending"])
+def test_a_login_counts_for_its_user_by_its_outcome(outcome: str) -> None:
+    payload = cadf(action="authenticate", outcome=outcome)
+    result = convert(message("identity.authenticate", payload))
+
+    assert result.samples == {f"identity.authenticate.{outcome}": (1.0, "user", "delta")}
+    assert (result.resource.id, result.resource.user_id) == (USER, USER)
+
+
+def test_a_login_of_nobody_known_counts_for_the_service() -> None:
+    payload = cadf(action="authenticate", outcome="failure", initiator={"typeURI": "x"})
+    result = convert(message("identity.authenticate", payload))
+
+    assert (result.resource.id, result.resource.user_id) == ("o1", None)
+
+
+def test_a_cluster_names_its_own_meters() -> None:
+    payload = {
+        "user_id": USER, "project_id": PROJECT, "resource_id": "bay1",
+        "metrics": [
+            {"name": "memory_util", "unit": "%", "value": 40.5},
+            {"name": "pods", "unit": "pod", "value": 7},
+        ],
+    }  # fmt: skip
+    result = convert(message("magnum.bay.metrics.update", payload))
+
+    assert result.samples == {
+        "memory_util": (40.5, "%", "gauge"),
+        "pods": (7.0, "pod", "gauge"),
+    }
+
+
+AUDIT = {
+    "audit_period_beginning": "2026-11-25 01:00:00",
+    "audit_period_ending": "2026-11-25 02:00:00",
+}
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payload", "type"),
+    [
+        ("dns.domain.exists", {"id": "d1"}, "dns_zone"),
+        ("trove.instance.exists", {"instance_id": "d1"}, "generic"),
+    ],
+)
+def test_an_audit_gives_the_seconds_that_it_covers(
+    event_type: str, payload: dict[str, Any], type: str
+) -> None:
+    result = convert(message(event_type, {**AUDIT, **payload, "tenant_id": PROJECT}))
+
+    assert result.samples == {event_type: (3600.0, "s", "cumulative")}
+    assert (result.resource.id, result.resource.type) == ("d1", type)
+    assert result.traits["audit_period_ending"] == "2026-11-25T02:00:00+00:00"
+
+
+@pytest.mark.parametrize("phase", ["create.end", "extend.start", "shrink.end", "delete.end"])
+def test_a_share_gives_its_size(phase: str) -> None:
+    payload = {"share_id": "s1", "project_id": PROJECT, "size": 4, "proto": "NFS", "name": "x"}
+    result = convert(message(f"share.{phase}", payload))
+
+    assert result.samples == {"manila.share.size": (4.0, "GiB", "gauge")}
+    assert result.resource.metadata == {"name": "x", "protocol": "NFS"}
+
+
+def test_a_database_of_trove_gives_an_event() -> None:
+    payload = {
+        "instance_id": "t1", "tenant_id": PROJECT, "volume_size": 8, "old_volume_size": 4,
+        "modify_at": "2026-11-25T02:00:00",
+    }  # fmt: skip
+    traits = convert(message("trove.instance.modify_volume", payload)).traits
+
+    assert (traits["resource_id"], traits["volume_size"], traits["old_volume_size"]) == ("t1", 8, 4)
+    assert traits["modify_at"] == "2026-11-25T02:00:00+00:00"
+
+
+def test_a_tenants_own_keys_are_kept_unless_metering_has_the_name() -> None:
+    own = {"metering.a.b": "x" * 300, "metering.host": "mine", "other": "y"}
+    metadata = convert(instance(metadata=own)).resource.metadata
+
+    assert metadata["user_metadata"] == {"a_b": "x" * 256}
+    assert metadata["host"] == "cmp01"

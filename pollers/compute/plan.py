@@ -1,0 +1,99 @@
+"""What a compute agent polls for the intervals that are due: by polling.yaml, else everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+
+from pollers.compute.meters import DOMAIN_METERS, HOST_METERS
+from pollers.compute.sources import ComputeSources
+from pollers.polling_file import PollingSource
+from pollers.polls import Source
+from pollers.schedule import Schedule
+from pollers.slots import host_offset
+from pollers.timetable import Timetable
+from pollers.work import Work, compute_work, polling_sources
+from telemetry_site import paths
+from telemetry_site.clock import now_us
+
+Accepts = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A source to poll now, the meters that are wanted of it, and how often it is polled."""
+
+    source: Source
+    accepts: Accepts | None
+    interval_s: float
+
+
+class ComputePlan:
+    """`sources` are polling.yaml's; none of them: every meter at every tick."""
+
+    def __init__(
+        self, sources: list[PollingSource], dynamic: list[Work], own: ComputeSources, tick_s: float
+    ) -> None:
+        self._sources = sources
+        self._dynamic = dynamic
+        self._own = own
+        self._tick_s = tick_s
+
+    def intervals(self) -> list[float]:
+        """In seconds, the shortest first."""
+        named = {source.interval_s for source in self._sources} or {self._tick_s}
+        return sorted(named | {work.interval_s for work in self._dynamic})
+
+    def due(self, intervals: Iterable[float]) -> list[Planned]:
+        """Host and hypervisor: one bulk reading serves all the intervals that are due together."""
+        wanted = set(intervals)
+        if not self._sources:
+            due = self._own.all() if self._tick_s in wanted else []
+            return [Planned(source, None, self._tick_s) for source in due]
+        accepts = selected(one for one in self._sources if one.interval_s in wanted)
+        shortest = min(one.interval_s for one in self._sources)
+        due = self._own.host() if any(map(accepts, HOST_METERS)) else []
+        due = due + (self._own.hypervisors() if any(map(accepts, DOMAIN_METERS)) else [])
+        return [Planned(source, accepts, shortest) for source in due]
+
+    def due_work(self, intervals: Iterable[float]) -> list[Work]:
+        """Dynamic pollsters, which may be slow."""
+        wanted = set(intervals)
+        return [work for work in self._dynamic if work.interval_s in wanted]
+
+
+def selected(sources: Iterable[PollingSource]) -> Accepts:
+    """Whether any of them selects a meter; asked once a name."""
+    selections = [source.meters for source in sources]
+    return cache(lambda meter: any(one.accepts(meter) for one in selections))
+
+
+@cache
+def current_plan() -> ComputePlan:
+    return ComputePlan(
+        polling_sources(), compute_work(), ComputeSources(),
+        settings.TELEMETRY_POLL_INTERVAL,
+    )  # fmt: skip
+
+
+@cache
+def timetable() -> Timetable:
+    """A schedule an interval, all with the host's place in the shortest: they fall together."""
+    host, tick_s = settings.TELEMETRY_HOST, settings.TELEMETRY_POLL_INTERVAL
+    intervals = current_plan().intervals()
+    offset = host_offset(host, intervals[0])
+    started = now_us() / 1e6
+    folder = paths.home() / "schedule"
+    return Timetable(
+        [
+            Schedule(
+                folder / (f"compute.{host}.json" if interval == tick_s else
+                          f"compute.{host}.{interval:g}.json"),
+                interval, offset, started, tick_s=tick_s,
+            )
+            for interval in intervals
+        ]
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""What a raw batch's messages gave, packed into the one batch that answers for them all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from meters import wire
+from pollers.batch import CATALOGUE_BYTES_A_BATCH, SAMPLES_A_BATCH, BatchBuilder
+from pollers.notification.fields import Notes
+from pollers.notification.samples import Outcome, Sample, Unusable
+from pollers.notification.scrub import scrubbed
+
+#: What one message may cost at the most, so that a group of them always fits one batch.
+SAMPLES_A_MESSAGE = 1_000
+MAX_DETAIL = 1_000
+
+
+@dataclass
+class Tally:
+    """What a conversion counted. `results`: {what became of a message: how many}."""
+
+    results: Counter[str] = field(default_factory=Counter)
+    notes: Notes = field(default_factory=Counter)
+    samples: int = 0
+    empty: int = 0
+    #: {sender: messages of its whose signature is not theirs}.
+    unsigned: Counter[str] = field(default_factory=Counter)
+
+
+class Packing:
+    """One raw batch on its way: the builder, and what still fits into one batch."""
+
+    def __init__(self, raw: wire.RawBatch) -> None:
+        self.raw = raw
+        self.tally = Tally()
+        self._builder = BatchBuilder(raw.agent_id)
+        self._samples_left = SAMPLES_A_BATCH
+        self._bytes_left = CATALOGUE_BYTES_A_BATCH
+
+    def take(self, message: wire.RawMessage, outcome: Outcome) -> None:
+        for event in outcome.events:
+            self._builder.event(event)
+        failures = list(outcome.failures)
+        samples = 0
+        if self._fits(outcome.samples):
+            samples = sum(self._add(sample, failures) for sample in _distinct(outcome.samples))
+        else:
+            text = f"{len(outcome.samples)} samples in one message do not fit a batch"
+            failures.append(Unusable(text, "payload", "item_too_large"))
+        self._reject_failures(message, failures)
+        self.tally.samples += samples
+        self.tally.empty += outcome.empty
+        if failures:
+            self.tally.results["rejected"] += 1
+        else:
+            self.tally.results["converted" if outcome.events or samples else "ignored"] += 1
+
+    def reject(self, message: wire.RawMessage, reason: str, detail: str, path: str = "") -> None:
+        self._append(message, reason, detail, path)
+        self.tally.results["rejected"] += 1
+
+    def batch(self) -> wire.Batch:
+        (made,) = self._builder.batches(self.raw.batch_id)
+        return msgspec.structs.replace(made, created_at=self.raw.created_at)
+
+    def _fits(self, samples: list[Sample]) -> bool:
+        """Whether a message's samples fit; if so, their room is taken."""
+        if not samples:
+            return True
+        resources = {msgspec.msgpack.encode(sample.resource) for sample in samples}
+        size = sum(map(len, resources))
+        size += sum(len(sample.meter) + len(sample.unit) + 16 for sample in samples)
+        fits = (
+            len(samples) <= min(SAMPLES_A_MESSAGE, self._samples_left) and size < self._bytes_left
+        )
+        if fits:
+            self._samples_left -= len(samples)
+            self._bytes_left -= size
+        return fits
+
+    def _add(self, sample: Sample, failures: list[Unusable]) -> bool:
+        rejects = self._builder.rejects
+        added = self._builder.add(
+            sample.resource,
+            sample.meter,
+            sample.volume,
+            sample.timestamp_us,
+            unit=sample.unit,
+            type=sample.type,
+            policy=sample.policy,
+        )
+        if not added:
+            # The builder rejects the value alone; here the whole message is kept instead.
+            reject = rejects.pop()
+            failures.append(Unusable(reject.detail, sample.meter, reject.reason))
+        return added
+
+    def _reject_failures(self, message: wire.RawMessage, failures: list[Unusable]) -> None:
+        """One reject a reason, so that a message does not lie in the quarantine many times."""
+        by_reason: dict[str, list[Unusable]] = {}
+        for failure in failures:
+            by_reason.setdefault(failure.reason, []).append(failure)
+        for reason, alike in by_reason.items():
+            detail = "; ".join(str(failure) for failure in alike)
+            self._append(message, reason, detail, alike[0].path)
+
+    def _append(self, message: wire.RawMessage, reason: str, detail: str, path: str) -> None:
+        self._builder.rejects.append(
+            wire.Reject(
+                reason=reason,
+                detail=_plain(detail, MAX_DETAIL),
+                body=message.body,
+                source=_plain(self.raw.source, wire.MAX_NAME),
+                path=_plain(path, wire.MAX_NAME),
+                headers=_all_but_body(message),
+            )
+        )
+
+
+def _all_but_body(message: wire.RawMessage) -> dict[str, Any]:
+    """What the quarantine must keep beside the body to hand the message in again."""
+    fields = msgspec.structs.asdict(message)
+    del fields["body"]
+    return scrubbed(fields, Counter())
+
+
+def _plain(text: str, limit: int) -> str:
+    return text.replace("\x00", "\\x00")[:limit]
+
+
+def _distinct(samples: Iterable[Sample]) -> Iterable[Sample]:
+    """Two deltas of one meter in one message are both usage: the later gets the next microsecond.
+
+    Else they would share their identity, and the last one alone would count.
+    """
+    seen: Counter[tuple[str, str, int]] = Counter()
+    for sample in samples:
+        identity = (sample.resource.id, sample.meter, sample.timestamp_us)
+        if sample.type == "delta" and seen[identity]:
+            yield replace(sample, timestamp_us=sample.timestamp_us + seen[identity])
+        else:
+            yield sample
+        seen[identity] += 1

@@ -1,0 +1,39 @@
+"""Settings of polling: the cloud that agents poll and their login there, and what they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+from telemetry_site.settings.keystone import KeystoneAccess
+
+INTERFACES = ("public", "internal", "admin")
+NAMESPACES = ("compute", "ipmi")
+
+
+@dataclass(frozen=True)
+class CloudAccess(KeystoneAccess):
+    """`interface` and `region_name` choose the endpoints of the catalogue; "" is any region."""
+
+    interface: str = "public"
+    region_name: str = ""
+
+
+def check_interface(name: str) -> str:
+    """Raises `ImproperlyConfigured`."""
+    if name not in INTERFACES:
+        raise ImproperlyConfigured(
+            f"TELEMETRY_OPENSTACK_INTERFACE is {name!r}; it is one of {', '.join(INTERFACES)}."
+        )
+    return name
+
+
+def check_namespaces(names: list[str]) -> list[str]:
+    """Raises `ImproperlyConfigured`: an agent that runs and polls nothing would not be seen."""
+    for name in names:
+        if name not in NAMESPACES:
+            raise ImproperlyConfigured(
+                f"TELEMETRY_COMPUTE_NAMESPACES has {name!r}; there are {', '.join(NAMESPACES)}."
+            )
+    return names

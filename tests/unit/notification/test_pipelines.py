@@ -1,0 +1,285 @@
+"""Pipeline files: what is taken, in which form, and what is said of slips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from meters import wire
+from pollers.notification.pipelines import Pipelines, Route, load_pipelines
+from pollers.notification.samples import Outcome, Sample
+from pollers.selection import Selection
+from tests.support.notifications import convert, image, instance, stock_converter, volume
+
+EVERYTHING = """
+sources:
+  - {name: all, meters: ["*"], sinks: [store]}
+sinks:
+  - {name: store, publishers: ["gnocchi://"]}
+"""
+#: Of a cloud of 2016, with its usual slips.
+CLASSIC = """
+- name: cpu_pipeline
+  interval: 600
+  counters:
+    - cpu
+  transformers:
+    - name: rate_of_change
+      parameters:
+        target: {name: cpu_util, unit: "%", type: gauge, scale: "100.0 / (10**9)"}
+  publishers:
+    - rpc://
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    """`load(text, what)`: what the file gives, and its faults without the directory."""
+
+    def load(text: str, what: str = "meters") -> tuple[Pipelines | None, list[str]]:
+        file = tmp_path / "p.yaml"
+        file.write_text(dedent(text).lstrip("\n"))
+        made, faults = load_pipelines(file, what)
+        return made, [str(fault).removeprefix(f"{tmp_path}/") for fault in faults]
+
+    return load
+
+
+def sample(meter: str, volume: float = 1.0, unit: str = "B", **metadata: Any) -> Sample:
+    return Sample(meter, "gauge", unit, volume, 0, wire.Resource("r1", metadata=metadata))
+
+
+def through(pipelines: Pipelines | None, *samples: Sample) -> Outcome:
+    outcome = Outcome(samples=list(samples))
+    assert pipelines is not None
+    pipelines.pass_through(outcome)
+    return outcome
+
+
+def test_the_stock_file_takes_everything_as_it_is(load: Any) -> None:
+    pipelines, faults = load(EVERYTHING)
+
+    assert faults == []
+    assert through(pipelines, sample("a"), sample("b")).samples == [sample("a"), sample("b")]
+
+
+@pytest.mark.parametrize(
+    ("meters", "taken"),
+    [
+        ("['*']", {"cpu", "disk.read", "memory"}),
+        ("[cpu, 'disk.*']", {"cpu", "disk.read"}),
+        ("['!disk.*']", {"cpu", "memory"}),
+        ("['*', '!cpu']", {"disk.read", "memory"}),
+        ("[mem*, cp?]", {"cpu", "memory"}),
+    ],
+)
+def test_sources_select_by_names_wildcards_and_exclusions(
+    load: Any, meters: str, taken: set[str]
+) -> None:
+    pipelines, _ = load(EVERYTHING.replace('["*"]', meters))
+    left = through(pipelines, sample("cpu"), sample("disk.read"), sample("memory")).samples
+
+    assert {one.meter for one in left} == taken
+
+
+def test_what_several_sinks_leave_the_same_is_kept_once(load: Any) -> None:
+    pipelines, _ = load("""
+        sources:
+          - {name: a, meters: ["*"], sinks: [one, two, scaled]}
+          - {name: b, meters: [cpu], sinks: [two, scaled]}
+        sinks:
+          - {name: one, publishers: ["gnocchi://"]}
+          - {name: two, publishers: ["gnocchi://"]}
+          - name: scaled
+            publishers: ["gnocchi://"]
+            transformers:
+              - {name: unit_conversion, parameters: {target: {name: kcpu, scale: 0.001}}}
+        """)
+
+    assert through(pipelines, sample("cpu", 5)).samples == [
+        sample("cpu", 5),
+        sample("kcpu", 0.005),
+    ]
+
+
+def test_pipelines_select_what_notifications_give() -> None:
+    sizes = Pipelines([Route(Selection(["disk.*.size"]), ((),))])
+    volumes = Pipelines([Route(Selection(["volume.*"], "events"), ((),))])
+    by = replace(stock_converter(), meter_pipelines=sizes, event_pipelines=volumes)
+    result = convert(instance(), volume(), image(), by=by)
+
+    assert set(result.samples) == {"disk.root.size", "disk.ephemeral.size"}
+    assert [event.event_type for event in result.events] == ["volume.create.end"]
+
+
+# --- slips -------------------------------------------------------------------------------------
+
+
+def test_slips_are_named_with_their_places_and_the_rest_counts(load: Any) -> None:
+    pipelines, faults = load("""
+        sources:
+          - name: meter_source
+            meters: ["*"]
+            events: ["*"]
+            channels: [x]
+            interval: 60
+            sinks: [meter_sink]
+          - {name: again, meters: ["*"], sinks: [other_sink]}
+        sinks:
+          - {name: meter_sink, publishers: [gnocchi], transformers: }
+          - {name: other_sink, transformers: [], publishers: ["gnocchi://"]}
+          - name: third
+            publishers: ["udp://10.0.0.1", "direct://", "gnochi://", "gnocchi://?archive_policy=low"]
+        """)
+
+    assert faults == [
+        "p.yaml:10: sink 'meter_sink': publisher 'gnocchi' is taken as gnocchi://",
+        "p.yaml:13: sink 'third': publisher udp:// is not there yet; what it would get is stored "
+        "here",
+        "p.yaml:13: sink 'third': publisher direct:// is gone, gnocchi:// stands for it",
+        "p.yaml:13: sink 'third': there is no publisher 'gnochi'; what it would get is stored here",
+        "p.yaml:13: sink 'third': publisher gnocchi://: archive_policy without effect: the store "
+        "is ours",
+        "p.yaml:5: source 'meter_source': there is no key 'channels'",
+        "p.yaml:4: source 'meter_source': 'events' has no effect in a pipeline of meters",
+        "p.yaml:6: source 'meter_source': 'interval' has no effect here, polling.yaml says what is "
+        "polled",
+    ]  # fmt: skip
+    assert through(pipelines, sample("cpu", 5)).samples == [sample("cpu", 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{}", "p.yaml:1: Both sources & sinks are required"),
+        ("a: b: c", "p.yaml:1: is not valid YAML"),
+        (EVERYTHING.replace("sinks: [store]", "sinks: [shop]"),
+         "p.yaml:2: Dangling sink shop from source all"),
+        (EVERYTHING.replace("sinks: [store]", "sinks: []"),
+         "p.yaml:2: No sink defined in source all"),
+        (EVERYTHING.replace("name: all, ", ""), "p.yaml:2: Required field name not specified"),
+        (EVERYTHING.replace('meters: ["*"], ', ""), "p.yaml:2: source 'all': Missing meters value"),
+        (EVERYTHING.replace('"*"', ""), "p.yaml:2: source 'all': No meters specified"),
+        (EVERYTHING.replace('"*"', 'cpu, "!x"'),
+         "p.yaml:2: source 'all': Both included and excluded meters specified"),
+        (EVERYTHING.replace('"*"', 'cpu, "*"'),
+         "p.yaml:2: source 'all': Included meters specified with wildcard"),
+        (EVERYTHING.replace('publishers: ["gnocchi://"]', "publishers: []"),
+         "p.yaml:4: sink 'store': No publisher specified"),
+        (EVERYTHING + '  - {name: store, publishers: ["gnocchi://"]}',
+         "p.yaml:5: Duplicated sink names: store"),
+        (EVERYTHING.replace("}\n", ", transformers: [{name: mangle}]}\n"),
+         "p.yaml:4: sink 'store': there is no transformer 'mangle'"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_wrong_is_not_used_and_everything_is_kept(
+    load: Any, text: str, fault: str
+) -> None:
+    pipelines, faults = load(text)
+
+    assert pipelines is None
+    assert any(one.startswith(fault) for one in faults), faults
+    assert faults[-1] == "p.yaml: the file is not used, so all meters are kept"
+
+
+def test_a_file_of_old_is_a_list_of_pipelines(load: Any) -> None:
+    pipelines, faults = load(CLASSIC)
+
+    assert through(pipelines, sample("cpu"), sample("memory")).samples == [sample("cpu")]
+    assert faults == [
+        "p.yaml:10: sink 'cpu_pipeline': publisher rpc:// is gone, notifier:// stands for it",
+        "p.yaml:6: sink 'cpu_pipeline': transformer rate_of_change makes no cpu_util here: what "
+        "comes is stored as it is, ask for the aggregation rate:mean",
+        "p.yaml:2: source 'cpu_pipeline': 'interval' has no effect here, polling.yaml says what is "
+        "polled",
+    ]  # fmt: skip
+
+
+# --- transformers ------------------------------------------------------------------------------
+
+
+def converting(load: Any, parameters: str) -> tuple[Pipelines | None, list[str]]:
+    found: tuple[Pipelines | None, list[str]] = load(
+        EVERYTHING.rstrip("}\n")
+        + f", transformers: [{{name: unit_conversion, parameters: {parameters}}}]}}\n"
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ("{target: {scale: 2}}", sample("disk.read", 8.0)),
+        ("{target: {unit: KiB, scale: '1 / 1024.0'}}", sample("disk.read", 1 / 1024, "KiB")),
+        ("{target: {scale: 'volume * 1.5', max: 5}}", sample("disk.read", 5.0)),
+        ("{source: {unit: MB}, target: {scale: 2}}", sample("disk.read", 4.0)),
+        ("{source: {unit: B}, target: {name: x, scale: 2}}", sample("x", 8.0)),
+        ("{source: {map_from: {name: 'disk\\.(read)', unit: B}},"
+         " target: {map_to: {name: 'io.\\1', unit: byte}}}", sample("io.read", 4.0, "byte")),
+    ],
+)  # fmt: skip
+def test_a_unit_conversion_scales_renames_and_caps(
+    load: Any, parameters: str, expected: Sample
+) -> None:
+    pipelines, faults = converting(load, parameters)
+
+    assert faults == []
+    assert through(pipelines, sample("disk.read", 4.0)).samples == [expected]
+
+
+def test_a_scale_may_ask_for_metadata(load: Any) -> None:
+    scale = "100.0 / (10**9 * (resource_metadata.flavor.vcpus or 1))"
+    pipelines, _ = converting(load, f"{{target: {{scale: '{scale}'}}}}")
+    made = through(pipelines, sample("a", flavor={"vcpus": 2}), sample("b", flavor="none")).samples
+
+    assert [one.volume for one in made] == [5e-8, 1e-7]
+
+
+def test_a_scale_without_value_rejects_the_sample_by_its_name(load: Any) -> None:
+    pipelines, _ = converting(load, "{target: {scale: '1 / resource_metadata.zero'}}")
+    outcome = through(pipelines, sample("a", zero=0), sample("b", zero=2))
+
+    assert [one.meter for one in outcome.samples] == ["b"]
+    assert "a: '1 / metadata_0': division by zero" in str(outcome.failures[0])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "{target: {scale: '__import__(1)'}}", "{target: {scale: [1]}}", "{target: {max: high}}",
+        "{target: {type: absolute}}",
+        "{source: {map_from: {name: '('}}, target: {map_to: {name: x}}}",
+        "{source: {map_from: {name: 'a'}}, target: {map_to: {name: '\\9'}}}", "{target: 5}",
+    ],
+)  # fmt: skip
+def test_a_conversion_that_is_none_is_refused_with_its_sink(load: Any, parameters: str) -> None:
+    pipelines, faults = converting(load, parameters)
+
+    assert pipelines is None
+    assert faults[0].startswith("p.yaml:4: sink 'store': ")
+
+
+@pytest.mark.parametrize("name", ["rate_of_change", "delta", "aggregator", "arithmetic"])
+def test_a_transformer_of_several_samples_says_what_stands_for_it(load: Any, name: str) -> None:
+    pipelines, faults = load(
+        EVERYTHING.rstrip("}\n")
+        + f", transformers: [{{name: {name}, parameters: {{target: {{name: made}}}}}},"
+        " {name: unit_conversion, parameters: {target: {scale: 9}}}]}\n"
+    )
+
+    assert through(pipelines, sample("cpu", 5)).samples == [sample("cpu", 5)]
+    assert len(faults) == 1
+    assert faults[0].startswith(f"p.yaml:4: sink 'store': transformer {name} makes no made here")
+
+
+def test_an_accumulator_changes_nothing_of_what_is_kept(load: Any) -> None:
+    pipelines, faults = load(
+        EVERYTHING.rstrip("}\n") + ", transformers: [{name: accumulator, parameters: {size: 9}}]}\n"
+    )
+
+    assert faults == []
+    assert through(pipelines, sample("cpu", 5)).samples == [sample("cpu", 5)]
