@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from meters import signatures, wire
+from meters import wire
 from meters.api.names import flaw_of
 from meters.api.params import moment
 from meters.metering_api.metadata import unfolded
 from meters.metering_api.shapes import time_text
 from meters.wsme.errors import bad, invalid
 from meters.wsme.values import MISSING, check_known, text
+from telemetry_site import signatures
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now_us, to_us
 
@@ -189,5 +190,5 @@ class _Reader:
         """Whoever knows the secret may sign; a signature that is there must fit."""
         secret = settings.TELEMETRY_SAMPLE_SECRET
         given = self.given.get(signatures.FIELD)
-        if secret and given is not None and not signatures.fits(self.given, secret):
+        if secret and given is not None and not signatures.is_signed(self.given, secret):
             raise invalid(signatures.FIELD, given, "It does not fit the sample.")

@@ -33,7 +33,7 @@ from pollers.notification.samples import (
     as_volume,
 )
 from pollers.notification.scrub import scrubbed
-from pollers.notification.signatures import is_signed, signed
+from telemetry_site.signatures import is_signed, signed
 
 SAMPLE_TYPES = frozenset({"telemetry.polling", "telemetry.api", "metering"})
 EVENT_TYPES = frozenset({"event"})

@@ -1,9 +1,7 @@
-"""Ids of samples, signatures."""
+"""Ids of samples."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import uuid
 
 import pytest
@@ -11,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meters.metering_api.ids import Position, message_id, position_of
-from meters.signatures import fits, signature
 
 
 @given(st.integers(1, 2**58 - 1), st.integers(0, 2**63 - 1))
@@ -30,20 +27,3 @@ def test_ids_are_ordered_as_series_and_times_are() -> None:
 @pytest.mark.parametrize("text", ["", "x", "a/b", str(uuid.uuid4()), str(uuid.uuid1()), "é" * 36])
 def test_what_is_no_sample_s_id_has_no_place(text: str) -> None:
     assert position_of(text) is None
-
-
-def test_a_signature_is_of_names_and_values_in_order() -> None:
-    message = {"b": "2", "a": {"y": 1, "x": "é"}, "message_signature": "ignored"}
-    plain = hmac.new(b"s", "a:xéa:y1b2".encode(), hashlib.sha256).hexdigest()
-    assert signature(message, "s") == plain
-    assert fits({**message, "message_signature": plain}, "s")
-
-
-def test_another_secret_another_value_or_none_does_not_fit() -> None:
-    message = {"a": "1"}
-    signed = message | {"message_signature": signature(message, "s")}
-    assert not fits(signed, "t")
-    assert not fits(signed | {"a": "2"}, "s")
-    assert not fits(message, "s")
-    assert not fits(message | {"message_signature": 5}, "s")
-    assert not fits(message | {"message_signature": "é"}, "s")

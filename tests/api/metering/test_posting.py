@@ -9,7 +9,7 @@ from django.conf import settings
 
 from meters.api import admission
 from meters.models import HeadSample, Metric
-from meters.signatures import signature
+from telemetry_site.signatures import signature
 from tests.api.alarming.people import fault_of
 from tests.api.metering.people import ClassicClient, measured, sample, text
 from tests.support.batches import resource

@@ -9,7 +9,7 @@ import pytest
 
 from pollers.notification.convert import Converter
 from pollers.notification.published import signed_inside
-from pollers.notification.signatures import signed
+from telemetry_site.signatures import signed
 from tests.support.notifications import convert, message, stock_converter
 
 SECRET = "something long"

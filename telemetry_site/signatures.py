@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 FIELD = "message_signature"
 
 
-def signature(message: dict[str, Any], secret: str) -> str:
+def signature(message: Mapping[str, Any], secret: str) -> str:
     """HMAC-SHA256 in hex of all but the signature itself."""
     digest = hmac.new(secret.encode(), b"", hashlib.sha256)
     for name, value in _flattened(message):
@@ -30,17 +30,17 @@ def signed(message: dict[str, Any], secret: str) -> dict[str, Any]:
     return {**message, FIELD: signature(message, secret)}
 
 
-def is_signed(message: dict[str, Any], secret: str) -> bool:
+def is_signed(message: Mapping[str, Any], secret: str) -> bool:
     """Whether the message carries the signature that belongs to it."""
     given = message.get(FIELD)
     return isinstance(given, str) and hmac.compare_digest(
-        given.encode(errors="replace"), signature(message, secret).encode()
+        given.lower().encode(errors="replace"), signature(message, secret).encode()
     )
 
 
-def _flattened(message: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flattened(message: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in sorted(message.items()):
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             yield from _flattened(value, f"{prefix}{name}:")
         else:
             listed = _turned(value) if isinstance(value, list | tuple) else value

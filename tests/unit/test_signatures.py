@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pollers.notification.signatures import is_signed, signature, signed
+from telemetry_site.signatures import is_signed, signature, signed
 
 SECRET = "change this for valid signing"
 MESSAGE: dict[str, Any] = {
