@@ -14,8 +14,8 @@ from pollers.notification.convert import load_converter
 from pollers.notification.events import load_events
 from pollers.notification.meters import load_meters
 from pollers.polling_file import read_polling, unmatched
+from pollers.pollsters.keys import KEYS as POLLSTER_KEYS
 from pollers.pollsters.loading import load_pollsters
-from pollers.pollsters.reading import KEYS as POLLSTER_KEYS
 from telemetry_site.yamlfile import Fault, read_yaml
 
 
