@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
 from pollers.pollsters.discoveries import is_discovery
@@ -19,7 +21,7 @@ _KEYS = {
 }  # fmt: skip
 
 
-class PollingFileError(PollersError):
+class PollingFileError(PollersError, ImproperlyConfigured):
     """A polling file with which an agent must not start; one fault a line."""
 
 

@@ -17,6 +17,7 @@ import structlog
 from celery import shared_task, signals, states
 from celery.platforms import SecurityWarning
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import multiprocess
 
 from telemetry_site import durability, logs, roles
@@ -95,6 +96,10 @@ def _must_work(handler: Callable[..., None]) -> Callable[..., None]:
     def receiver(*args: Any, **kwargs: Any) -> None:
         try:
             handler(*args, **kwargs)
+        except ImproperlyConfigured as error:  # the text says what to mend
+            log.error("the role cannot start", why=str(error))
+            reporter.set(state="stopped", last_error=str(error))
+            raise SystemExit(1) from error
         except Exception as error:
             log.exception("the role cannot start")
             reporter.set(state="stopped", last_error=f"{type(error).__name__}: {error}")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.exceptions import ImproperlyConfigured
+
 from pollers.central.relabel import Labels, Rule, read_rules, relabelled
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
@@ -23,7 +25,7 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)
 _SECONDS = (86400, 3600, 60, 1, 0.001)
 
 
-class ScrapeFileError(PollersError):
+class ScrapeFileError(PollersError, ImproperlyConfigured):
     """A scrape file with which an agent must not start; one fault a line."""
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from django.core.management import CommandError, call_command
 
 from pollers import work
 from pollers.central import plan
+from telemetry_site.paths import ROOT
 from tests.support.http_service import HttpService, http_service
 
 
@@ -156,3 +160,22 @@ def test_a_directory_of_pollsters_is_checked(
     (files / "more.yaml").write_text(POLLSTERS.format(url="http://h.example"))
     (told,) = checked(capsys, files)
     assert "warehouse.stock stands in" in told
+
+
+@pytest.mark.parametrize("role", ["central", "compute"])
+def test_an_agent_does_not_start_with_a_file_at_fault(tmp_path: Path, role: str) -> None:
+    file = tmp_path / "polling.yaml"
+    file.write_text(POLLING.replace("60", "soon"))
+    env = {
+        **os.environ, "DJANGO_SETTINGS_MODULE": "telemetry_site.settings.agent",
+        "TELEMETRY_HOME": str(tmp_path), "TELEMETRY_POLLING_FILE": str(file),
+        "LIBVIRT_URI": "none",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "manage.py", "role", role], cwd=ROOT, env=env, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    told = done.stdout + done.stderr
+    assert done.returncode == 1, told
+    assert f"{file}:3: source 'warehouse': Invalid interval value 'soon'" in told
+    assert "Traceback" not in told

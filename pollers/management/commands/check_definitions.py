@@ -16,8 +16,8 @@ from pollers.notification.meter_files import load_meters
 from pollers.notification.pipelines import load_pipelines
 from pollers.notification.resource_files import load_resource_rules
 from pollers.polling_file import read_polling, unmatched
+from pollers.pollsters.keys import KEYS as POLLSTER_KEYS
 from pollers.pollsters.loading import load_pollsters
-from pollers.pollsters.reading import KEYS as POLLSTER_KEYS
 from telemetry_site.yamlfile import Fault, read_yaml
 
 
