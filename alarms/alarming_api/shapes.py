@@ -106,7 +106,7 @@ def rule_json(kind: str, rule: Any) -> Any:
 
 def time_text(moment: datetime) -> str:
     """UTC without a zone: ``2026-11-25T01:52:55.608549``."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00")
 
 
 def _urls(urls: list[str], is_whole: bool) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -37,6 +39,11 @@ class AlarmView(AlarmingView):
         [shown] = alarms_json([alarm], self.may_write)
         return shown
 
+    def listed_alarms(self, alarms: Sequence[Alarm]) -> HttpResponse:
+        """Of a thousand alarms a fifth of the time was JSON's: written by the fastest there is."""
+        shown = alarms_json(alarms, self.may_write)
+        return self.answer_text(msgspec.json.encode(shown).decode())
+
 
 class Alarms(AlarmView):
     parameters = _QUERY
@@ -46,7 +53,7 @@ class Alarms(AlarmView):
         terms = simple.read_terms(request.GET)
         found = rows.alarms().defer(*UNSHOWN).filter(self._scope(terms), *map(_condition, terms))
         listed = paging.page(found, request.GET, rows.ALARMS)
-        return self.answer(alarms_json(listed, self.may_write))
+        return self.listed_alarms(listed)
 
     def _scope(self, terms: list[simple.Term]) -> Q:
         """The own project's, another's or all: what is not the caller's to see is refused."""

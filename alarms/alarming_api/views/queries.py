@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from alarms.alarming_api import rows
 from alarms.alarming_api.complexquery import Grammar, Query, read_query
-from alarms.alarming_api.shapes import alarms_json, history_json
+from alarms.alarming_api.shapes import history_json
 from alarms.alarming_api.views.alarms import AlarmView
 from telemetry_site.auth.principal import Scope
 
@@ -40,7 +40,7 @@ class QueryAlarms(QueryView):
         self.require(self.may_read)
         query = self.asked(rows.alarm_grammar(self.visible_project, self.may_write))
         found = self.found(rows.alarms(), query, ("-updated_at", "id"))
-        return self.answer(alarms_json(found, self.may_write))
+        return self.listed_alarms(found)
 
 
 class QueryHistory(QueryView):
