@@ -24,6 +24,12 @@ def test_ids_are_ordered_as_series_and_times_are() -> None:
     assert sorted(message_id(*place) for place in places) == [message_id(*one) for one in places]
 
 
-@pytest.mark.parametrize("text", ["", "x", "a/b", "31477996-8c43-4419-803e-f639b91222ac", "ca4f9066-ea0c-11f1-aa38-02fc00000001", "é" * 36])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "x", "a/b", "é" * 36, "31477996-8c43-4419-803e-f639b91222ac",
+        "ca4f9066-ea0c-11f1-aa38-02fc00000001",
+    ],
+)  # fmt: skip
 def test_what_is_no_sample_s_id_has_no_place(text: str) -> None:
     assert position_of(text) is None
