@@ -54,7 +54,8 @@ class Delivery(TextChoices):
 
     `failed`: the receiver refused it for good; `dead`: given up after a day of attempts;
     `cancelled`: its alarm was deleted, somebody said so, or what it tells was over when it could
-    have been sent; `suppressed`: kept back by a silence or an inhibition.
+    have been sent; `suppressed`: kept back by a silence or an inhibition; `gathering`: waits for
+    the next message of its route; `grouped`: told in one.
     """
 
     PENDING = "pending", "pending"
@@ -63,6 +64,8 @@ class Delivery(TextChoices):
     DEAD = "dead", "dead"
     CANCELLED = "cancelled", "cancelled"
     SUPPRESSED = "suppressed", "suppressed"
+    GATHERING = "gathering", "gathering"
+    GROUPED = "grouped", "grouped"
 
 
 class SilenceState(TextChoices):
@@ -73,6 +76,12 @@ class SilenceState(TextChoices):
     EXPIRED = "expired", "expired"
 
 
+#: The action of alarms that are told together, as their project's routes say.
+ROUTE = "route://"
+#: How an action begins that names a receiver of the project.
+RECEIVER = "receiver://"
+#: Where a message stands that is not sent yet, and may be cancelled.
+WAITING = (Delivery.PENDING, Delivery.SUPPRESSED, Delivery.GATHERING)
 #: Destinations of what the house itself has to do because of an alarm: the outbox takes it there,
 #: tenants are not shown it, and no deletion of the alarm cancels it.
 HOUSE_DESTINATIONS = ("remove-trust", "bus")

@@ -9,21 +9,21 @@ import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
-from alarms.choices import Delivery
+from alarms.choices import ROUTE, WAITING, Delivery
 from alarms.models import Alarm, Notification
 from alarms.muting.hours import is_muted
 from alarms.muting.judging import settle
 from alarms.rows import copy_in
+from alarms.telling import bodies, matching
+from alarms.telling.addresses import destination, resolve
 from meters.housekeeping import Rule
 from telemetry_site.celery import app
-from telemetry_site.outbound.parsing import PORTS
 from telemetry_site.queues import broker_errors
 from telemetry_site.roles import ROLES
 
@@ -39,10 +39,16 @@ OLD_ROWS = (
     Rule("alarms_notificationattempt", "started_at", "30 days"),
     Rule(
         "alarms_notification", "created_at", "30 days",
-        "status NOT IN ('pending', 'suppressed') AND NOT EXISTS ("
+        "status NOT IN ('pending', 'suppressed', 'gathering') AND NOT EXISTS ("
         "SELECT FROM alarms_notificationattempt WHERE notification_id = alarms_notification.id)",
     ),
     Rule("alarms_destination", "updated_at", "7 days"),
+    Rule("alarms_sendingbudget", "at", "1 day"),
+    Rule(
+        "alarms_routegroup", "touched_at", "30 days",
+        "due_at IS NULL AND NOT EXISTS (SELECT FROM alarms_notification "
+        "WHERE group_id = alarms_routegroup.id AND status = 'gathering')",
+    ),
     Rule("alarms_silence", "ends_at", "30 days"),
     Rule(
         "alarms_alarmack", "created_at", "30 days",
@@ -68,24 +74,44 @@ def messages(
             action_no=number,
             repeat_no=alarm.repeat_no,
             **_contents(alarm, url, previous, alarm.state, reason, reason_data),
-            **muted,
+            **(muted or _gathered(url)),
         )
         for number, url in enumerate(alarm.actions(alarm.state))
     ]
 
 
+def _gathered(url: str) -> dict[str, Any]:
+    """What is told with others waits for them (`alarms.telling.grouping`)."""
+    return {"status": Delivery.GATHERING} if url == ROUTE else {}
+
+
 def send_test(alarm: Alarm, state: str, asked_by: str) -> list[Notification]:
-    """Put one test message for each action of `state` into the outbox; the state stays."""
+    """Put one test message for each action of `state` into the outbox; the state stays.
+
+    Of a route each of its actions gets what it would get of this alarm alone, at once.
+    """
     reason = f"Test notification requested by {asked_by}"
-    rows = [
-        Notification(
-            is_test=True,
-            action_no=number,
-            **_contents(alarm, url, alarm.state, state, reason, {"type": "test"}),
-        )
-        for number, url in enumerate(alarm.actions(state))
-    ]
+    owned: list[tuple[Notification, str | None]] = []
+    for url in alarm.actions(state):
+        contents = _contents(alarm, url, alarm.state, state, reason, {"type": "test"})
+        taken = matching.taken(alarm.pk) if url == ROUTE else None
+        if taken is None:
+            owned.append((Notification(**contents), alarm.project_id))
+            continue
+        body = bodies.grouped(taken.labels, contents["body"])
+        for action in taken.actions:
+            there = {"url": action, "destination": destination(action), "body": body}
+            owned.append((Notification(**contents | there), taken.owner))
+    return put_tests(owned)
+
+
+def put_tests(owned: Sequence[tuple[Notification, str | None]]) -> list[Notification]:
+    """Write test messages; beside each stands whose receivers it may name."""
+    rows = [row for row, _ in owned]
+    for number, row in enumerate(rows):
+        row.is_test, row.action_no = True, number
     with transaction.atomic():
+        resolve(owned)
         Notification.objects.bulk_create(rows)
         announce(len(rows))
     return rows
@@ -106,6 +132,7 @@ def put(rows: Sequence[Notification]) -> None:
     """Write what transitions ask for, within their transaction, but for what nobody is to be told
     now (see `alarms.muting`)."""
     kept = settle(rows)
+    resolve((row, row.project_id) for row in kept)
     copy_in(kept)
     due = sum(row.status == Delivery.PENDING for row in kept)
     if due:
@@ -135,44 +162,30 @@ def hint(rows: int) -> None:
 def cancel_pending(rows: QuerySet[Notification]) -> int:
     """Cancel what waits or is kept back among `rows`; what is being sent this very moment may still
     arrive."""
-    waiting = rows.filter(status__in=(Delivery.PENDING, Delivery.SUPPRESSED))
+    waiting = rows.filter(status__in=WAITING)
     return waiting.update(status=Delivery.CANCELLED, lease_token=None)
 
 
 def retry(rows: QuerySet[Notification]) -> int:
     """Send those among `rows` that were given up, refused or cancelled once more, at once; a row
     that waits loses its waiting time. The count of attempts goes on, the day for them begins anew.
-    What was delivered stays so, and nothing is sent for an alarm that is deleted.
+    What was delivered stays so, and nothing is sent for an alarm that is deleted. What is told with
+    others waits for its route's next message.
     """
-    alive = rows.filter(alarm_id__in=Alarm.objects.values("pk"))
+    is_alive = Q(alarm_id__in=Alarm.objects.values("pk")) | Q(alarm_id=F("group_id"))
+    told = (Delivery.DELIVERED, Delivery.GROUPED)
+    status = Case(When(url=ROUTE, then=Value(Delivery.GATHERING)), default=Value(Delivery.PENDING))
     with transaction.atomic():
-        count = alive.exclude(status=Delivery.DELIVERED).update(
-            status=Delivery.PENDING, next_attempt_at=Now(), retrying_since=None, failures=0
-        )
+        count = rows.filter(is_alive).exclude(status__in=told).update(
+            status=status, next_attempt_at=Now(), retrying_since=None, failures=0,
+            group_id=Case(When(url=ROUTE, then=None), default=F("group_id")),
+        )  # fmt: skip
         announce(count)
     return count
 
 
 def key(alarm_id: uuid.UUID, state_version: int, action_no: int, repeat_no: int) -> uuid.UUID:
     return uuid.uuid5(KEY_NAMESPACE, f"{alarm_id}/{state_version}/{action_no}/{repeat_no}")
-
-
-def destination(url: str) -> str:
-    """What shares a connection limit and a breaker: ``http://host:port``, ``mailto:domain``, or
-    just the scheme.
-
-    Any text gets an answer: what is no URL at all is found out when it is to be sent.
-    """
-    try:
-        parts = urlsplit(url)
-        scheme = parts.scheme.rpartition("+")[2]  # trust+https, slack+https: the same receiver
-        port = parts.port or PORTS.get(scheme)
-        host = parts.hostname or ""
-    except ValueError:
-        return "unreadable"
-    if scheme == "mailto":
-        return f"mailto:{parts.path.rpartition('@')[2].lower()}"[:300]
-    return f"{scheme}://{host}:{port}"[:300] if port else parts.scheme[:300]
 
 
 def _contents(

@@ -10,6 +10,7 @@ from alarms.evaluator.cycle import evaluate_due
 from alarms.muting.releasing import release
 from alarms.notifier.delivery import send_due
 from alarms.notifier.sweep import sweep
+from alarms.telling.grouping import tell
 from telemetry_site.celery import app
 from telemetry_site.database import left_to_the_next_run
 
@@ -31,9 +32,11 @@ def send_notifications() -> None:
 
 @app.task(name="alarms.tasks.sweep_outbox", queue="notifier")
 def sweep_outbox() -> None:
-    """Let go what no silence keeps back any more, find what is due though nobody said so, and
-    measure the outbox."""
+    """Let go what no silence keeps back any more, make the messages of routes, find what is due
+    though nobody said so, and measure the outbox."""
     with left_to_the_next_run("outbox"):
         release()
+    with left_to_the_next_run("outbox"):
+        tell()
     with left_to_the_next_run("outbox"):
         sweep()

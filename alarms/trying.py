@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from alarms import outbox
-from alarms.models import Alarm, NotificationAttempt
+from alarms.models import Alarm, Notification, NotificationAttempt
 
 #: An attempt takes at most 15 s, and somebody must get to it.
 PATIENCE_S = 20.0
@@ -31,7 +31,11 @@ class Tried(NamedTuple):
 
 def fire(alarm: Alarm, state: str, asked_by: str, patience_s: float = PATIENCE_S) -> list[Tried]:
     """Send a test message to each action of `state`, and wait for their first attempts."""
-    rows = outbox.send_test(alarm, state, asked_by)
+    return wait(outbox.send_test(alarm, state, asked_by), patience_s)
+
+
+def wait(rows: Sequence[Notification], patience_s: float = PATIENCE_S) -> list[Tried]:
+    """What became of the first attempts at messages that are in the outbox."""
     first = NotificationAttempt.objects.filter(
         notification__in=[row.pk for row in rows], number=1, duration_s__isnull=False
     )

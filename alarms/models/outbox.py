@@ -20,6 +20,10 @@ class Notification(models.Model):
     action_no, repeat_no), so the same transition cannot ask for it twice. `state_version` is null
     for a test. `url` may hold secrets: show `alarms.notifier.urls.shown(url)`.
     `destination` is what shares a connection limit and a breaker: ``https://host:port``.
+
+    A message of a route tells several alarms at once: `alarm_id` is its group's id and
+    `state_version` its number in the group. What it tells are rows of their own, `grouped`, with
+    that group and number.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -61,6 +65,11 @@ class Notification(models.Model):
     inhibited_by = ArrayField(models.UUIDField(), default=list, blank=True)
     #: When it was let go after that.
     released_at = models.DateTimeField(null=True, blank=True)
+    #: The receiver that the action names; `url` is its address as long as the message waits.
+    receiver_id = models.UUIDField(null=True, blank=True)
+    #: Of what is told by a route, and of the message that does.
+    group_id = models.UUIDField(null=True, blank=True)
+    group_no = models.BigIntegerField(null=True, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
@@ -95,12 +104,32 @@ class Notification(models.Model):
                 condition=models.Q(status="suppressed"),
                 name="notification_suppressed",
             ),
+            models.Index(
+                fields=["group_id"],
+                condition=models.Q(status="gathering"),
+                name="notification_gathering",
+            ),
+            models.Index(
+                fields=["group_id", "group_no"],
+                condition=models.Q(group_no__isnull=False),
+                name="notification_group",
+            ),
+            models.Index(
+                fields=["receiver_id", "-created_at"],
+                condition=models.Q(receiver_id__isnull=False),
+                name="notification_receiver",
+            ),
             models.Index(fields=["alarm_id", "-created_at"], name="notification_alarm"),
             models.Index(fields=["-created_at", "id"], name="notification_created"),
         ]
 
     def __str__(self) -> str:
         return f"{self.alarm_name}: {self.current} to {self.destination}"
+
+    @property
+    def is_of_route(self) -> bool:
+        """Whether it tells several alarms at once."""
+        return self.group_id is not None and self.group_id == self.alarm_id
 
 
 class NotificationAttempt(models.Model):
@@ -144,3 +173,24 @@ class Destination(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class SendingBudget(models.Model):
+    """The token bucket of a project for one receiver's host: `level` messages might be sent at
+    once at `at`, and it fills up since (`alarms.notifier.limits`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    project_id = models.CharField(max_length=255)
+    destination = models.CharField(max_length=300)
+    level = models.FloatField()
+    at = models.DateTimeField()
+
+    objects = OperatorQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "destination"], name="budget_identity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} to {self.destination}"

@@ -108,7 +108,7 @@ def _settled(rows: Sequence[Notification]) -> Sequence[Notification]:
         is_muting, is_acked = cursor.fetchone()
     kept = _without_acknowledged(rows) if is_acked else list(rows)
     if is_muting:
-        found = _judge_or_send({row.alarm_id for row in kept})
+        found = judge_or_send({row.alarm_id for row in kept})
         for row in kept:
             if row.alarm_id in found:
                 row.status = Delivery.SUPPRESSED
@@ -133,7 +133,7 @@ def judge(alarm_ids: Collection[UUID]) -> dict[UUID, Muted]:
     }
 
 
-def _judge_or_send(alarm_ids: Collection[UUID]) -> dict[UUID, Muted]:
+def judge_or_send(alarm_ids: Collection[UUID]) -> dict[UUID, Muted]:
     """Rather a message too many than one too few, or a transition that is not written."""
     try:
         return judge(alarm_ids)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from alarms.choices import ROUTE
 from alarms.muting.hours import muted_now
 from alarms.muting.judging import judge
 
@@ -29,9 +30,10 @@ WHERE status = 'suppressed' AND alarm_id = ANY(%(ids)s) AND (
                WHERE later.alarm_id = held.alarm_id AND NOT later.is_test
                  AND later.state_version > held.state_version))
 """
-_RELEASE = """
+_RELEASE = f"""
 UPDATE alarms_notification
-SET status = 'pending', last_error = '', next_attempt_at = now(), released_at = now()
+SET status = CASE WHEN url = '{ROUTE}' THEN 'gathering' ELSE 'pending' END,
+    last_error = '', next_attempt_at = now(), released_at = now()
 WHERE status = 'suppressed' AND alarm_id = ANY(%s)
 """
 _KEEP = """

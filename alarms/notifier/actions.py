@@ -9,7 +9,19 @@ from urllib.parse import urlsplit
 from alarms.errors import ActionError
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome
-from alarms.notifier.schemes import bus, chat, http, log, mail, test, trust, unsent
+from alarms.notifier.schemes import (
+    bus,
+    chat,
+    heat,
+    http,
+    log,
+    mail,
+    receiver,
+    route,
+    test,
+    trust,
+    zaqar,
+)
 
 
 class Scheme(NamedTuple):
@@ -27,7 +39,6 @@ class Scheme(NamedTuple):
 _HTTP = Scheme(http.check, http.send)
 _CHAT = Scheme(chat.check, chat.send, is_enabled=chat.is_enabled)
 _TRUST = Scheme(trust.check, trust.send)
-_UNSENT = Scheme(unsent.check, unsent.send)
 SCHEMES: dict[str, Scheme] = {
     "http": _HTTP,
     "https": _HTTP,
@@ -39,9 +50,11 @@ SCHEMES: dict[str, Scheme] = {
     "queue": Scheme(bus.check, bus.send, True, bus.is_enabled, bus.is_open),
     "trust+http": _TRUST,
     "trust+https": _TRUST,
-    "trust+heat": _UNSENT,
-    "trust+zaqar": _UNSENT,
-    "zaqar": _UNSENT,
+    "trust+heat": Scheme(trust.check, heat.send),
+    "trust+zaqar": Scheme(trust.check, zaqar.send_as_trustor),
+    "zaqar": Scheme(zaqar.check, zaqar.send),
+    "receiver": Scheme(receiver.check, receiver.send),
+    "route": Scheme(route.check, route.send),
 }
 #: What the house itself puts into the outbox; nobody may write it into an alarm.
 JOBS: dict[str, Callable[[Message], Outcome]] = {

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from alarms import outbox
 from alarms.models import Notification, NotificationAttempt
-from alarms.notifier import actions, breaker, metrics
+from alarms.notifier import actions, breaker, limits, metrics
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome, decide
 from telemetry_site.database import AWAY
@@ -47,11 +47,13 @@ _lock = threading.Lock()
 #: rule N4, are scalars: so PostgreSQL asks row by row in the order of the due times and ends with
 #: the first that fits, where it would join the whole outbox.
 _CLAIM = f"""
-WITH due AS (
+WITH spent AS MATERIALIZED ({limits.SPENT}),
+due AS (
     SELECT waiting.id FROM alarms_notification AS waiting
     WHERE waiting.status = 'pending' AND waiting.next_attempt_at <= now()
       AND (waiting.lease_until IS NULL OR waiting.lease_until < now())
       AND coalesce(waiting.project_id, '') <> ALL(%(full)s)
+      AND ((waiting.project_id, waiting.destination) IN (SELECT * FROM spent)) IS NOT TRUE
       AND (SELECT count(*) FROM alarms_notification AS busy
            WHERE busy.status = 'pending' AND busy.lease_until >= now()
              AND busy.destination = waiting.destination
@@ -77,10 +79,12 @@ claimed AS (
     RETURNING row.*),
 begun AS (
     INSERT INTO alarms_notificationattempt (notification_id, number, started_at, error, answer)
-    SELECT id, attempts, now(), '', '' FROM claimed)
+    SELECT id, attempts, now(), '', '' FROM claimed),
+budgeted AS ({limits.TAKE})
 SELECT id, alarm_id, alarm_name, project_id, severity, previous, current, url, destination, body,
        is_test, attempts, failures, lease_token,
-       coalesce(released_at, created_at), retrying_since, now(), template
+       coalesce(released_at, created_at), retrying_since, now(), template,
+       (SELECT secret FROM alarms_receiver WHERE id = claimed.receiver_id)
 FROM claimed
 """
 
@@ -110,7 +114,8 @@ def _claim() -> Message | None:
         full = [project for project, number in _under_way.items() if number >= PER_PROJECT]
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_STAND_IN_LINE, [_CLAIMING])
-            cursor.execute(_CLAIM, {"full": full, "lease": settings.TELEMETRY_NOTIFIER_LEASE})
+            lease = {"full": full, "lease": settings.TELEMETRY_NOTIFIER_LEASE}
+            cursor.execute(_CLAIM, limits.bounds() | lease)
             row = cursor.fetchone()
         message = Message(*row) if row else None
         if message:

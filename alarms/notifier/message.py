@@ -8,7 +8,7 @@ from uuid import UUID
 class Message(NamedTuple):
     """A claimed row of the outbox, as a scheme sends it. `attempt` counts from 1; `token` is the
     lease's; `created_at` is since when it may be sent; `now` is the database's clock at the
-    claim; `template` is the alarm's own, as JSON."""
+    claim; `template` is the alarm's own or its receiver's, as JSON; `secret` is the receiver's."""
 
     id: UUID
     alarm_id: UUID
@@ -28,3 +28,4 @@ class Message(NamedTuple):
     retrying_since: datetime
     now: datetime
     template: str | None = None
+    secret: str | None = None

@@ -28,6 +28,10 @@ OLDEST = Gauge(
     "telemetry_outbox_oldest_seconds", "Age of the oldest one that waits.",
     multiprocess_mode="mostrecent",
 )  # fmt: skip
+LIMITED = Gauge(
+    "telemetry_outbox_limited", "Notifications that wait for their project's limit.",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 DEAD = Gauge(
     "telemetry_outbox_dead", "Notifications that were given up.", multiprocess_mode="mostrecent"
 )

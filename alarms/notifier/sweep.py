@@ -7,7 +7,8 @@ from typing import NamedTuple
 from django.db import connection
 
 from alarms import outbox
-from alarms.notifier import metrics
+from alarms.models import Notification
+from alarms.notifier import limits, metrics
 
 #: Each part by its partial index: delivered ones are many, and this runs every other second.
 _COUNT = """
@@ -32,8 +33,11 @@ class Backlog(NamedTuple):
 
 
 def sweep() -> Backlog:
-    """Measure the outbox, and hint at what is due."""
+    """Measure the outbox, and hint at what is due. Of what waits too long in line for a limit, each
+    alarm's newest word stays."""
+    limits.coalesce()
     found = backlog()
+    metrics.LIMITED.set(limits.held_up(Notification.objects.all()).count())
     metrics.PENDING.set(found.pending)
     metrics.OLDEST.set(found.oldest_s)
     metrics.DEAD.set(found.dead)

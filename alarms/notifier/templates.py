@@ -7,6 +7,7 @@ A template is Django's language without what could load, loop or grow: `if`, `fi
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -35,6 +36,8 @@ LONGEST = 4096
 MOST_PARTS = 100
 LONGEST_SUBJECT, LONGEST_BODY = 200, 20_000
 MOST_DIGITS = 10
+#: Alarms of one message that are told by name.
+MOST_LINES = 100
 PARTS = ("subject", "body")
 _TAGS = ("if", "firstof", "comment", "verbatim", "templatetag")
 _FILTERS = (
@@ -162,12 +165,38 @@ def _expand(text: str, values: dict[str, Any]) -> str:
 
 def _values(message: Message) -> dict[str, Any]:
     """Plain data only: a template can call nothing that matters."""
+    told = json.loads(message.body)
+    if "alarms" in told:
+        return _of_route(message, told["alarms"])
     of_alarm = Alarm.objects.filter(pk=message.alarm_id).values(*OF_ALARM).first()
     page = reverse("alarms:alarm", args=[message.alarm_id])
     return {
         **{name: "" for name in OF_ALARM},
         **(of_alarm or {}),
-        **json.loads(message.body),
+        **told,
         "url": f"{settings.SITE_URL.rstrip('/')}{page}",
+        "is_test": message.is_test,
+    }
+
+
+def _of_route(message: Message, alarms: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of several alarms at once: the reason has a line for each, for the first hundred."""
+    lines = [
+        f"{one['alarm_name']}: {one['previous']} to {one['current']}. {one['reason']}"
+        for one in alarms[:MOST_LINES]
+    ]
+    if len(alarms) > MOST_LINES:
+        lines.append(f"and {len(alarms) - MOST_LINES} more")
+    return {
+        **{name: "" for name in (*PAYLOAD, *OF_ALARM)},
+        "alarm_name": message.alarm_name,
+        "alarm_id": str(message.alarm_id),
+        "severity": message.severity,
+        "previous": message.previous,
+        "current": message.current,
+        "project_id": message.project_id or "",
+        "reason": "\n".join(lines),
+        "reason_data": {},
+        "url": f"{settings.SITE_URL.rstrip('/')}{reverse('alarms:alarms')}",
         "is_test": message.is_test,
     }

@@ -53,6 +53,13 @@ def get(
     return _send(url, _Asked("GET", None, headers, longest), project_id, True)
 
 
+def request(
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], longest: int = 4 << 20
+) -> Answer:
+    """Ask a service of the operator's once. Raises `OutboundError`."""
+    return _send(url, _Asked(method, body, headers, longest), None, True)
+
+
 class _Asked(NamedTuple):
     method: str
     body: bytes | None

@@ -27,6 +27,9 @@ class KeystoneAccess:
     ca_file: str = ""
     timeout_s: float = 5.0
     cache_s: float = MOST_CACHE_S
+    #: Which endpoints of the catalogue are ours; an empty region is any.
+    region_name: str = ""
+    interface: str = "public"
 
     @property
     def is_in_clear_text(self) -> bool:
@@ -58,6 +61,8 @@ def _problem(access: KeystoneAccess) -> str:
             return f"{name.upper()} is missing: Keystone answers a service user only."
     if access.ca_file and not Path(access.ca_file).is_file():
         return f"CACERT: there is no file {access.ca_file}."
+    if access.interface not in ("public", "internal", "admin"):
+        return "INTERFACE must be public, internal or admin."
     if not 0 < access.timeout_s <= 60:
         return "TIMEOUT must be above 0 and at most 60 seconds."
     if not 0 <= access.cache_s <= MOST_CACHE_S:

@@ -81,6 +81,11 @@ TELEMETRY_EVALUATION_INTERVAL = env.int("TELEMETRY_EVALUATION_INTERVAL", 60)
 TELEMETRY_INGESTION_LAG = env.int("TELEMETRY_INGESTION_LAG", 0)
 #: Seconds that a notifier has for one message; then another one may send it again (N1).
 TELEMETRY_NOTIFIER_LEASE = env.int("TELEMETRY_NOTIFIER_LEASE", 60)
+#: Messages a minute, and at once, that a project's alarms may send to one receiver's host; more
+#: wait. 0: any number.
+TELEMETRY_NOTIFICATIONS_PER_MINUTE = env.int("TELEMETRY_NOTIFICATIONS_PER_MINUTE", 60)
+#: Zaqar's API, for actions zaqar: and trust+zaqar:; empty: the one in Keystone's catalogue.
+TELEMETRY_ZAQAR_URL = env.str("TELEMETRY_ZAQAR_URL", "").rstrip("/")
 #: Each signs every message (N3); several while a receiver changes over.
 TELEMETRY_WEBHOOK_SECRETS = check_secrets(
     list(filter(None, secret("TELEMETRY_WEBHOOK_SECRETS").split(",")))
@@ -386,6 +391,8 @@ TELEMETRY_KEYSTONE = check_keystone(
         ca_file=env.str("TELEMETRY_KEYSTONE_CACERT", ""),
         timeout_s=env.float("TELEMETRY_KEYSTONE_TIMEOUT", 5.0),
         cache_s=env.float("TELEMETRY_KEYSTONE_CACHE_SECONDS", 60.0),
+        region_name=env.str("TELEMETRY_KEYSTONE_REGION_NAME", ""),
+        interface=env.str("TELEMETRY_KEYSTONE_INTERFACE", "public"),
     )
 )
 #: Whether callers are believed who they say they are: by a name (the clients' basic mode), or by

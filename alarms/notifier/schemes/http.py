@@ -57,8 +57,9 @@ def _headers(message: Message, body: bytes) -> dict[str, str]:
         "Idempotency-Key": str(message.id),
         "X-Telemetry-Attempt": str(message.attempt),
     }
-    if settings.TELEMETRY_WEBHOOK_SECRETS:
-        headers |= signed(settings.TELEMETRY_WEBHOOK_SECRETS, str(message.id), body)
+    secrets = [message.secret] if message.secret else settings.TELEMETRY_WEBHOOK_SECRETS
+    if secrets:
+        headers |= signed(secrets, str(message.id), body)
     if message.is_test:
         headers["X-Alarm-Test"] = "true"
     return headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import structlog
 
@@ -18,9 +19,15 @@ def check(url: str, project_id: str | None, is_admin: bool) -> None:
 
 
 def send(message: Message) -> Outcome:
-    log.info(
-        f"Notifying alarm {message.alarm_name} {message.alarm_id} of {message.severity} priority "
-        f"from {message.previous} to {message.current} with action {message.url} because "
-        f"{json.loads(message.body)['reason']}."
-    )
+    told = json.loads(message.body)
+    for one in told.get("alarms", [told]):
+        _tell(message, one)
     return Outcome()
+
+
+def _tell(message: Message, one: dict[str, Any]) -> None:
+    log.info(
+        f"Notifying alarm {one['alarm_name']} {one['alarm_id']} of {one['severity']} priority "
+        f"from {one['previous']} to {one['current']} with action {message.url} because "
+        f"{one['reason']}."
+    )

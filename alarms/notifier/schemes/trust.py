@@ -69,17 +69,24 @@ def keystone() -> Keystone:
 
 
 def send(message: Message) -> Outcome:
+    token = token_of(message)
+    if isinstance(token, Outcome):
+        return token
+    url = without_trust(message.url)[len(PREFIX) :]
+    return http.post(message, url, message.body.encode(), {"X-Auth-Token": token})
+
+
+def token_of(message: Message) -> str | Outcome:
+    """A token of who made the alarm, or what the attempt comes to without one."""
     trust_id = trust_of(message.url)
     if not trust_id:
         return Outcome("no_trust", True, answer=NO_TRUST.format("none was made with the alarm."))
     try:
-        token = trusts.token(keystone(), trust_id)
+        return trusts.token(keystone(), trust_id)
     except trusts.NoTrustError:
         return Outcome("no_trust", True, answer=NO_TRUST.format("it is there no more."))
     except KeystoneError as error:
         return Outcome("keystone", answer=str(error))
-    url = without_trust(message.url)[len(PREFIX) :]
-    return http.post(message, url, message.body.encode(), {"X-Auth-Token": token})
 
 
 def remove(message: Message) -> Outcome:
