@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from django.apps import apps
 from django.db import models
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
 from alarms.choices import HOUSE_DESTINATIONS, SilenceState
@@ -28,6 +30,24 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             return self
         own = self.filter(project_id__in=principal.projects)
         return own.exclude(destination__in=HOUSE_DESTINATIONS)
+
+
+class ReceiverQuerySet(ProjectQuerySet):
+    def with_outcome(self) -> Self:
+        """With the last message to each: `last_status`, `last_code` (HTTP), `last_error` and
+        `last_at`, null where there was none; and until when its host is left alone, `open_until`.
+        """
+        notification = apps.get_model("alarms", "Notification")
+        destination = apps.get_model("alarms", "Destination")
+        sent = notification.objects.filter(receiver_id=OuterRef("pk")).order_by("-created_at")
+        hosts = destination.objects.filter(key=OuterRef("destination"), open_until__gt=Now())
+        return self.annotate(
+            last_status=Subquery(sent.values("status")[:1]),
+            last_code=Subquery(sent.values("last_status")[:1]),
+            last_error=Subquery(sent.values("last_error")[:1]),
+            last_at=Subquery(sent.values("created_at")[:1]),
+            open_until=Subquery(hosts.values("open_until")[:1]),
+        )
 
 
 class SilenceQuerySet(ProjectQuerySet):

@@ -34,7 +34,7 @@ def fire(alarm: Alarm, state: str, asked_by: str, patience_s: float = PATIENCE_S
     return wait(outbox.send_test(alarm, state, asked_by), patience_s)
 
 
-def wait(rows: Sequence[Notification], patience_s: float = PATIENCE_S) -> list[Tried]:
+def wait(rows: Sequence[Notification], patience_s: float) -> list[Tried]:
     """What became of the first attempts at messages that are in the outbox."""
     first = NotificationAttempt.objects.filter(
         notification__in=[row.pk for row in rows], number=1, duration_s__isnull=False

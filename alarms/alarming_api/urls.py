@@ -9,6 +9,7 @@ from alarms.alarming_api.views import (
     queries,
     quotas,
     root,
+    routes,
     silences,
     testing,
 )
@@ -33,6 +34,8 @@ urlpatterns = [
     *SHARED,
     path("v2/inhibitions", inhibitions.Inhibitions.as_view()),
     path("v2/inhibitions/<str:inhibition_id>", inhibitions.OneInhibition.as_view()),
+    path("v2/routes", routes.Routes.as_view()),
+    path("v2/routes/<str:route_id>", routes.OneRoute.as_view()),
     path("v2/silences", silences.Silences.as_view()),
     path("v2/silences/preview", silences.SilencePreview.as_view()),
     path("v2/silences/<str:silence_id>", silences.OneSilence.as_view()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import Http404
 
 from alarms.errors import ChangedError, DefinitionError, QuotaError, StateError, TooOftenError
-from alarms.models import Alarm
+from alarms.models import Alarm, Receiver, Route
 from meters.api.errors import (
     ConflictError,
     InvalidBodyError,
@@ -24,6 +24,6 @@ def translate(exc: Exception) -> Exception:
             return ConflictError(str(exc))
         case TooOftenError():
             return OverloadError(str(exc), 429, exc.wait_s)
-        case Alarm.DoesNotExist():
+        case Alarm.DoesNotExist() | Receiver.DoesNotExist() | Route.DoesNotExist():
             return Http404()
     return exc

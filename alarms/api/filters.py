@@ -105,3 +105,12 @@ class SilenceFilters(ApiFilterSet):
 class InhibitionFilters(ApiFilterSet):
     user_id = TextFilter(label="Who made it, whole.")
     project_id = TextFilter(label="Owner, whole.")
+
+
+class ReceiverFilters(ApiFilterSet):
+    name = WildcardFilter(label="Name of the receiver; * stands for any characters.")
+    project_id = TextFilter(label="Owner, whole.")
+
+
+class RouteFilters(ApiFilterSet):
+    project_id = TextFilter(label="Owner, whole.")

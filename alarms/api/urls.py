@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from alarms.api.views import alarms, dryrun, history, inhibitions, notifications, silences
+from alarms.api.views import (
+    alarms,
+    dryrun,
+    history,
+    inhibitions,
+    notifications,
+    receivers,
+    routes,
+    silences,
+)
 
 app_name = "alarms-api"
 urlpatterns = [
@@ -15,6 +24,11 @@ urlpatterns = [
     path("alarms/<uuid:uuid>/ack", silences.AlarmAcknowledgement.as_view(), name="ack"),
     path("inhibitions", inhibitions.InhibitionList.as_view(), name="inhibitions"),
     path("inhibitions/<uuid:uuid>", inhibitions.InhibitionDetail.as_view(), name="inhibition"),
+    path("receivers", receivers.ReceiverList.as_view(), name="receivers"),
+    path("receivers/<uuid:uuid>", receivers.ReceiverDetail.as_view(), name="receiver"),
+    path("receivers/<uuid:uuid>/test", receivers.ReceiverTest.as_view(), name="receiver-test"),
+    path("routes", routes.RouteList.as_view(), name="routes"),
+    path("routes/<uuid:uuid>", routes.RouteDetail.as_view(), name="route"),
     path("silences", silences.SilenceList.as_view(), name="silences"),
     path("silences/preview", silences.SilencePreview.as_view(), name="silence-preview"),
     path("silences/<uuid:uuid>", silences.SilenceDetail.as_view(), name="silence"),

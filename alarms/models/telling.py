@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from alarms.queries import ProjectQuerySet
+from alarms.queries import ProjectQuerySet, ReceiverQuerySet
 from meters.queries import OperatorQuerySet
 
 
@@ -23,6 +23,8 @@ class Receiver(models.Model):
     name = models.CharField(max_length=64)
     #: An action's URL; it may hold a secret.
     url = models.TextField()
+    #: What shares its breaker (`Notification.destination`).
+    destination = models.CharField(max_length=300)
     #: What its webhooks are signed with in place of the installation's secrets; shown to nobody.
     secret = models.CharField(max_length=255, default="", blank=True)
     #: {subject, body} for people, where the alarm has none.
@@ -31,7 +33,7 @@ class Receiver(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
-    objects = ProjectQuerySet.as_manager()
+    objects = ReceiverQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -33,7 +33,7 @@ def resolve(rows: Iterable[tuple[Notification, str | None]]) -> None:
     for row, owner in named:
         one = found.get((owner, row.url.removeprefix(RECEIVER)))
         if one is not None:
-            row.url, row.destination = one.url, destination(one.url)
+            row.url, row.destination = one.url, one.destination
             row.receiver_id = one.pk
             row.template = row.template or one.template
 

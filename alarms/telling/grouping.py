@@ -62,7 +62,8 @@ FROM waiting LEFT JOIN gathered
 WHERE row.id = waiting.id AND row.status = 'gathering'
 """
 _DUE = """
-SELECT id FROM alarms_routegroup WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT %s FOR UPDATE
+SELECT id FROM alarms_routegroup WHERE due_at <= statement_timestamp()
+ORDER BY due_at LIMIT %s FOR UPDATE
 """
 _ALARMS = """
 SELECT DISTINCT alarm_id FROM alarms_notification

@@ -144,12 +144,13 @@ def change(receiver: Receiver, asked: Asked, user_id: str) -> Receiver:
         current.user_id = user_id
         _save(current)
         if moved:
-            _waiting(current).update(url=current.url, destination=destination(current.url))
+            _waiting(current).update(url=current.url, destination=current.destination)
     return current
 
 
 def _save(receiver: Receiver, **how: bool) -> None:
     receiver.updated_at = Now()
+    receiver.destination = destination(receiver.url)
     try:
         with transaction.atomic():
             receiver.save(**how)
@@ -213,5 +214,6 @@ def try_out(receiver: Receiver, asked_by: str) -> trying.Tried:
         severity=Severity.LOW, previous=State.OK, current=State.OK,
         url=f"{RECEIVER}{receiver.name}", destination="receiver", body=json.dumps(body),
     )  # fmt: skip
-    [tried] = trying.wait(outbox.put_tests([(row, receiver.project_id)]))
+    rows = outbox.put_tests([(row, receiver.project_id)])
+    [tried] = trying.wait(rows, trying.PATIENCE_S)
     return tried

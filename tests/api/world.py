@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alarms import lifecycle, outbox
-from alarms.models import Alarm, Inhibition, Notification, Silence
+from alarms.models import Alarm, Inhibition, Notification, Receiver, Route, Silence
 from alarms.muting import acks
 from meters import wire
 from meters.models import Event, Metric, Quarantine, Resource, Source
@@ -15,6 +15,7 @@ from tests.api.people import CANARY, P1, P2
 from tests.support.alarms import group, make_alarm, threshold
 from tests.support.batches import SECOND, batch_of, event, report, resource
 from tests.support.muting import end, make_inhibition, make_silence, matcher
+from tests.support.telling import make_receiver, make_route
 
 MINUTE = 60 * SECOND
 SECRET = "a-secret-of-p1"
@@ -77,6 +78,14 @@ class World:
         return Inhibition.objects.get(project_id=P1)
 
     @property
+    def receiver(self) -> Receiver:
+        return Receiver.objects.get(project_id=P1)
+
+    @property
+    def route(self) -> Route:
+        return Route.objects.get(project_id=P1)
+
+    @property
     def source(self) -> Source:
         return Source.objects.get()
 
@@ -132,6 +141,10 @@ def _make_alarms() -> None:
     make_silence(matcher("name", f"{CANARY}-alarm"), project_id=P2)
     make_inhibition(matcher("name", "power"), matcher("name", "light"))
     make_inhibition(matcher("name", "power"), matcher("name", CANARY), project_id=P2)
+    make_receiver(project_id=P1)
+    make_receiver(CANARY, project_id=P2)
+    make_route(project_id=P1)
+    make_route(project_id=P2, match={"name": CANARY})
     outbox.send_test(mine, "alarm", "u1")
     outbox.send_test(theirs, "alarm", f"{CANARY}-user")
 

@@ -12,6 +12,7 @@ import yaml
 from django.contrib.auth.models import User
 from django.db import connection
 
+from alarms import trying
 from telemetry_site.auth import tokens
 from telemetry_site.auth.principal import ALL_SCOPES
 from tests.api.people import CANARY, Client, error_of
@@ -37,6 +38,12 @@ FORGED = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No notifier runs beside these tests."""
+    monkeypatch.setattr(trying, "PATIENCE_S", 0.0)
+
+
 @pytest.fixture
 def objects(world: World, people: dict[str, User]) -> dict[str, Any]:
     """What the paths' ids stand for, by the row's `object`."""
@@ -52,6 +59,8 @@ def objects(world: World, people: dict[str, User]) -> dict[str, Any]:
         "notification": {"uuid": world.notification.pk},
         "silence": {"uuid": world.silence.pk},
         "inhibition": {"uuid": world.inhibition.pk},
+        "receiver": {"uuid": world.receiver.pk},
+        "route": {"uuid": world.route.pk},
     }
 
 
