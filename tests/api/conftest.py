@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from alarms import budget
+from alarms.notifier.delivery import send_due
 from meters.models import CatalogueEpoch
 from meters.store import write
 from tests.api.people import Client, make_people, token_of, with_token
@@ -22,6 +25,25 @@ def people(db: None) -> dict[str, User]:
     write._cache.clear()
     budget._asked._levels.clear()
     return make_people()
+
+
+@pytest.fixture
+def notifier() -> Iterator[None]:
+    """Sends what is due until the test is over."""
+    is_over = threading.Event()
+
+    def work() -> None:
+        try:
+            while not is_over.wait(0.05):
+                send_due()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    is_over.set()
+    thread.join()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from django.db.models.functions import Now
 from alarms import outbox
 from alarms.models import Destination, Notification, Receiver
 from alarms.notifier.delivery import send_due
+from telemetry_site.embedded.valkey import EmbeddedValkey
+from telemetry_site.settings.allowances import parse_allowance
 from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.support.alarms import make_alarm
 from tests.support.telling import go, make_receiver, make_route
+from tests.support.webhooks import answering, receiver
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/receivers"
@@ -152,3 +156,23 @@ def test_a_name_that_is_none_any_more_ends_the_delivery() -> None:
     send_due()
     row.refresh_from_db()
     assert (row.url, row.status, row.last_error) == ("receiver://ops", "failed", "no_receiver")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_is_sent_as_every_message_and_its_answer_told(
+    member: Client, notifier: None, broker: EmbeddedValkey, settings: Any
+) -> None:
+    settings.TELEMETRY_WEBHOOK_ALLOW = [parse_allowance("127.0.0.0/8")]
+    with receiver(answering(200, 410)) as there:
+        one = make_receiver(url=there.url(), secret="sixteen-letters-x")
+        path = f"{PATH}/{one.pk}/test"
+        first, second = (member.post(path, format="json").json() for _ in range(2))
+    assert (first.pop("took_ms") >= 0, first) == (
+        True, {"status": "delivered", "status_code": 200, "error": ""},
+    )  # fmt: skip
+    assert (second["status"], second["error"]) == ("failed", "http_410")
+    request = there.requests[0]
+    assert request.headers["x-alarm-test"] == "true"
+    assert request.headers["x-telemetry-signature"].count("v1=") == 1
+    assert json.loads(request.body)["reason_data"] == {"type": "test"}
+    assert member.fetch(f"{PATH}/{one.pk}")["last"]["status_code"] == 410

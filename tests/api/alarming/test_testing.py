@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from alarms import budget, trying
 from alarms.models import Alarm, AlarmHistory, Notification
-from alarms.notifier.delivery import send_due
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from telemetry_site.settings.allowances import parse_allowance
 from tests.api.alarming.people import AlarmingClient, fault_of
@@ -25,25 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _loopback(settings: Any, broker: EmbeddedValkey) -> None:
     settings.TELEMETRY_WEBHOOK_ALLOW = [parse_allowance("127.0.0.0/8")]
     budget._asked._levels.clear()
-
-
-@pytest.fixture
-def notifier() -> Iterator[None]:
-    """Sends what is due until the test is over."""
-    is_over = threading.Event()
-
-    def work() -> None:
-        try:
-            while not is_over.wait(0.05):
-                send_due()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    is_over.set()
-    thread.join()
 
 
 def fired(client: AlarmingClient, alarm: Any, body: Any = None) -> Any:
