@@ -87,6 +87,7 @@ def house(ports: list[int]) -> Iterator[None]:
             os.environ.pop(name, None)
         os.environ["TELEMETRY_HOME"] = home
         os.environ["TELEMETRY_AGENT_ID"] = "bench"
+        os.environ["TELEMETRY_NOTIFICATIONS_PER_MINUTE"] = "0"
         os.environ["TELEMETRY_WEBHOOK_ALLOW"] = ",".join(f"127.0.0.1:{port}" for port in ports)
         os.environ["DJANGO_SETTINGS_MODULE"] = "telemetry_site.settings.server"
         log = Path(home) / "up.log"

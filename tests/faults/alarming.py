@@ -29,6 +29,7 @@ HASTE = {
     "TELEMETRY_EVALUATION_INTERVAL": "1",
     "TELEMETRY_WEBHOOK_ALLOW": "127.0.0.0/8",
     "TELEMETRY_NOTIFIER_LEASE": "5",
+    "TELEMETRY_NOTIFICATIONS_PER_MINUTE": "0",
 }
 #: One of each type that looks at samples, in turn; each looks at the last two seconds or so.
 MAKE_ALARMS = """
