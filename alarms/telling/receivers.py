@@ -201,19 +201,23 @@ def used_by(receiver: Receiver) -> str:
     return " and ".join(said)
 
 
-def try_out(receiver: Receiver, asked_by: str) -> trying.Tried:
-    """Send it a test message as every message is sent, and wait for the answer."""
-    reason = f"Test notification requested by {asked_by}"
+def send_test(receiver: Receiver, asked_by: str) -> Notification:
+    """Put a test message to it into the outbox."""
     body = {
         "alarm_name": f"Test of {receiver.name}", "alarm_id": str(receiver.pk),
         "severity": Severity.LOW.value, "previous": State.OK.value, "current": State.OK.value,
-        "reason": reason, "reason_data": {"type": "test"},
+        "reason": f"Test notification requested by {asked_by}", "reason_data": {"type": "test"},
     }  # fmt: skip
     row = Notification(
         alarm_id=receiver.pk, alarm_name=body["alarm_name"], project_id=receiver.project_id,
         severity=Severity.LOW, previous=State.OK, current=State.OK,
         url=f"{RECEIVER}{receiver.name}", destination="receiver", body=json.dumps(body),
     )  # fmt: skip
-    rows = outbox.put_tests([(row, receiver.project_id)])
-    [tried] = trying.wait(rows, trying.PATIENCE_S)
+    [sent] = outbox.put_tests([(row, receiver.project_id)])
+    return sent
+
+
+def try_out(receiver: Receiver, asked_by: str) -> trying.Tried:
+    """Send it a test message as every message is sent, and wait for the answer."""
+    [tried] = trying.wait([send_test(receiver, asked_by)], trying.PATIENCE_S)
     return tried

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django import template
@@ -29,7 +30,9 @@ STATE_CLASSES: dict[str, str] = {
 }
 DELIVERY_CLASSES: dict[str, str] = {
     Delivery.DELIVERED: "ok",
+    Delivery.GROUPED: "ok",
     Delivery.PENDING: "warning",
+    Delivery.GATHERING: "warning",
     Delivery.FAILED: "error",
     Delivery.DEAD: "error",
 }
@@ -124,6 +127,12 @@ def answer(one: Notification | NotificationAttempt) -> str:
     if isinstance(one, Notification):
         return told.answer_in_words(one.last_status, one.last_error)
     return told.answer_in_words(one.status_code, one.error)
+
+
+@register.filter
+def last_answer(receiver: Any) -> str:
+    """What became of the last message to a receiver, in a word or two."""
+    return told.answer_in_words(receiver.last_code, receiver.last_error or "")
 
 
 @register.filter

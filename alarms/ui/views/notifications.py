@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from alarms import budget, outbox
 from alarms.api.base import may_edit
-from alarms.choices import Delivery
+from alarms.choices import WAITING, Delivery
 from alarms.errors import TooOftenError
 from alarms.models import Alarm, Notification, NotificationAttempt, Silence
+from alarms.notifier import limits
 from alarms.ui import told
 from alarms.ui.access import require_change, visible_notification
 from meters.ui import query
@@ -23,6 +25,7 @@ from meters.ui.access import PageRequest, page
 from meters.ui.rendering import listing, show
 
 KINDS = ("test", "real")
+GROUPED_SHOWN = 100
 
 
 @page
@@ -45,6 +48,8 @@ def notifications(request: PageRequest) -> HttpResponse:
         "alarm_id": alarm_id,
         "alarm_name": _name(request, alarm_id) if alarm_id else "",
         "filtered": bool(status or kind or alarm_id),
+        "held_up": limits.held_up(Notification.objects.scope(request.principal)).count(),
+        "limit": settings.TELEMETRY_NOTIFICATIONS_PER_MINUTE,
     }
     return show(request, "notifications", context, section="notifications", title="Notifications")
 
@@ -77,13 +82,29 @@ def notification(request: PageRequest, uuid: UUID) -> HttpResponse:
         "is_admin": request.principal.is_admin,
         "body": told.laid_out(one.body),
         "alarm_is_there": alive,
-        "may_retry": changes and alive and one.status != Delivery.DELIVERED,
-        "may_cancel": changes and one.status in (Delivery.PENDING, Delivery.SUPPRESSED),
+        "may_retry": changes and (alive or one.is_of_route) and one.status not in _DONE,
+        "may_cancel": changes and one.status in WAITING,
+        "grouped": _grouped(request, one),
         "silences": Silence.objects.scope(request.principal).filter(pk__in=one.silenced_by),
         "inhibitors": Alarm.objects.scope(request.principal).filter(pk__in=one.inhibited_by),
     }
     title = f"Notification of {one.alarm_name}"
     return show(request, "notification", context, section="notifications", title=title)
+
+
+#: Nothing more is sent for these, and what waits for its route is sent with that.
+_DONE = (Delivery.DELIVERED, Delivery.GROUPED, Delivery.GATHERING)
+
+
+def _grouped(request: PageRequest, one: Notification) -> QuerySet[Notification]:
+    """Of a route's message what it tells; of what was told by a route the messages that did."""
+    rows = Notification.objects.scope(request.principal)
+    if one.group_no is None:
+        return rows.none()
+    rows = rows.filter(group_id=one.group_id, group_no=one.group_no)
+    is_of_route = Q(alarm_id=F("group_id"))
+    rows = rows.exclude(is_of_route) if one.is_of_route else rows.filter(is_of_route)
+    return rows.order_by("created_at", "pk")[:GROUPED_SHOWN]
 
 
 @page
