@@ -24,6 +24,8 @@ from alarms.models import (
     Inhibition,
     Notification,
     NotificationAttempt,
+    Receiver,
+    Route,
     Silence,
 )
 from alarms.muting import silences
@@ -193,3 +195,29 @@ class AlarmAckAdmin(ReadOnly):
     list_display = ("alarm_id", "created_by", "comment", "created_at", "until", "ended_at")
     search_fields = ("alarm_id", "created_by", "comment", "project_id")
     ordering = ("-created_at", "pk")
+
+
+@admin.register(Receiver)
+class ReceiverAdmin(ReadOnly):
+    list_display = ("name", "address", "project_id", "updated_at")
+    search_fields = ("name", "project_id")
+    ordering = ("name", "pk")
+    exclude = ("url", "secret", "template")
+    readonly_fields = ("address",)
+
+    @admin.display(description="address")
+    def address(self, one: Receiver) -> str:
+        return shown(one.url)
+
+
+@admin.register(Route)
+class RouteAdmin(ReadOnly):
+    list_display = ("position", "match", "group_by", "receivers", "project_id")
+    search_fields = ("project_id",)
+    ordering = ("position", "created_at", "pk")
+    exclude = ("actions",)
+    readonly_fields = ("receivers",)
+
+    @admin.display(description="receivers")
+    def receivers(self, route: Route) -> str:
+        return ", ".join(map(shown, route.actions))

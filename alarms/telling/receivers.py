@@ -87,8 +87,10 @@ def _check_url(url: str, project_id: str | None, is_admin: bool) -> None:
 
 def _secret(value: Any) -> str | None:
     """Empty takes it away."""
-    if value is None or value == "":
-        return value
+    if value is None:
+        return None
+    if value == "":
+        return ""
     is_good = isinstance(value, str) and _SECRET.fullmatch(value)
     if not is_good or not SHORTEST_SECRET <= len(value) <= LONGEST_SECRET:
         raise DefinitionError(
@@ -127,7 +129,7 @@ def create(asked: Asked, project_id: str | None, user_id: str) -> Receiver:
         raise QuotaError(f"The project has {MOST} receivers, the most it may have: delete some.")
     fields = asked._asdict() | {"secret": asked.secret or ""}
     made = Receiver(**fields, project_id=project_id, user_id=user_id)
-    _save(made, force_insert=True)
+    _save(made, is_new=True)
     return made
 
 
@@ -148,12 +150,12 @@ def change(receiver: Receiver, asked: Asked, user_id: str) -> Receiver:
     return current
 
 
-def _save(receiver: Receiver, **how: bool) -> None:
+def _save(receiver: Receiver, is_new: bool = False) -> None:
     receiver.updated_at = Now()
     receiver.destination = destination(receiver.url)
     try:
         with transaction.atomic():
-            receiver.save(**how)
+            receiver.save(force_insert=is_new)
     except IntegrityError as error:
         raise StateError(f"The project has a receiver {receiver.name!r} already.") from error
     receiver.refresh_from_db()
@@ -203,7 +205,7 @@ def used_by(receiver: Receiver) -> str:
 
 def send_test(receiver: Receiver, asked_by: str) -> Notification:
     """Put a test message to it into the outbox."""
-    body = {
+    body: dict[str, Any] = {
         "alarm_name": f"Test of {receiver.name}", "alarm_id": str(receiver.pk),
         "severity": Severity.LOW.value, "previous": State.OK.value, "current": State.OK.value,
         "reason": f"Test notification requested by {asked_by}", "reason_data": {"type": "test"},

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-
 from telemetry_site.auth.keystone import NOT_UNDERSTOOD, Keystone, KeystoneError
+from telemetry_site.settings.keystone import KeystoneAccess
 
 
 class NoEndpointError(KeystoneError):
@@ -20,7 +19,8 @@ def endpoint(keystone: Keystone, service_type: str, token: str = "") -> str:
     """
     answer = keystone.request("GET", "/auth/catalog", token)
     try:
-        found = [url for entry in answer.json()["catalog"] for url in _urls(entry, service_type)]
+        entries = [one for one in answer.json()["catalog"] if one["type"] == service_type]
+        found = [url for entry in entries for url in _urls(entry, keystone.access)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise KeystoneError(NOT_UNDERSTOOD) from error
     if not found:
@@ -28,10 +28,7 @@ def endpoint(keystone: Keystone, service_type: str, token: str = "") -> str:
     return found[0]
 
 
-def _urls(entry: dict[str, Any], service_type: str) -> list[str]:
-    access = settings.TELEMETRY_KEYSTONE
-    if entry["type"] != service_type:
-        return []
+def _urls(entry: dict[str, Any], access: KeystoneAccess) -> list[str]:
     return [
         str(one["url"]).rstrip("/")
         for one in entry["endpoints"]

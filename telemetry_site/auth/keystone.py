@@ -128,7 +128,7 @@ class Keystone:
 
     def __init__(self, access: KeystoneAccess) -> None:
         self._gate = Gate()
-        self._access, self._base = access, access.auth_url
+        self.access, self._base = access, access.auth_url
         self._url = f"{access.auth_url}/auth/tokens?nocatalog"
         service_user = _ServiceUser(
             self._gate, auth_url=access.auth_url, username=access.username,
@@ -199,7 +199,7 @@ class Keystone:
 
     def token_of_trust(self, trust_id: str) -> str:
         """One by which the service user is the trustor. Raises `KeystoneError`."""
-        access = self._access
+        access = self.access
         login = Password(
             auth_url=access.auth_url, username=access.username, password=access.password,
             user_domain_name=access.user_domain_name, trust_id=trust_id, include_catalog=False,

@@ -85,7 +85,7 @@ def test_a_receiver_from_the_empty_list_to_its_end() -> None:
     ("fields", "words"),
     [
         ({"name": "a b"}, "Must be 1 to 64 letters"),
-        ({"url": "http://127.0.0.1/"}, "address"),
+        ({"url": "http://127.0.0.1/"}, "Leads into a network"),
         ({"secret": "short"}, "Must be 16 to 255"),
         ({"subject": "{% load x %}"}, "Line 1"),
     ],

@@ -10,6 +10,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from alarms import budget
 from alarms.api import telling
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReceiverView(AlarmingView):
-    serializer_class = telling.ReceiverSerializer
+    serializer_class: type[Serializer[Any]] = telling.ReceiverSerializer
 
     def get_queryset(self) -> QuerySet[Receiver]:
         found: QuerySet[Receiver] = Receiver.objects.scope(self.principal).with_outcome()

@@ -31,9 +31,8 @@ class RouteView(AlarmingView):
         return found
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return super().get_serializer_context() | {
-            "may_see": lambda route: may_edit(self.principal, route.project_id)
-        }
+        more = {"may_see": lambda route: may_edit(self.principal, route.project_id)}
+        return {**super().get_serializer_context(), **more}
 
 
 class RouteList(RouteView, ListView):
