@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alarms.api.base import may_edit
@@ -78,8 +79,9 @@ class ReceiverSerializer(serializers.ModelSerializer[Receiver]):
     def get_has_secret(self, one: Receiver) -> bool:
         return bool(one.secret)
 
-    def get_last(self, one: Any) -> LastSerializer | None:
-        return LastSerializer(one).data if one.last_status else None  # type: ignore[return-value]
+    @extend_schema_field(LastSerializer(allow_null=True))
+    def get_last(self, one: Any) -> Any:
+        return LastSerializer(one).data if one.last_status else None
 
 
 class TriedSerializer(serializers.Serializer[Any]):
