@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -14,15 +18,16 @@ from alarms.muting.releasing import release
 from alarms.notifier.delivery import send_due
 from alarms.telling import grouping, routes
 from alarms.telling.grouping import tell
-from telemetry_site import failpoints
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from telemetry_site.settings.allowances import parse_allowance
 from tests.support.alarms import make_alarm
 from tests.support.muting import end, make_inhibition, make_silence, matcher
 from tests.support.telling import go, make_receiver, make_route, pass_time
+from tests.support.threads import at_once
 from tests.support.webhooks import answering, receiver
 
 pytestmark = pytest.mark.django_db
+TELL = "from alarms.telling.grouping import tell; tell()"
 
 
 @pytest.fixture(autouse=True)
@@ -219,19 +224,32 @@ def test_many_are_told_in_messages_of_a_size(monkeypatch: pytest.MonkeyPatch) ->
     assert len({row.pk for row in messages()}) == 8
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("where", ["routes.after_gather", "routes.before_commit"])
 def test_who_is_killed_loses_and_doubles_nothing(
-    monkeypatch: pytest.MonkeyPatch, where: str
+    process_env: Callable[..., dict[str, str]], where: str
 ) -> None:
     make_route()
     go(member())
-    monkeypatch.setitem(failpoints._points, where, ("raise", 0))
-    with pytest.raises(failpoints.FailpointError):
-        tell()
+    told = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-c", TELL],
+        env=process_env("notifier", TELEMETRY_FAILPOINTS=f"{where}=kill9"), capture_output=True,
+    )  # fmt: skip
+    assert told.returncode == -SIGKILL, told.stderr
     assert statuses() == {"gathering": 1}
     assert not messages()
-    monkeypatch.delitem(failpoints._points, where)
     assert (tell(), tell(), len(messages())) == (1, 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_that_tell_at_once_say_it_once() -> None:
+    make_route()
+    for number in range(20):
+        go(member(f"a{number}"))
+    assert sum(at_once(4, tell)) == 1
+    tell()
+    assert sorted(names(messages()[0])) == sorted(f"a{number}" for number in range(20))
+    assert len(messages()) == 1
 
 
 @pytest.mark.django_db(transaction=True)
