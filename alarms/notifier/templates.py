@@ -59,6 +59,15 @@ BODY = """{% if is_test %}Somebody asked for this message to try the way; the st
 Severity: {{ severity }}
 Alarm:    {{ url }}
 """
+#: Of several alarms at once.
+ROUTE_BODY = """{% if is_test %}Somebody asked for this message to try the way; no state has changed.
+
+{% endif %}{{ alarm_name }}:
+
+{{ reason }}
+
+Alarms: {{ url }}
+"""
 
 
 class Written(NamedTuple):
@@ -145,17 +154,16 @@ def written(message: Message) -> Written:
     """The message's texts. A template that fails is said below the house's own text."""
     values = _values(message)
     own = json.loads(message.template) if message.template else {}
+    is_of_route = "alarms" in json.loads(message.body)
+    usuals = {"subject": SUBJECT, "body": ROUTE_BODY if is_of_route else BODY}
     try:
-        texts = [_expand(own.get(name) or usual, values) for name, usual in _USUAL.items()]
+        texts = [_expand(own.get(name) or usual, values) for name, usual in usuals.items()]
     except Exception as error:  # a template is a tenant's text: the message goes out all the same
         log.warning("template not expanded", alarm=str(message.alarm_id), error=_words(error))
-        texts = [_expand(usual, values) for usual in _USUAL.values()]
+        texts = [_expand(usual, values) for usual in usuals.values()]
         texts[1] += f"\nThe alarm's own template could not be used: {_words(error)}\n"
     subject, body = texts
     return Written(" ".join(subject.split())[:LONGEST_SUBJECT], body[:LONGEST_BODY])
-
-
-_USUAL = {"subject": SUBJECT, "body": BODY}
 
 
 def _expand(text: str, values: dict[str, Any]) -> str:

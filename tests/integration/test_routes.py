@@ -10,12 +10,15 @@ from signal import SIGKILL
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from alarms import lifecycle, outbox
 from alarms.choices import ROUTE, Delivery, State
 from alarms.models import Alarm, Notification, RouteGroup
 from alarms.muting.releasing import release
+from alarms.notifier import actions, delivery
 from alarms.notifier.delivery import send_due
+from alarms.notifier.templates import written
 from alarms.telling import grouping, routes
 from alarms.telling.grouping import tell
 from telemetry_site.embedded.valkey import EmbeddedValkey
@@ -278,3 +281,24 @@ def test_a_test_shows_what_the_route_would_get() -> None:
     send_due()
     lost.refresh_from_db()
     assert (lost.status, lost.last_error) == ("failed", "no_route")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_are_told_each_alarm_in_a_line() -> None:
+    make_route("log://")
+    for name in ("web-1", "web-2"):
+        go(member(name))
+    assert tell() == 1
+    message = delivery._claim()
+    assert message is not None
+    delivery._finished(message)
+    text = written(message)
+    assert text.subject == "[alarm] 2 alarms"
+    for name in ("web-1", "web-2"):
+        assert f"\n{name}: insufficient data to alarm. because\n" in text.body
+    assert text.body.rstrip().endswith("/alarms")
+    with capture_logs() as lines:
+        actions.send(message)
+    assert [line["event"].split()[2] for line in lines] == ["web-1", "web-2"]
+    own = message._replace(template=json.dumps({"subject": "{{ alarm_name }} {{ severity }}"}))
+    assert written(own).subject == "2 alarms low"
