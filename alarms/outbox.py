@@ -45,7 +45,7 @@ OLD_ROWS = (
     Rule("alarms_destination", "updated_at", "7 days"),
     Rule("alarms_sendingbudget", "at", "1 day"),
     Rule(
-        "alarms_routegroup", "touched_at", "30 days",
+        "alarms_routegroup", "touched_at", "60 days",  # after its messages: it has their count
         "due_at IS NULL AND NOT EXISTS (SELECT FROM alarms_notification "
         "WHERE group_id = alarms_routegroup.id AND status = 'gathering')",
     ),

@@ -60,7 +60,7 @@ Severity: {{ severity }}
 Alarm:    {{ url }}
 """
 #: Of several alarms at once.
-ROUTE_BODY = """{% if is_test %}Somebody asked for this message to try the way; no state has changed.
+ROUTE_BODY = """{% if is_test %}Somebody asked for this message to try the way; no state changed.
 
 {% endif %}{{ alarm_name }}:
 

@@ -34,32 +34,32 @@ _IS_ALONE = "SELECT pg_try_advisory_xact_lock(%s)"
 _STAND_IN_LINE = "SELECT pg_advisory_xact_lock(%s)"
 #: A group's first message is due `wait` after the first thing that it has to say, a later one not
 #: before `interval` has gone since the last. What no route takes is refused, and can be retried.
+#: A group's id follows from what it is, so that nothing here has to be looked for in anything else;
+#: a route that is changed has other groups.
 _GATHER = f"""
 WITH waiting AS MATERIALIZED (
     SELECT row.id, row.project_id, coalesce(row.released_at, row.created_at) AS since,
-           route.id AS route_id, route.key, route.wait
+           route.id AS route_id, route.key, route.wait,
+           md5(concat_ws('/', route.id, extract(epoch FROM route.updated_at),
+                         row.project_id, array_to_json(route.key)))::uuid AS group_id
     FROM alarms_notification AS row JOIN alarms_alarm AS alarm ON alarm.id = row.alarm_id
     LEFT JOIN LATERAL {ROUTE_OF} AS route ON true
     WHERE row.status = 'gathering' AND row.group_id IS NULL),
 gathered AS (
     INSERT INTO alarms_routegroup AS known (id, route_id, project_id, key, told, due_at, touched_at)
-    SELECT gen_random_uuid(), route_id, project_id, key, 0,
+    SELECT group_id, route_id, project_id, key, 0,
            min(since) + min(wait) * interval '1 second', statement_timestamp()
-    FROM waiting WHERE route_id IS NOT NULL GROUP BY route_id, project_id, key
+    FROM waiting WHERE route_id IS NOT NULL GROUP BY group_id, route_id, project_id, key
     ON CONFLICT ON CONSTRAINT group_identity DO UPDATE
     SET touched_at = statement_timestamp(), due_at = coalesce(known.due_at, greatest(
         excluded.due_at, known.told_at + (
             SELECT route.interval * interval '1 second' FROM alarms_route AS route
-            WHERE route.id = known.route_id)))
-    RETURNING id, route_id, project_id, key)
+            WHERE route.id = known.route_id))))
 UPDATE alarms_notification AS row
-SET group_id = gathered.id,
+SET group_id = CASE WHEN waiting.route_id IS NOT NULL THEN waiting.group_id END,
     status = CASE WHEN waiting.route_id IS NULL THEN 'failed' ELSE row.status END,
     last_error = CASE WHEN waiting.route_id IS NULL THEN 'no_route' ELSE '' END
-FROM waiting LEFT JOIN gathered
-  ON gathered.route_id = waiting.route_id AND gathered.key = waiting.key
- AND gathered.project_id IS NOT DISTINCT FROM waiting.project_id
-WHERE row.id = waiting.id AND row.status = 'gathering'
+FROM waiting WHERE row.id = waiting.id AND row.status = 'gathering'
 """
 _DUE = """
 SELECT id FROM alarms_routegroup WHERE due_at <= statement_timestamp()
@@ -79,34 +79,40 @@ WHERE status = 'gathering' AND group_id = ANY(%s) AND alarm_id = ANY(%s)
 #: `repeat_interval`. Where it is otherwise by now, the row is over.
 _DECIDE = """
 WITH said AS (
-    SELECT row.id, row.alarm_id, row.group_id, row.current, row.created_at,
+    SELECT row.id, row.group_id, row.created_at, known.told,
+           alarm.type = 'event' AS is_event,
+           alarm.enabled AND alarm.state = row.current AS holds,
+           row.current <> first_value(row.previous) OVER (
+               of_alarm ORDER BY row.state_version, row.repeat_no) AS is_other,
            bool_or(row.repeat_no > 0) OVER of_alarm AS repeats,
-           first_value(row.previous) OVER (of_alarm ORDER BY state_version, repeat_no) AS before,
-           row_number() OVER (of_alarm ORDER BY state_version DESC, repeat_no DESC) AS age
+           row_number() OVER (
+               of_alarm ORDER BY row.state_version DESC, row.repeat_no DESC) AS age,
+           coalesce(known.told_at + route.repeat_interval * interval '1 second'
+                    <= statement_timestamp(), true) AS may_repeat
     FROM alarms_notification AS row
+    JOIN alarms_routegroup AS known ON known.id = row.group_id
+    JOIN alarms_route AS route ON route.id = known.route_id
+    LEFT JOIN alarms_alarm AS alarm ON alarm.id = row.alarm_id
     WHERE row.status = 'gathering' AND row.group_id = ANY(%(groups)s)
     WINDOW of_alarm AS (PARTITION BY row.group_id, row.alarm_id)),
 judged AS (
-    SELECT said.*, alarm.type = 'event' OR said.before <> said.current AS is_new,
-           alarm.enabled AND alarm.state = said.current
-           AND (age = 1 OR alarm.type = 'event') AS is_so
-    FROM said LEFT JOIN alarms_alarm AS alarm ON alarm.id = said.alarm_id),
-speaking AS (
-    SELECT judged.group_id FROM judged
-    JOIN alarms_routegroup AS known ON known.id = judged.group_id
-    JOIN alarms_route AS route ON route.id = known.route_id
-    WHERE is_so AND (is_new OR repeats AND coalesce(
-        known.told_at + route.repeat_interval * interval '1 second' <= statement_timestamp(), true))
-    GROUP BY judged.group_id),
-told AS (
-    SELECT judged.id, known.told + 1 + (row_number() OVER (
-        PARTITION BY judged.group_id ORDER BY judged.created_at, judged.id) - 1) / %(largest)s AS no
-    FROM judged JOIN alarms_routegroup AS known ON known.id = judged.group_id
-    WHERE is_so AND (is_new OR repeats) AND judged.group_id IN (SELECT group_id FROM speaking))
+    SELECT id, group_id, created_at, told, is_event OR is_other AS is_new, may_repeat,
+           coalesce(holds AND (age = 1 OR is_event) AND (is_event OR is_other OR repeats), false)
+               AS is_said
+    FROM said),
+heard AS (
+    SELECT id, group_id, created_at, told,
+           is_said AND bool_or(is_said AND (is_new OR may_repeat)) OVER (PARTITION BY group_id)
+               AS tells
+    FROM judged),
+numbered AS (
+    SELECT id, tells, told + 1 + (row_number() OVER (
+        PARTITION BY group_id, tells ORDER BY created_at, id) - 1) / %(largest)s AS no
+    FROM heard)
 UPDATE alarms_notification AS row
-SET status = CASE WHEN told.no IS NULL THEN 'cancelled' ELSE 'grouped' END, group_no = told.no
-FROM judged LEFT JOIN told USING (id)
-WHERE row.id = judged.id AND row.status = 'gathering'
+SET status = CASE WHEN tells THEN 'grouped' ELSE 'cancelled' END,
+    group_no = CASE WHEN tells THEN no END
+FROM numbered WHERE row.id = numbered.id AND row.status = 'gathering'
 """
 _MESSAGES = """
 SELECT known.id, row.group_no, known.project_id, route.project_id, route.actions, route.group_by,

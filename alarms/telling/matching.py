@@ -20,7 +20,8 @@ _IS_OWN = "route.project_id IS NOT DISTINCT FROM alarm.project_id"
 #: A lateral join to an ``alarm``: the route that takes it, or no row. A project's own routes come
 #: before those that the installation has for it.
 ROUTE_OF = f"""(
-    SELECT route.id, route.project_id, route.wait, route.actions, route.group_by,
+    SELECT route.id, route.project_id, route.updated_at, route.wait, route.actions,
+           route.group_by,
            {matchers.agreeing("route.group_by", "labels")} AS key
     FROM alarms_route AS route, LATERAL (SELECT {matchers.OF_ALARM} AS labels) AS own
     WHERE ({_IS_OWN} OR route.project_id IS NULL AND route.match->>'project' = alarm.project_id)
