@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from alarms.alarming_api.base import AlarmingView, root_url
-from alarms.alarming_api.errors import Fault
 from alarms.api import telling
 from alarms.models import Route
 from alarms.telling import routes
+from meters.wsme.errors import Fault
 
 NO_ROUTE = "Route ID not found"
 
