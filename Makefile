@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test browser faults lint types docs shell bench compat soak check-skips apt
+.PHONY: help run test acceptance browser faults lint types docs shell bench compat soak check-skips apt
 help:
-	@echo "make run | test | browser | faults | lint | types | docs | shell | bench NAME=… [OPTIONS=--quick] | compat SUITE=… [FILE=…] | soak"
+	@echo "make run | test | acceptance | browser | faults | lint | types | docs | shell | bench NAME=… [OPTIONS=--quick] | compat SUITE=… [FILE=…] | soak"
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
@@ -52,7 +52,11 @@ test: apt $(VENV)/dev.stamp $(VENV)/keystone.stamp
 	@$(BIN)/lint-imports --no-cache >/dev/null
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run 2>/dev/null
-	@deploy/run-tests $(BIN) "not soak and not fault and not browser"
+	@deploy/run-tests $(BIN) "not soak and not fault and not browser and not acceptance"
+
+# Whole houses of processes, the README's own commands among them.
+acceptance: apt $(VENV)/dev.stamp $(VENV)/keystone.stamp
+	@deploy/run-tests $(BIN) "acceptance and not browser and not soak"
 
 # Pages in a real Chromium, up to a whole running house.
 browser: apt $(VENV)/dev.stamp

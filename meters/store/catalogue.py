@@ -459,9 +459,10 @@ INSERT INTO meters_metric (uuid, resource_id, name, unit, type, archive_policy_i
 SELECT gen_random_uuid(), resource_id, asked.name, unit, type,
     COALESCE(own.id, (SELECT id FROM meters_archivepolicy WHERE name = %(policy)s))
 FROM unnest(%(resources)s::bigint[], %(names)s::text[], %(units)s::text[], %(types)s::text[],
-            %(policies)s::text[])
-    AS asked (resource_id, name, unit, type, policy)
+            %(policies)s::text[]) WITH ORDINALITY
+    AS asked (resource_id, name, unit, type, policy, place)
 LEFT JOIN meters_archivepolicy AS own ON own.name = asked.policy
+ORDER BY asked.place
 ON CONFLICT (resource_id, name) DO UPDATE SET unit = EXCLUDED.unit, type = EXCLUDED.type
 WHERE meters_metric.unit <> EXCLUDED.unit OR meters_metric.type <> EXCLUDED.type
 """

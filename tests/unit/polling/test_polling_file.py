@@ -45,8 +45,8 @@ def test_a_list_selects_by_name_wildcard_and_exclusion(
         (["cpu", "!disk.*"], "Both included and excluded meters specified"),
         (["memory.*", "!memory.usage"], "Both included and excluded meters specified"),
         ([], "No meters specified"),
-        ([5], "5 is not the name of a meter"),
-        (["!"], "'!' is not the name of a meter"),
+        ([5], "5 is no name or wildcard of meters"),
+        (["!"], "'!' is no name or wildcard of meters"),
     ],
 )
 def test_lists_that_say_two_things_are_refused(meters: list[object], said: str) -> None:
