@@ -12,7 +12,7 @@ Requests come on stdin and answers go to stdout, one at a time, each a frame of 
 `{"do": "stats", "skip": [uuid, …]}`   numbers of every domain but those: `Domains` below
 `{"do": "stats", "only": [uuid, …]}`   numbers of those domains
 `{"do": "list"}`                       [[uuid, name], …]; asks no guest's monitor
-`{"do": "xml", "only": [uuid, …]}`     {uuid: XML}; a domain that is gone is left out
+`{"do": "xml", "only": [uuid, …]}`     [{uuid: XML}, {uuid: why not}]; one that is gone: in none
 =====================================  =======================================================
 
 `Domains` is `{"at": ms, "domains": [[uuid, name, runtime id or -1, stats], …]}`, `at` being the
@@ -37,7 +37,7 @@ from urllib.parse import urlsplit
 import libvirt
 import msgspec
 
-#: State, CPU, balloon, vcpu, interface, block; nothing that costs more (dirty rate, threads).
+#: State, CPU, balloon, vcpu, interface, block, perf; nothing that costs more (dirty rate, threads).
 STATS = (
     libvirt.VIR_DOMAIN_STATS_STATE
     | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
@@ -45,6 +45,7 @@ STATS = (
     | libvirt.VIR_DOMAIN_STATS_VCPU
     | libvirt.VIR_DOMAIN_STATS_INTERFACE
     | libvirt.VIR_DOMAIN_STATS_BLOCK
+    | libvirt.VIR_DOMAIN_STATS_PERF
 )
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 
@@ -102,15 +103,17 @@ class Child:
             [domain.UUIDString(), domain.name()] for domain in self._connection.listAllDomains()
         ]
 
-    def do_xml(self, only: list[str]) -> dict[str, str]:
-        texts = {}
+    def do_xml(self, only: list[str]) -> list[dict[str, str]]:
+        texts, refused = {}, {}
         for domain in self._find(only):
             try:
                 texts[domain.UUIDString()] = domain.XMLDesc(0)
             except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                if not self._alive():
                     raise
-        return texts
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    refused[domain.UUIDString()] = error.get_error_message() or str(error)
+        return [texts, refused]
 
     def _find(self, uuids: list[str]) -> list[Any]:
         """Those domains that are still there."""

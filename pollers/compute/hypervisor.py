@@ -18,7 +18,7 @@ import structlog
 
 from pollers import poll_metrics
 from pollers.compute.aside import Aside
-from pollers.compute.mapping import DomainRow, is_held
+from pollers.compute.rows import DomainRow, is_held
 from pollers.errors import PollersError, SourceError
 from pollers.urls import without_secrets
 
@@ -147,15 +147,17 @@ class Hypervisor:
             poll_metrics.DOMAINS_ASIDE.set(len(self.aside))
             return rows, problems + self.aside.sentences()
 
-    def xml(self, uuids: list[str]) -> dict[str, str]:
-        """{uuid: domain XML} in what is left of the reading's deadline (a second at least).
+    def xml(self, uuids: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """({uuid: domain XML}, {uuid: why not}) within what is left of the reading's deadline
+
+        (a second at least). A domain that is gone is in neither.
 
         Raises `NoAnswerError` or `HypervisorError`.
         """
         with self._lock:
             within_s = max(self._budget.left(self._deadline_s), 1.0)
-            texts: dict[str, str] = self._call({"do": "xml", "only": uuids}, within_s)
-            return texts
+            texts, refused = self._call({"do": "xml", "only": uuids}, within_s)
+            return texts, refused
 
     def close(self) -> None:
         with self._lock:

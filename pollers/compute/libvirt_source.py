@@ -9,33 +9,29 @@ import structlog
 
 from pollers import poll_metrics
 from pollers.batch import BatchBuilder
+from pollers.compute.deltas import Deltas
 from pollers.compute.domain_xml import DomainInfo, DomainXmlError, parse_domain
 from pollers.compute.hypervisor import Hypervisor, HypervisorError, NoAnswerError
-from pollers.compute.mapping import (
-    CpuSource,
-    DomainRow,
-    add_domain,
-    choose_cpu_source,
-    device_names,
-    is_active,
-)
+from pollers.compute.mapping import CpuSource, add_domain, choose_cpu_source
+from pollers.compute.rows import DomainRow, Sighting, is_active, runs_elsewhere, sighting
 from pollers.errors import SourceError
 from pollers.polls import Findings
 
 log = structlog.get_logger(__name__)
 
-#: Metadata may change while a domain runs (a rename); then it is seen within this time.
-REFRESH_S = 3600.0
+#: Metadata may change while a domain runs, of which its numbers say nothing. So XML of this age is
+#: read again, of some domains in each poll: the oldest first, so that no poll reads all.
+REFRESH_S = 300.0
+REFRESH_AT_ONCE = 50
 #: Names of one request for XML: the request must fit into a pipe's buffer (64 KiB).
 XML_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Known:
-    """What the XML of one domain said. Valid for one boot, one set of devices, one hour."""
+    """What the XML of one domain said, and what the last numbers showed of it."""
 
-    runtime_id: int
-    devices: frozenset[str]
+    sighting: Sighting
     read_at: float
     info: DomainInfo
 
@@ -52,6 +48,7 @@ class LibvirtSource:
         self._default_owner = default_owner
         self._known: dict[str, _Known] = {}
         self._cpu_sources: dict[tuple[str, int], CpuSource] = {}
+        self._deltas = Deltas()
         self._without_owner: set[tuple[str, int]] = set()
 
     def poll(self, builder: BatchBuilder) -> Findings:
@@ -62,7 +59,7 @@ class LibvirtSource:
         for row in rows:
             known = self._known.get(row.uuid)
             if known is not None:
-                trouble = add_domain(builder, row, known.info, self._cpu_source(row))
+                trouble = add_domain(builder, row, known.info, self._cpu_source(row), self._deltas)
                 # A domain set aside is named by the hypervisor already.
                 problems += [] if row.uuid in self._hypervisor.aside else trouble
         self._forget_absent(rows)
@@ -72,36 +69,55 @@ class LibvirtSource:
         return {
             "domains": len(rows),
             "active": sum(is_active(row) for row in rows),
+            "migrated_away": sum(runs_elsewhere(row.stats) for row in rows),
             "set_aside": len(self._hypervisor.aside),
         }
 
     def _learn(self, rows: list[DomainRow]) -> list[str]:
-        """Read the XML of domains that are new, booted, changed, or an hour old."""
+        """Read the XML of domains that are new, booted or changed, and of some read long ago."""
         now = time.monotonic()
-        stale = [row for row in rows if not self._is_known(row, now)]
+        changed = self._changed(rows)
+        stale = changed + self._longest_known(rows, {row.uuid for row in changed}, now)
         problems = []
         for start in range(0, len(stale), XML_AT_ONCE):
             part = stale[start : start + XML_AT_ONCE]
             try:
-                texts = self._hypervisor.xml([row.uuid for row in part])
+                texts, refused = self._hypervisor.xml([row.uuid for row in part])
             except (NoAnswerError, HypervisorError) as error:
                 problems.append(f"XML of {len(part)} domains could not be read: {error}")
                 continue
-            problems += self._keep(part, texts, now)
+            problems += self._keep(part, texts, refused, now)
         return problems
 
-    def _is_known(self, row: DomainRow, now: float) -> bool:
-        known = self._known.get(row.uuid)
-        return (
-            known is not None
-            and known.runtime_id == row.runtime_id
-            and known.devices == device_names(row.stats)
-            and now - known.read_at < REFRESH_S
-        )
+    def _changed(self, rows: list[DomainRow]) -> list[DomainRow]:
+        changed = []
+        for row in rows:
+            known, seen = self._known.get(row.uuid), sighting(row)
+            if known is not None and known.sighting.is_followed_by(seen):
+                known.sighting = known.sighting.merged(seen)
+            else:
+                changed.append(row)
+        return changed
 
-    def _keep(self, rows: list[DomainRow], texts: dict[str, str], now: float) -> list[str]:
+    def _longest_known(
+        self, rows: list[DomainRow], changed: set[str], now: float
+    ) -> list[DomainRow]:
+        old = [
+            row
+            for row in rows
+            if row.uuid not in changed and now - self._known[row.uuid].read_at >= REFRESH_S
+        ]
+        return sorted(old, key=lambda row: self._known[row.uuid].read_at)[:REFRESH_AT_ONCE]
+
+    def _keep(
+        self, rows: list[DomainRow], texts: dict[str, str], refused: dict[str, str], now: float
+    ) -> list[str]:
+        """`refused` is {uuid: why its XML could not be read}: what was known of it stays."""
         problems = []
         for row in rows:
+            if row.uuid in refused:
+                problems.append(f"{row.label}: XML could not be read: {refused[row.uuid]}")
+                continue
             text = texts.get(row.uuid)
             if text is None:
                 self._known.pop(row.uuid, None)
@@ -112,7 +128,7 @@ class LibvirtSource:
             except DomainXmlError as error:
                 problems.append(f"{row.label}: {error}")
                 continue
-            self._known[row.uuid] = _Known(row.runtime_id, device_names(row.stats), now, info)
+            self._known[row.uuid] = _Known(sighting(row), now, info)
             self._note_owner(row, info)
         return problems
 
@@ -133,9 +149,9 @@ class LibvirtSource:
         boots = {row.boot for row in rows}
         aside = self._hypervisor.aside
         here = {row.uuid for row in rows}
-        self._known = {
-            uuid: known for uuid, known in self._known.items() if uuid in here or uuid in aside
-        }
+        remembered = here.union(aside.uuids)
+        self._known = {uuid: known for uuid, known in self._known.items() if uuid in remembered}
+        self._deltas.keep(remembered)
         self._cpu_sources = {
             boot: source
             for boot, source in self._cpu_sources.items()

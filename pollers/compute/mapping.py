@@ -5,18 +5,24 @@ What libvirt does not say becomes no sample, never a zero.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from meters import wire
 from pollers.batch import BatchBuilder
-from pollers.compute.domain_xml import Disk, DomainInfo
+from pollers.compute.deltas import Deltas
+from pollers.compute.devices import add_disks, add_nics
+from pollers.compute.domain_xml import DomainInfo
+from pollers.compute.rows import (
+    DomainRow,
+    Stats,
+    is_active,
+    is_held,
+    is_migrating,
+    runs_elsewhere,
+)
 
-Stats = dict[str, Any]
 CpuSource = Literal["vcpu", "total"]
 
-STATE_PAUSED, STATE_SHUTOFF = 3, 5
-#: Reasons of "paused" that mean: the guest runs (or will run) under this UUID on another host.
-PAUSED_FOR_MIGRATION = {2, 11}
 #: virDomainState → (state, status) as Nova words them.
 STATE_WORDS = {
     0: ("pending", "building"),
@@ -28,84 +34,16 @@ STATE_WORDS = {
     6: ("crashed", "error"),
     7: ("suspended", "suspended"),
 }
-#: (meter, field of the disk, unit)
-DISK_COUNTERS = (
-    ("disk.device.read.requests", "rd.reqs", "request"),
-    ("disk.device.read.bytes", "rd.bytes", "B"),
-    ("disk.device.read.latency", "rd.times", "ns"),
-    ("disk.device.write.requests", "wr.reqs", "request"),
-    ("disk.device.write.bytes", "wr.bytes", "B"),
-    ("disk.device.write.latency", "wr.times", "ns"),
-)
-#: (meter, field of the interface, unit); libvirt's rx is the guest's receive side.
-NIC_COUNTERS = (
-    ("network.incoming.bytes", "rx.bytes", "B"),
-    ("network.incoming.packets", "rx.pkts", "packet"),
-    ("network.incoming.packets.error", "rx.errs", "packet"),
-    ("network.incoming.packets.drop", "rx.drop", "packet"),
-    ("network.outgoing.bytes", "tx.bytes", "B"),
-    ("network.outgoing.packets", "tx.pkts", "packet"),
-    ("network.outgoing.packets.error", "tx.errs", "packet"),
-    ("network.outgoing.packets.drop", "tx.drop", "packet"),
+#: (meter, field). libvirt counts them up, but their classic type is gauge, without a unit. They are
+#: there where the domain's XML enables the event.
+PERF_GAUGES = (
+    ("perf.cpu.cycles", "perf.cpu_cycles"),
+    ("perf.instructions", "perf.instructions"),
+    ("perf.cache.references", "perf.cache_references"),
+    ("perf.cache.misses", "perf.cache_misses"),
 )
 #: The guest's balloon driver told its memory so long ago that it no longer says anything.
 BALLOON_STALE_S = 300
-
-
-class DomainRow(NamedTuple):
-    """One domain of one reading. `runtime_id` is -1 when it is shut off; time in microseconds."""
-
-    uuid: str
-    name: str
-    runtime_id: int
-    stats: Stats
-    at_us: int
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} ({self.uuid})"
-
-    @property
-    def boot(self) -> tuple[str, int]:
-        """Names one run of the domain, from start to stop."""
-        return self.uuid, self.runtime_id
-
-
-def is_active(row: DomainRow) -> bool:
-    return row.runtime_id >= 0 and row.stats.get("state.state") != STATE_SHUTOFF
-
-
-def is_migrating(stats: Stats) -> bool:
-    """Paused for a live migration: its counters begin anew on one of the two hosts."""
-    return (
-        stats.get("state.state") == STATE_PAUSED
-        and stats.get("state.reason") in PAUSED_FOR_MIGRATION
-    )
-
-
-def is_held(row: DomainRow) -> bool:
-    """An active domain of which libvirt said only what needs no monitor.
-
-    With NOWAIT that is the answer while another job (migration, snapshot, a call that hangs)
-    holds the domain: no resident memory and no counter of any disk.
-    """
-    disks = row.stats.get("block.count", 0)
-    return (
-        is_active(row)
-        and disks > 0
-        and "balloon.rss" not in row.stats
-        and not any(f"block.{number}.rd.reqs" in row.stats for number in range(disks))
-    )
-
-
-def device_names(stats: Stats) -> frozenset[str]:
-    """Disks and taps that the numbers name: when this changes, the XML must be read again."""
-    return frozenset(
-        stats[key]
-        for kind in ("block", "net")
-        for number in range(stats.get(f"{kind}.count", 0))
-        if (key := f"{kind}.{number}.name") in stats
-    )
 
 
 def choose_cpu_source(stats: Stats) -> CpuSource:
@@ -141,12 +79,14 @@ def instance_resource(info: DomainInfo, state: int) -> wire.Resource:
 
 
 def add_domain(
-    builder: BatchBuilder, row: DomainRow, info: DomainInfo, cpu_source: CpuSource
+    builder: BatchBuilder, row: DomainRow, info: DomainInfo, cpu_source: CpuSource, deltas: Deltas
 ) -> list[str]:
     """Add the samples of one domain. Returns why meters are missing, as sentences."""
     state = row.stats.get("state.state")
     if state is None:
         return [f"{row.label}: libvirt gave no state"]
+    if runs_elsewhere(row.stats):
+        return []
     resource = instance_resource(info, state)
     builder.add(resource, "power.state", state, row.at_us)
     if not is_active(row) or is_migrating(row.stats):
@@ -154,10 +94,11 @@ def add_domain(
     _add_cpu(builder, resource, row, cpu_source)
     _add_memory(builder, resource, row)
     _add_flavor(builder, resource, row, info)
-    _add_nics(builder, row, info)
+    _add_perf(builder, resource, row)
+    add_nics(builder, row, info, deltas)
     if is_held(row):
         return [f"{row.label}: busy with another job, no disk and memory counters"]
-    _add_disks(builder, row, info)
+    add_disks(builder, row, info)
     return []
 
 
@@ -194,6 +135,13 @@ def _add_memory(builder: BatchBuilder, resource: wire.Resource, row: DomainRow) 
             builder.add(resource, f"memory.swap.{way}", mib, row.at_us, "MiB", "cumulative")
 
 
+def _add_perf(builder: BatchBuilder, resource: wire.Resource, row: DomainRow) -> None:
+    for meter, field in PERF_GAUGES:
+        value = row.stats.get(field)
+        if value is not None:
+            builder.add(resource, meter, value, row.at_us)
+
+
 def _add_flavor(
     builder: BatchBuilder, resource: wire.Resource, row: DomainRow, info: DomainInfo
 ) -> None:
@@ -202,62 +150,3 @@ def _add_flavor(
         builder.add(resource, "disk.root.size", info.root_gb, row.at_us, "GiB")
     if info.ephemeral_gb is not None:
         builder.add(resource, "disk.ephemeral.size", info.ephemeral_gb, row.at_us, "GiB")
-
-
-def _add_nics(builder: BatchBuilder, row: DomainRow, info: DomainInfo) -> None:
-    for number in range(row.stats.get("net.count", 0)):
-        resource = info.nics.get(row.stats.get(f"net.{number}.name", ""))
-        if resource is not None:
-            _add_counters(builder, resource, row, f"net.{number}.", NIC_COUNTERS)
-
-
-def _add_disks(builder: BatchBuilder, row: DomainRow, info: DomainInfo) -> None:
-    """Disks with a source, their top layer only (with backing chains a name comes again)."""
-    seen = set()
-    for number in range(row.stats.get("block.count", 0)):
-        name = row.stats.get(f"block.{number}.name", "")
-        disk = info.disks.get(name)
-        if disk is None or name in seen:
-            continue
-        seen.add(name)
-        _add_counters(builder, disk.resource, row, f"block.{number}.", DISK_COUNTERS)
-        for meter, size in disk_sizes(row.stats, f"block.{number}.", disk).items():
-            builder.add(disk.resource, meter, size, row.at_us, "B")
-
-
-def _add_counters(
-    builder: BatchBuilder,
-    resource: wire.Resource,
-    row: DomainRow,
-    prefix: str,
-    counters: tuple[tuple[str, str, str], ...],
-) -> None:
-    for meter, field, unit in counters:
-        value = row.stats.get(prefix + field)
-        if value is not None:
-            builder.add(resource, meter, value, row.at_us, unit, "cumulative")
-
-
-def disk_sizes(stats: Stats, prefix: str, disk: Disk) -> dict[str, int]:
-    """{meter: bytes} of a running domain's disk, equal to what `blockInfo` would say.
-
-    The bulk call uses the same words in another way while a domain runs: its `allocation` is the
-    highest offset written since the start, its `physical` the bytes used on the host. The rule
-    is that of sources.md 3.2, measured there. Where the image is no file that the agent can see,
-    the bytes used stand for `disk.device.usage`.
-    """
-    capacity, allocation, physical = (
-        stats.get(prefix + name) for name in ("capacity", "allocation", "physical")
-    )
-    if capacity is None or allocation is None or physical is None:
-        return {}
-    if (disk.source_type == "file" and disk.format != "raw") or allocation == 0:
-        allocation = physical
-    usage = physical
-    if allocation == physical or physical == 0:
-        usage = stats.get(prefix + "length", physical)
-    return {
-        "disk.device.capacity": max(capacity, usage),
-        "disk.device.allocation": allocation,
-        "disk.device.usage": usage,
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pollers.compute import host, mapping
+from pollers.compute import devices, host, mapping
 
 HOST_METERS = tuple(
     f"hardware.{name}"
@@ -19,7 +19,9 @@ DOMAIN_METERS = (
     "memory.resident", "memory.swap.in", "memory.swap.out", "disk.root.size",
     "disk.ephemeral.size", "disk.device.capacity", "disk.device.allocation",
     "disk.device.usage",
-    *(counter for counter, _, _ in mapping.DISK_COUNTERS),
-    *(counter for counter, _, _ in mapping.NIC_COUNTERS),
+    *(counter for counter, _, _ in devices.DISK_COUNTERS),
+    *(counter for counter, _, _ in devices.NIC_COUNTERS),
+    *(delta for delta, _ in devices.NIC_DELTAS),
+    *(gauge for gauge, _ in mapping.PERF_GAUGES),
 )  # fmt: skip
 COMPUTE_METERS = (*DOMAIN_METERS, *HOST_METERS)

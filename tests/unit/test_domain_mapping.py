@@ -7,17 +7,11 @@ from typing import Any
 import pytest
 
 from pollers.batch import BatchBuilder
+from pollers.compute.deltas import Deltas
+from pollers.compute.devices import disk_sizes
 from pollers.compute.domain_xml import Disk, parse_domain
-from pollers.compute.mapping import (
-    DomainRow,
-    add_domain,
-    choose_cpu_source,
-    cpu_time,
-    device_names,
-    disk_sizes,
-    is_held,
-    memory_mib,
-)
+from pollers.compute.mapping import add_domain, choose_cpu_source, cpu_time, memory_mib
+from pollers.compute.rows import DomainRow, is_held, sighting
 from tests.libvirt_host import nova_metadata
 from tests.samples import samples_of, values_of
 
@@ -76,7 +70,7 @@ def row(stats: dict[str, Any], runtime_id: int = 1) -> DomainRow:
 
 def mapped(stats: dict[str, Any]) -> tuple[dict[tuple[str, str], float], list[str]]:
     builder = BatchBuilder("test")
-    problems = add_domain(builder, row(stats), INFO, choose_cpu_source(stats))
+    problems = add_domain(builder, row(stats), INFO, choose_cpu_source(stats), Deltas())
     assert not builder.rejects
     return values_of(builder), problems
 
@@ -97,6 +91,8 @@ def test_the_measured_running_domain_gives_exactly_these_samples() -> None:
         (NIC, "network.incoming.packets.error"): 13,
         (NIC, "network.incoming.packets.drop"): 14,
         (NIC, "network.outgoing.bytes"): 21,
+        (NIC, "network.incoming.bytes.delta"): 0,
+        (NIC, "network.outgoing.bytes.delta"): 0,
         (NIC, "network.outgoing.packets"): 22,
         (NIC, "network.outgoing.packets.error"): 23,
         (NIC, "network.outgoing.packets.drop"): 24,
@@ -114,7 +110,7 @@ def test_the_measured_running_domain_gives_exactly_these_samples() -> None:
 
 def test_units_and_types_are_the_classic_ones() -> None:
     builder = BatchBuilder("test")
-    add_domain(builder, row(RUNNING), INFO, "vcpu")
+    add_domain(builder, row(RUNNING), INFO, "vcpu", Deltas())
     found = {
         key[1]: (sample.series.unit, sample.series.type)
         for key, sample in samples_of(builder).items()
@@ -134,7 +130,7 @@ def test_units_and_types_are_the_classic_ones() -> None:
 
 def test_every_sample_has_the_time_of_the_one_call_and_the_owner_of_the_instance() -> None:
     builder = BatchBuilder("test")
-    add_domain(builder, row(RUNNING), INFO, "vcpu")
+    add_domain(builder, row(RUNNING), INFO, "vcpu", Deltas())
     for sample in samples_of(builder).values():
         assert sample.at_us == AT_US
         assert (sample.resource.project_id, sample.resource.user_id) == ("p1", "u1")
@@ -154,7 +150,7 @@ def test_a_shut_off_domain_gives_its_state_and_nothing_stale() -> None:
 )  # fmt: skip
 def test_every_state_is_told_as_number_and_in_words(code: int, state: str, status: str) -> None:
     builder = BatchBuilder("test")
-    add_domain(builder, row({"state.state": code, "state.reason": 1}), INFO, "total")
+    add_domain(builder, row({"state.state": code, "state.reason": 1}), INFO, "total", Deltas())
     sample = samples_of(builder)[UUID, "power.state"]
     assert sample.value == code
     assert (sample.resource.metadata["state"], sample.resource.metadata["status"]) == (
@@ -163,8 +159,10 @@ def test_every_state_is_told_as_number_and_in_words(code: int, state: str, statu
     )
 
 
-@pytest.mark.parametrize("reason", [2, 11])
-def test_the_target_of_a_live_migration_gives_no_counters(reason: int) -> None:
+@pytest.mark.parametrize("reason", [2, 11, 12])
+def test_a_side_of_a_live_migration_on_which_the_guest_does_not_run_gives_no_counters(
+    reason: int,
+) -> None:
     values, _ = mapped(RUNNING | {"state.state": 3, "state.reason": reason})
     assert values == {(UUID, "power.state"): 3}
 
@@ -190,6 +188,26 @@ def test_only_a_held_domain_is_taken_for_one() -> None:
     assert not is_held(row(RUNNING))
     assert not is_held(row(SHUT_OFF))
     assert not is_held(row({"state.state": 1, "block.count": 0}))
+
+
+def test_performance_events_that_the_domain_enables_are_gauges_without_unit() -> None:
+    builder = BatchBuilder("test")
+    events = {
+        "perf.cpu_cycles": 100, "perf.instructions": 90, "perf.cache_references": 8,
+        "perf.cache_misses": 0,
+    }  # fmt: skip
+    add_domain(builder, row(RUNNING | events), INFO, "vcpu", Deltas())
+    found = {
+        meter: (sample.value, sample.series.type, sample.series.unit)
+        for (_, meter), sample in samples_of(builder).items()
+        if meter.startswith("perf.")
+    }
+    assert found == {
+        "perf.cpu.cycles": (100, "gauge", ""),
+        "perf.instructions": (90, "gauge", ""),
+        "perf.cache.references": (8, "gauge", ""),
+        "perf.cache.misses": (0, "gauge", ""),
+    }
 
 
 # --- cpu -------------------------------------------------------------------------------------
@@ -319,12 +337,14 @@ def test_a_slirp_interface_without_fields_gives_nothing() -> None:
 
 
 def test_devices_that_came_or_went_show_in_the_names() -> None:
-    assert device_names(RUNNING) == {"vda", "hda", "tapabc"}
-    assert device_names(SHUT_OFF) == {"vda"}
+    assert sighting(row(RUNNING)).devices == {("vda", "/d.qcow2"), ("hda", ""), ("tapabc", "")}
+    assert sighting(row(SHUT_OFF)).devices == {("vda", "/d.qcow2")}
 
 
 def test_numbers_without_a_state_are_a_problem_in_words() -> None:
     builder = BatchBuilder("test")
     nothing = DomainRow(UUID, "i1", 1, {}, AT_US)
-    assert add_domain(builder, nothing, INFO, "vcpu") == [f"i1 ({UUID}): libvirt gave no state"]
+    assert add_domain(builder, nothing, INFO, "vcpu", Deltas()) == [
+        f"i1 ({UUID}): libvirt gave no state"
+    ]
     assert builder.samples == 0

@@ -16,7 +16,7 @@ from pollers.compute import libvirt_source
 from pollers.compute.aside import Aside
 from pollers.compute.hypervisor import Hypervisor, NoAnswerError
 from pollers.compute.libvirt_source import LibvirtSource
-from pollers.compute.mapping import DomainRow
+from pollers.compute.rows import DomainRow
 from pollers.polls import Findings
 from tests.libvirt_host import nova_metadata
 from tests.samples import samples_of, values_of
@@ -36,15 +36,21 @@ class ScriptedHypervisor:
         self.texts: dict[str, str] = {}
         self.asked: list[list[str]] = []
         self.silent = False
+        self.refused: dict[str, str] = {}
 
     def read(self) -> tuple[list[DomainRow], list[str]]:
         return list(self.rows), []
 
-    def xml(self, uuids: list[str]) -> dict[str, str]:
+    def xml(self, uuids: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         self.asked.append(uuids)
         if self.silent:
             raise NoAnswerError("no answer before the deadline")
-        return {uuid: self.texts[uuid] for uuid in uuids if uuid in self.texts}
+        texts = {
+            uuid: self.texts[uuid]
+            for uuid in uuids
+            if uuid in self.texts and uuid not in self.refused
+        }
+        return texts, {uuid: self.refused[uuid] for uuid in uuids if uuid in self.refused}
 
     def add(self, name: str, runtime_id: int = 1, metadata: str = "", **stats: Any) -> None:
         self.rows = [row for row in self.rows if row.uuid != name]
@@ -115,7 +121,7 @@ def test_xml_is_read_again_when_a_device_comes(
     assert hypervisor.asked == [["a"], ["a"]]
 
 
-def test_xml_is_read_again_after_an_hour_for_a_rename(
+def test_xml_is_read_again_after_a_while_for_metadata_that_changed(
     hypervisor: ScriptedHypervisor, source: LibvirtSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hypervisor.add("a", metadata=nova_metadata("p1", "u1", name="old"))
@@ -180,7 +186,146 @@ def test_running_paused_and_shut_off_domains_all_tell_their_state(
     hypervisor.add("c", runtime_id=-1, **{"cpu.time": 1740000000})
     values, findings = poll(source)
     assert values == {("a", "power.state"): 1, ("b", "power.state"): 3, ("c", "power.state"): 5}
-    assert findings.details == {"domains": 3, "active": 2, "set_aside": 0}
+    assert findings.details == {"domains": 3, "active": 2, "migrated_away": 0, "set_aside": 0}
+
+
+# --- what happens between two polls --------------------------------------------------------------
+
+
+def with_nic(name: str, mac: str = "fa:16:3e:00:00:01", tap: str = "tap1") -> str:
+    nic = f"<interface><mac address='{mac}'/><target dev='{tap}'/></interface>"
+    return XML.format(name=name, metadata=f"<devices>{nic}</devices>")
+
+
+def nic_stats(received: int, tap: str = "tap1") -> dict[str, Any]:
+    return {"net.count": 1, "net.0.name": tap, "net.0.rx.bytes": received, "net.0.tx.bytes": 0}
+
+
+def incoming(source: LibvirtSource) -> tuple[float, str]:
+    """(growth, MAC) of the only NIC that a poll finds."""
+    builder = BatchBuilder("test")
+    source.poll(builder)
+    (sample,) = [
+        sample
+        for (_, meter), sample in samples_of(builder).items()
+        if meter == "network.incoming.bytes.delta"
+    ]
+    assert (sample.series.type, sample.series.unit) == ("delta", "B")
+    return sample.value, sample.resource.metadata["mac"]
+
+
+def test_deltas_are_the_growth_since_the_last_poll_and_begin_anew_with_the_counter(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    growth = []
+    for received in (500, 700, 700, 30, 40):
+        hypervisor.add("a", **nic_stats(received))
+        hypervisor.texts["a"] = with_nic("a")
+        growth.append(incoming(source)[0])
+    assert growth == [0, 200, 0, 30, 10]
+
+
+def test_a_delta_that_nobody_wants_now_is_not_lost_for_the_next_that_is_wanted(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    for received, wanted in ((500, True), (700, False), (900, True)):
+        hypervisor.add("a", **nic_stats(received))
+        hypervisor.texts["a"] = with_nic("a")
+        builder = BatchBuilder("test", None if wanted else lambda meter: "delta" not in meter)
+        source.poll(builder)
+    assert values_of(builder)["a-a-tap1", "network.incoming.bytes.delta"] == 400
+
+
+def test_a_tap_that_another_guest_has_now_brings_it_no_traffic_of_the_last_one(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    hypervisor.add("a", **nic_stats(500))
+    hypervisor.texts["a"] = with_nic("a", "fa:16:3e:00:00:0a")
+    incoming(source)
+    hypervisor.rows = []
+    hypervisor.add("b", **nic_stats(900))
+    hypervisor.texts["b"] = with_nic("b", "fa:16:3e:00:00:0b")
+    assert incoming(source) == (0, "fa:16:3e:00:00:0b")
+
+
+def test_a_nic_that_was_replaced_under_the_same_tap_name_is_seen_by_its_counter(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    hypervisor.add("a", **nic_stats(500))
+    hypervisor.texts["a"] = with_nic("a", "fa:16:3e:00:00:01")
+    incoming(source)
+    hypervisor.add("a", **nic_stats(20))
+    hypervisor.texts["a"] = with_nic("a", "fa:16:3e:00:00:02")
+    assert incoming(source) == (0, "fa:16:3e:00:00:02")
+    assert len(hypervisor.asked) == 2
+
+
+def test_a_disk_that_was_replaced_under_the_same_name_is_seen_by_its_path(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    for path in ("/old", "/old", "/new"):
+        disk = {"block.count": 1, "block.0.name": "vda", "block.0.path": path}
+        hypervisor.add("a", **disk)
+        poll(source)
+    assert len(hypervisor.asked) == 2
+
+
+def test_a_renamed_domain_is_read_again(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    hypervisor.add("a", runtime_id=-1)
+    poll(source)
+    hypervisor.rows = [row._replace(name="b") for row in hypervisor.rows]
+    poll(source)
+    assert len(hypervisor.asked) == 2
+
+
+def test_a_domain_held_by_a_job_is_no_changed_one(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    disk = {"block.count": 1, "block.0.name": "vda"}
+    for told in ({"block.0.rd.reqs": 9}, {}, {"block.0.rd.reqs": 9}, {"block.0.rd.reqs": 2}):
+        hypervisor.add("a", **disk, **told)
+        poll(source)
+    assert len(hypervisor.asked) == 2, "only the counter that fell asks for the XML"
+
+
+def test_a_domain_whose_xml_is_refused_is_named_and_keeps_what_was_known(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    hypervisor.add("a", runtime_id=1)
+    hypervisor.add("b", runtime_id=1)
+    poll(source)
+    hypervisor.add("a", runtime_id=2)
+    hypervisor.add("b", runtime_id=2)
+    hypervisor.refused["a"] = "no such thing"
+    values, findings = poll(source)
+    assert set(values) == {("a", "power.state"), ("b", "power.state")}
+    assert findings.problems == ["a (a): XML could not be read: no such thing"]
+
+
+def test_what_a_migration_left_behind_does_not_say_that_the_guest_is_off(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    hypervisor.add("a", runtime_id=-1, **{"state.reason": 4})
+    hypervisor.add("b", runtime_id=-1, **{"state.reason": 1})
+    values, findings = poll(source)
+    assert values == {("b", "power.state"): 5}
+    assert findings.details["migrated_away"] == 1
+
+
+def test_old_xml_is_read_again_a_part_at_a_time_the_oldest_first(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1000):
+        hypervisor.add(f"d{number}")
+    poll(source)
+    monkeypatch.setattr(libvirt_source, "REFRESH_S", 0.0)
+    hypervisor.asked.clear()
+    for _ in range(1000 // libvirt_source.REFRESH_AT_ONCE):
+        poll(source)
+    assert {len(uuids) for uuids in hypervisor.asked} == {libvirt_source.REFRESH_AT_ONCE}
+    assert len({uuid for uuids in hypervisor.asked for uuid in uuids}) == 1000
 
 
 def test_nothing_is_remembered_of_domains_that_are_gone(
@@ -188,6 +333,8 @@ def test_nothing_is_remembered_of_domains_that_are_gone(
 ) -> None:
     for number in range(50):
         hypervisor.rows = []
-        hypervisor.add(f"d{number}")
+        hypervisor.add(f"d{number}", **nic_stats(5))
+        hypervisor.texts[f"d{number}"] = with_nic(f"d{number}")
         poll(source)
     assert len(source._known) == len(source._cpu_sources) == len(source._without_owner) == 1
+    assert len(source._deltas) == 1
