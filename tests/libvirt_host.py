@@ -105,6 +105,17 @@ def nova_metadata(
   </metadata>"""
 
 
+def telemetry_metadata(attributes: str, **keys: str) -> str:
+    """The `<metadata>` element with ours (docs/reference/libvirt.md)."""
+    texts = "".join(
+        f'<telemetry:key name="{name}">{text}</telemetry:key>' for name, text in keys.items()
+    )
+    return (
+        f'<metadata><telemetry:instance xmlns:telemetry="urn:telemetry:instance" {attributes}>'
+        f"{texts}</telemetry:instance></metadata>"
+    )
+
+
 def why_not() -> str:
     """Why no libvirt host can be had here; empty where it can."""
     if os.geteuid() != 0:

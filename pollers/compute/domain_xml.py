@@ -1,10 +1,7 @@
 """What a domain's XML says that its numbers don't: owner, flavor, image, disks, NICs. Pure.
 
 Names and paths of the metadata: sources.md 2.3, 2.4. A plain libvirt domain, without Nova's
-element, may name its owner in an element of ours::
-
-    virsh metadata DOMAIN --uri urn:telemetry:owner --key telemetry \\
-        --set '<owner project="p1" user="u1"/>'
+element, may describe itself by an element of ours (`pollers.compute.own_element`).
 """
 
 from __future__ import annotations
@@ -16,14 +13,15 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from meters import wire
+from pollers.compute.own_element import OwnElement, own_element
 from pollers.errors import PollersError
+from pollers.user_metadata import CLASSIC_KEYS, UserKeys
 
 #: New and old guests live side by side on an upgraded host.
 NOVA_NAMESPACES = (
     "http://openstack.org/xmlns/libvirt/nova/1.1",
     "http://openstack.org/xmlns/libvirt/nova/1.0",
 )
-OWNER_TAG = "{urn:telemetry:owner}owner"
 KIB_IN_UNIT = {"b": 1 / 1024, "bytes": 1 / 1024, "kib": 1, "k": 1, "mib": 1024, "gib": 1024**2}
 
 
@@ -65,7 +63,12 @@ class _Owner:
     source: str
 
 
-def parse_domain(text: str, host: str, default_owner: tuple[str, str] = ("", "")) -> DomainInfo:
+def parse_domain(
+    text: str,
+    host: str,
+    default_owner: tuple[str, str] = ("", ""),
+    user_keys: UserKeys = CLASSIC_KEYS,
+) -> DomainInfo:
     """Read a domain's XML. `default_owner` is (project, user) where the XML names none."""
     try:
         root = ElementTree.fromstring(text)
@@ -74,20 +77,15 @@ def parse_domain(text: str, host: str, default_owner: tuple[str, str] = ("", "")
     uuid, name = _text(root, "uuid"), _text(root, "name")
     nova = _nova_element(root)
     if nova is None:
-        owner, own = _plain_owner(root, default_owner), _plain_metadata(root)
+        element = own_element(root, user_keys) or OwnElement()
+        owner, own = _plain_owner(element, default_owner), _plain_metadata(root, element)
     else:
         owner, own = _nova_owner(nova), _nova_metadata(nova)
     metadata = _common_metadata(root, uuid, name, host, owner.project_id) | own
-    shared = {
-        "instance_id": uuid,
-        "display_name": metadata["display_name"],
-        "name": name,
-        "instance_host": host,
-    }
     flavor = metadata["flavor"] or {}
     return DomainInfo(
         uuid, owner.project_id, owner.user_id, owner.source, metadata,
-        disks=_disks(root, uuid, owner, shared), nics=_nics(root, uuid, name, owner, shared),
+        disks=_disks(root, uuid, owner, metadata), nics=_nics(root, uuid, name, owner, metadata),
         root_gb=flavor.get("disk"), ephemeral_gb=flavor.get("ephemeral"),
     )  # fmt: skip
 
@@ -144,21 +142,21 @@ def nova_host_id(project_id: str, host: str) -> str:
     return hashlib.sha224((project_id + host).encode()).hexdigest()
 
 
-def _plain_owner(root: Element, default_owner: tuple[str, str]) -> _Owner:
-    element = root.find(f"metadata/{OWNER_TAG}")
+def _plain_owner(element: OwnElement, default_owner: tuple[str, str]) -> _Owner:
+    """The defaults stand in only where the domain names neither: no strange pairs are made."""
     project, user = default_owner
-    if element is not None:
-        project, user = element.get("project", ""), element.get("user", "")
+    if element.project_id or element.user_id:
+        project, user = element.project_id, element.user_id
     return _Owner(project or None, user or None, "libvirt")
 
 
-def _plain_metadata(root: Element) -> dict[str, Any]:
+def _plain_metadata(root: Element, element: OwnElement) -> dict[str, Any]:
     found = {
         "vcpus": int(_text(root, "vcpu") or 1),
         "memory_mb": _memory_mb(root.find("memory")),
     }
-    title = _text(root, "title")
-    return found | {"display_name": title} if title else found
+    title = element.name or _text(root, "title")[: wire.MAX_NAME]
+    return found | ({"display_name": title} if title else {}) | element.metadata
 
 
 def _memory_mb(memory: Element | None) -> int | None:
@@ -236,8 +234,11 @@ def _named_texts(parent: Element, tag: str) -> dict[str, str]:
     }
 
 
-def _disks(root: Element, uuid: str, owner: _Owner, shared: dict[str, Any]) -> dict[str, Disk]:
-    """Disks with a source; an empty CD drive has none and is not measured."""
+def _disks(root: Element, uuid: str, owner: _Owner, instance: dict[str, Any]) -> dict[str, Disk]:
+    """Disks with a source; an empty CD drive has none and is not measured.
+
+    Their metadata are those of the instance (sources.md 2.1), so that alarms can select by them.
+    """
     disks = {}
     for disk in root.iterfind("devices/disk"):
         device = _attribute(disk, "target", "dev")
@@ -245,7 +246,7 @@ def _disks(root: Element, uuid: str, owner: _Owner, shared: dict[str, Any]) -> d
             continue
         resource = wire.Resource(
             f"{uuid}-{device}", owner.project_id, owner.user_id, "instance_disk",
-            shared | {"disk_name": device}, owner.source,
+            instance | {"disk_name": device}, owner.source,
         )  # fmt: skip
         kind = _attribute(disk, "driver", "type") or "raw"
         disks[device] = Disk(resource, disk.get("type", "file"), kind)
@@ -253,7 +254,7 @@ def _disks(root: Element, uuid: str, owner: _Owner, shared: dict[str, Any]) -> d
 
 
 def _nics(
-    root: Element, uuid: str, name: str, owner: _Owner, shared: dict[str, Any]
+    root: Element, uuid: str, name: str, owner: _Owner, instance: dict[str, Any]
 ) -> dict[str, wire.Resource]:
     """NICs with a tap and a MAC address. The id is that of sources.md 2.1."""
     nics = {}
@@ -263,7 +264,7 @@ def _nics(
         if tap is None or mac is None:
             continue
         fref = _attribute(interface, "filterref", "filter")
-        metadata = shared | {
+        metadata = instance | {
             "name": tap,
             "mac": mac,
             "fref": fref,

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from pollers import poll_metrics
+from pollers.compute.addresses import advice
 from pollers.compute.aside import Aside
 from pollers.compute.rows import DomainRow, is_held
 from pollers.errors import PollersError, SourceError
@@ -35,10 +36,14 @@ class NoAnswerError(PollersError):
 
 
 class HypervisorError(PollersError):
-    """libvirt refused; the text is its own sentence. `lost`: a new connection is needed."""
+    """libvirt refused; the text is its own sentence, and what to do about it.
 
-    def __init__(self, text: str, lost: bool = False) -> None:
-        super().__init__(text)
+    `lost`: a new connection is needed.
+    """
+
+    def __init__(self, text: str, lost: bool = False, code: int = 0) -> None:
+        to_do = advice(code, text)
+        super().__init__(f"{text} — {to_do}" if to_do else text)
         self.lost = lost
 
 
@@ -84,7 +89,7 @@ class ChildProcess:
         answer = msgspec.msgpack.decode(self._read(size, budget))
         self.answers += 1
         if "error" in answer:
-            raise HypervisorError(answer["error"], answer["lost"])
+            raise HypervisorError(answer["error"], answer["lost"], answer["code"])
         return answer["ok"]
 
     def kill(self) -> None:

@@ -16,6 +16,7 @@ from pollers.compute.mapping import CpuSource, add_domain, choose_cpu_source
 from pollers.compute.rows import DomainRow, Sighting, is_active, runs_elsewhere, sighting
 from pollers.errors import SourceError
 from pollers.polls import Findings
+from pollers.user_metadata import CLASSIC_KEYS, UserKeys
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +42,18 @@ class LibvirtSource:
 
     kind = "compute"
 
-    def __init__(self, hypervisor: Hypervisor, host: str, default_owner: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        host: str,
+        default_owner: tuple[str, str],
+        user_keys: UserKeys = CLASSIC_KEYS,
+    ) -> None:
         self.name = hypervisor.shown_uri
         self._hypervisor = hypervisor
         self._host = host
         self._default_owner = default_owner
+        self._user_keys = user_keys
         self._known: dict[str, _Known] = {}
         self._cpu_sources: dict[tuple[str, int], CpuSource] = {}
         self._deltas = Deltas()
@@ -124,7 +132,7 @@ class LibvirtSource:
                 poll_metrics.DOMAINS_GONE.inc()
                 continue
             try:
-                info = parse_domain(text, self._host, self._default_owner)
+                info = parse_domain(text, self._host, self._default_owner, self._user_keys)
             except DomainXmlError as error:
                 problems.append(f"{row.label}: {error}")
                 continue
@@ -162,16 +170,17 @@ class LibvirtSource:
         }
 
 
-class MissingLibvirtSource:
-    """Stands for a hypervisor that somebody asked for on a host without libvirt-python."""
+class UnpolledHypervisor:
+    """Stands for a hypervisor that somebody asked for and that is not polled; says why."""
 
     kind = "compute"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, why: str) -> None:
         self.name = name
+        self._why = why
 
     def poll(self, builder: BatchBuilder) -> Findings:
-        raise SourceError(HOW_TO_ADD_LIBVIRT)
+        raise SourceError(self._why)
 
 
 HOW_TO_ADD_LIBVIRT = (

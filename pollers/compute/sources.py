@@ -7,15 +7,17 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 
+from pollers.compute.addresses import refusal
 from pollers.compute.host import HostSource
 from pollers.compute.hypervisor import Hypervisor, libvirt_is_installed
 from pollers.compute.libvirt_source import (
     HOW_TO_ADD_LIBVIRT,
     LibvirtSource,
-    MissingLibvirtSource,
+    UnpolledHypervisor,
 )
 from pollers.polls import Source
 from pollers.urls import without_secrets
+from pollers.user_metadata import UserKeys
 
 log = structlog.get_logger(__name__)
 
@@ -55,15 +57,23 @@ class ComputeSources:
         uri = settings.TELEMETRY_LIBVIRT_URI
         if uri == NO_HYPERVISOR:
             return None
+        why_not = refusal(uri) if uri else ""
+        if why_not:
+            return UnpolledHypervisor(without_secrets(uri), why_not)
         if not libvirt_is_installed():
             self._say(HOW_TO_ADD_LIBVIRT)
-            return MissingLibvirtSource(without_secrets(uri)) if uri else None
+            return UnpolledHypervisor(without_secrets(uri), HOW_TO_ADD_LIBVIRT) if uri else None
         if not uri and not any(path.exists() for path in DAEMON_SOCKETS):
             self._say("no libvirt daemon on this host; name one by LIBVIRT_URI")
             return None
         hypervisor = Hypervisor(uri or DEFAULT_URI, settings.TELEMETRY_LIBVIRT_DEADLINE)
         owner = settings.TELEMETRY_LIBVIRT_PROJECT, settings.TELEMETRY_LIBVIRT_USER
-        return LibvirtSource(hypervisor, settings.TELEMETRY_HOST, owner)
+        user_keys = UserKeys(
+            tuple(settings.TELEMETRY_USER_METADATA_PREFIXES),
+            tuple(settings.TELEMETRY_USER_METADATA_KEYS),
+            settings.TELEMETRY_USER_METADATA_LENGTH,
+        )
+        return LibvirtSource(hypervisor, settings.TELEMETRY_HOST, owner, user_keys)
 
     def _say(self, text: str) -> None:
         if text != self._said:

@@ -35,7 +35,8 @@ from pollers.notification.samples import (
     as_type,
     as_volume,
 )
-from pollers.notification.scrub import scrubbed, user_metadata
+from pollers.notification.scrub import scrubbed
+from pollers.user_metadata import user_metadata
 
 PRIORITIES = frozenset({"info", "sample"})
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meters import wire
 from pollers.notification.fields import Notes
-
-#: Keys whose values are never kept: VPN keys and passwords do stand in notifications.
-SECRET = re.compile(
-    r"(pass|passwd|password|psk|secret|token|private_key|api_key|credentials?|authorization|cookie)$",
-    re.IGNORECASE,
-)
+from pollers.user_metadata import SECRET
 
 _LEFT_OUT = object()
 
@@ -22,28 +16,6 @@ def scrubbed(values: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     """A copy without secrets and without what breaks the limits of O5 (noted where it does)."""
     kept = _mapping(values, notes, wire.MAX_METADATA_DEPTH)
     return kept if isinstance(kept, dict) else {}
-
-
-def user_metadata(
-    metadata: Any, prefixes: Sequence[str], keys: Sequence[str], length: int, taken: Collection[str]
-) -> dict[str, Any]:
-    """The tenant's own keys that metering keeps: exact ones, and those with a prefix (cut off).
-
-    Dots become `_`, text is cut to `length`. What is named like something in `taken` is left out,
-    and a key with prefix gives way to an exact one.
-    """
-    if not isinstance(metadata, dict):
-        return {}
-    kept = {key.replace(".", "_"): metadata[key] for key in keys if key in metadata}
-    for prefix in prefixes:
-        for key, value in metadata.items():
-            if key.startswith(prefix) and key != prefix:
-                kept.setdefault(key.removeprefix(prefix).replace(".", "_"), value)
-    return {key: _cut(value, length) for key, value in kept.items() if key not in taken}
-
-
-def _cut(value: Any, length: int) -> Any:
-    return value[:length] if isinstance(value, str) else value
 
 
 def _value(value: Any, notes: Notes, depth: int) -> Any:

@@ -6,8 +6,10 @@ import hashlib
 
 import pytest
 
+from meters import wire
 from pollers.compute.domain_xml import DomainInfo, DomainXmlError, parse_domain
-from tests.libvirt_host import nova_metadata
+from pollers.user_metadata import UserKeys
+from tests.libvirt_host import nova_metadata, telemetry_metadata
 
 UUID = "6f1a2b3c-0000-4000-8000-000000000001"
 
@@ -92,11 +94,56 @@ def test_a_title_names_a_plain_domain() -> None:
 
 
 def test_a_plain_domain_may_name_its_owner_or_get_the_configured_one() -> None:
-    own = """<metadata><telemetry:owner xmlns:telemetry="urn:telemetry:owner"
-             project="p7" user="u7"/></metadata>"""
+    own = telemetry_metadata('project="p7" user="u7"')
     owned, default = parse(domain(own), ("p0", "u0")), parse(domain(), ("p0", "u0"))
     assert (owned.project_id, owned.user_id) == ("p7", "u7")
     assert (default.project_id, default.user_id) == ("p0", "u0")
+    named_only = parse(domain(telemetry_metadata('name="shop"')), ("p0", "u0"))
+    assert (named_only.project_id, named_only.metadata["display_name"]) == ("p0", "shop")
+    half = parse(domain(telemetry_metadata('project="p7"')), ("p0", "u0"))
+    assert (half.project_id, half.user_id) == ("p7", None), "no pair of two owners"
+
+
+def test_our_element_brings_a_name_and_keys_and_those_of_metering_as_nova_has_them() -> None:
+    element = telemetry_metadata(
+        'project="p7" user="u7" name="shop"',
+        role="database", **{"metering.server.group": "asg1", "host": "mine", "long": "x" * 999},
+    )  # fmt: skip
+    devices = NIC.format(filter="")
+    info = parse(domain(element, devices, extra="<title>not this</title>"))
+    nic = info.nics["tapc0ffee00-00"].metadata
+    for metadata in (info.metadata, nic):
+        assert metadata["display_name"] == "shop"
+        assert metadata["user_metadata"] == {"server_group": "asg1"}
+        assert metadata["labels"] == {"role": "database", "host": "mine", "long": "x" * 256}
+    assert info.metadata["host"] == hashlib.sha224(b"p7cmp01").hexdigest()
+
+
+def test_which_keys_are_user_metadata_is_set_as_for_notifications() -> None:
+    keys = {"group.a": "1", "tier": "2", "metering.b": "3"}
+    text = domain(telemetry_metadata("", **keys))
+    metadata = parse_domain(text, "cmp01", user_keys=UserKeys(("group.",), ("tier",), 8)).metadata
+    assert metadata["user_metadata"] == {"a": "1", "tier": "2"}
+    assert metadata["labels"] == {"metering.b": "3"}
+
+
+def test_our_element_brings_no_secrets_and_never_too_much() -> None:
+    keys = {"db_password": "pw-not-to-be-seen", "api_token": "pw-not-to-be-seen"}
+    many = {f"{'k' * 300}{number}": "v" for number in range(2)} | {
+        f"key{number}": "v" * 5000 for number in range(500)
+    }
+    info = parse(domain(telemetry_metadata("", **keys, **many)))
+    assert "pw-not-to-be-seen" not in repr(info)
+    wire.check_metadata("instance", info.metadata)
+    assert len(info.metadata["labels"]) == 64
+
+
+def test_keys_of_our_element_are_not_read_beside_novas() -> None:
+    both = nova_metadata("p1", "u1").replace(
+        "</metadata>", telemetry_metadata('project="p7"', a="b").replace("<metadata>", "")
+    )
+    info = parse(domain(both))
+    assert (info.project_id, "labels" in info.metadata) == ("p1", False)
 
 
 def test_disks_have_ids_of_instance_and_target_and_a_drive_without_source_is_left_out() -> None:
@@ -114,10 +161,7 @@ def test_disks_have_ids_of_instance_and_target_and_a_drive_without_source_is_lef
     disk = info.disks["vda"]
     assert (disk.source_type, disk.format) == ("file", "qcow2")
     assert (disk.resource.id, disk.resource.type) == (f"{UUID}-vda", "instance_disk")
-    assert disk.resource.metadata == {
-        "instance_id": UUID, "display_name": "instance-0000000a", "name": "instance-0000000a",
-        "instance_host": "cmp01", "disk_name": "vda",
-    }  # fmt: skip
+    assert disk.resource.metadata == info.metadata | {"disk_name": "vda"}
     assert info.disks["vdb"].source_type == "network"
 
 
