@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 DIRECTORIES = {
     "etc": "/etc/libvirt",
@@ -34,9 +35,10 @@ DIRECTORIES = {
 }
 NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "ip", "unshare")
 LIBVIRTD_CONF = """
-auth_unix_ro = "none"
+auth_unix_ro = "{auth_unix_ro}"
 auth_unix_rw = "none"
 unix_sock_ro_perms = "0777"
+host_uuid = "{uuid}"
 """
 QEMU_CONF = """
 stdio_handler = "file"
@@ -136,7 +138,8 @@ class LibvirtHost:
         self._domains: list[str] = []
         for name in DIRECTORIES:
             (directory / name).mkdir()
-        (directory / "libvirtd.conf").write_text(LIBVIRTD_CONF)
+        self._uuid = uuid4()
+        self.configure()
         (directory / "etc" / "qemu.conf").write_text(QEMU_CONF)
 
     @property
@@ -146,6 +149,12 @@ class LibvirtHost:
     def _uri(self, socket: str) -> str:
         return f"qemu:///system?socket={quote(str(self.directory / 'run' / socket))}"
 
+    def configure(self, auth_unix_ro: str = "none") -> None:
+        """For the next start of libvirtd."""
+        (self.directory / "libvirtd.conf").write_text(
+            LIBVIRTD_CONF.format(uuid=self._uuid, auth_unix_ro=auth_unix_ro)
+        )
+
     # --- the daemon ----------------------------------------------------------------------
 
     def start(self) -> None:
@@ -153,10 +162,21 @@ class LibvirtHost:
             f"mkdir -p {target}; mount --bind {self.directory}/{name} {target} || exit 1; "
             for name, target in DIRECTORIES.items()
         )
+        # libvirt moves no guest to the host that it is on, which it tells by UUID and name.
+        rename = f"hostname {self.directory.name.replace('_', '-')}; "
         daemon = f"exec libvirtd -f {self.directory}/libvirtd.conf -p {self.directory}/libvirtd.pid"
         with open(self.directory / "libvirtd.log", "ab") as log:
             self._daemon = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-c", mounts + daemon],
+                [
+                    "unshare",
+                    "--mount",
+                    "--uts",
+                    "--propagation",
+                    "private",
+                    "sh",
+                    "-c",
+                    mounts + rename + daemon,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -236,6 +256,14 @@ class LibvirtHost:
         if name in self._domains:
             self._domains.remove(name)
 
+    def migrate(self, name: str, to: LibvirtHost) -> None:
+        """Live, over a socket of the other host; the definition stays here, shut off."""
+        self.virsh(
+            "migrate", "--live", "--unsafe", "--persistent", name,
+            to._uri("libvirt-sock"), f"unix://{to.directory}/migration.sock",
+        )  # fmt: skip
+        to._domains.append(name)
+
     def qemu_pid(self, name: str) -> int:
         return int((self.directory / "run" / "qemu" / f"{name}.pid").read_text())
 
@@ -273,10 +301,15 @@ class LibvirtHost:
 
 
 @contextmanager
-def libvirt_host() -> Iterator[LibvirtHost]:
-    """A running host in a short-named directory (socket paths may have 107 bytes)."""
+def libvirt_host(like: LibvirtHost | None = None) -> Iterator[LibvirtHost]:
+    """A running host in a short-named directory (socket paths may have 107 bytes).
+
+    `like` is one that runs already and has tried out QEMU, which takes seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="lv-") as directory:
         host = LibvirtHost(Path(directory))
+        if like is not None:
+            shutil.copytree(like.directory / "cache", host.directory / "cache", dirs_exist_ok=True)
         host.start()
         try:
             yield host

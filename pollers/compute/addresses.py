@@ -6,6 +6,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 #: virErrorNumber: https://libvirt.org/html/libvirt-virterror.html
 SYSTEM_ERROR, AUTH_FAILED, AUTH_CANCELLED, AUTH_UNAVAILABLE = 38, 45, 79, 94
+_AUTH = (AUTH_FAILED, AUTH_CANCELLED, AUTH_UNAVAILABLE)
+#: In containers polkit, its actions or D-Bus itself are missing; libvirt has no code for that.
+_POLKIT = ("org.libvirt.unix", "polkit", "PolicyKit", "system bus")
 
 
 def refusal(uri: str) -> str:
@@ -29,7 +32,7 @@ def refusal(uri: str) -> str:
 
 def advice(code: int, text: str) -> str:
     """What an operator may do about an error of libvirt; empty where we know nothing."""
-    if code in (AUTH_FAILED, AUTH_CANCELLED, AUTH_UNAVAILABLE):
+    if code in _AUTH or any(word in text for word in _POLKIT):
         return (
             "libvirt does not let this user in. Its read-only socket is enough: auth_unix_ro "
             '= "none" in libvirtd.conf, or a rule of polkit for org.libvirt.unix.monitor'

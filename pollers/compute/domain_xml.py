@@ -234,6 +234,12 @@ def _named_texts(parent: Element, tag: str) -> dict[str, str]:
     }
 
 
+def _has_source(disk: Element) -> bool:
+    """A drive whose medium was taken out keeps an element that names nothing."""
+    source = disk.find("source")
+    return source is not None and bool(set(source.attrib) - {"index", "startupPolicy"})
+
+
 def _disks(root: Element, uuid: str, owner: _Owner, instance: dict[str, Any]) -> dict[str, Disk]:
     """Disks with a source; an empty CD drive has none and is not measured.
 
@@ -242,7 +248,7 @@ def _disks(root: Element, uuid: str, owner: _Owner, instance: dict[str, Any]) ->
     disks = {}
     for disk in root.iterfind("devices/disk"):
         device = _attribute(disk, "target", "dev")
-        if device is None or disk.find("source") is None:
+        if device is None or not _has_source(disk):
             continue
         resource = wire.Resource(
             f"{uuid}-{device}", owner.project_id, owner.user_id, "instance_disk",

@@ -154,7 +154,9 @@ def test_disks_have_ids_of_instance_and_target_and_a_drive_without_source_is_lef
           <target dev='vda'/></disk>
         <disk type='network' device='disk'><driver name='qemu' type='raw'/>
           <source protocol='rbd' name='volumes/v'/><target dev='vdb'/></disk>
-        <disk type='file' device='cdrom'><target dev='hda'/><readonly/></disk>"""
+        <disk type='file' device='cdrom'><target dev='hda'/><readonly/></disk>
+        <disk type='file' device='cdrom'><source startupPolicy='optional' index='4'/>
+          <target dev='hdb'/></disk>"""
         )
     )
     assert set(info.disks) == {"vda", "vdb"}

@@ -50,6 +50,11 @@ def test_addresses_that_prove_nothing_are_refused_on_the_sources_page(
 def test_what_to_do_is_said_where_it_is_known() -> None:
     assert "auth_unix_ro" in advice(94, "authentication unavailable: no polkit agent")
     assert "auth_unix_ro" in advice(45, "authentication failed")
+    for text in (
+        "Action org.libvirt.unix.monitor is not registered",
+        "internal error: Unable to get system bus connection: Could not connect",
+    ):
+        assert "auth_unix_ro" in advice(1, text)
     assert "unix_sock_ro_perms" in advice(38, "Failed to connect socket: Permission denied")
     assert "running" in advice(38, "Failed to connect socket: No such file or directory")
     assert advice(38, "something else") == advice(1, "internal error") == ""
