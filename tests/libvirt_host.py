@@ -192,6 +192,11 @@ class LibvirtHost:
             time.sleep(0.1)
         raise RuntimeError((self.directory / "libvirtd.log").read_text()[-2000:])
 
+    @property
+    def daemon_pid(self) -> int:
+        assert self._daemon is not None
+        return self._daemon.pid
+
     def kill(self) -> None:
         """kill -9 of libvirtd; guests live on, as they do in the field."""
         assert self._daemon is not None
