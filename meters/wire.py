@@ -295,10 +295,20 @@ def pack_samples(
     Raises `WireError` when the lengths differ or anything breaks the format, so that nothing is
     spooled that the collector would refuse.
     """
+    check_catalogue(catalogue)
+    return pack_rows(catalogue, index, timestamp, value)
+
+
+def pack_rows(
+    catalogue: Catalogue,
+    index: Iterable[int],
+    timestamp: Iterable[int],
+    value: Iterable[float],
+) -> SampleBatch:
+    """As `pack_samples`, where resources and series were checked as they came."""
     columns = Columns(
         _column("index", index), _column("timestamp", timestamp), _column("value", value)
     )
-    check_catalogue(catalogue)
     check_columns(columns)
     check_index(columns, len(catalogue.series))
     return pack_columns(encode(catalogue), columns)

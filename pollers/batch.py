@@ -77,7 +77,7 @@ class _Part:
 
     def pack(self) -> wire.SampleBatch:
         catalogue = wire.Catalogue(self.resources, self.series)
-        return wire.pack_samples(catalogue, self.index, self.timestamp, self.value)
+        return wire.pack_rows(catalogue, self.index, self.timestamp, self.value)
 
 
 @dataclass
