@@ -14,7 +14,11 @@ from alarms.evaluator.cycle import evaluate_due
 from alarms.models import Alarm, AlarmHistory, CompositeMemory, EvaluationCount, Notification
 from meters.models import Metric
 from meters.store.write import store_batch
+from pollers.batch import BatchBuilder
+from pollers.compute.domain_xml import parse_domain
+from pollers.compute.mapping import instance_resource
 from telemetry_site.clock import now, now_us
+from tests.libvirt_host import telemetry_metadata
 from tests.support.alarms import store, threshold
 from tests.support.batches import SECOND, batch_of, resource
 from tests.support.head import empty_head
@@ -97,6 +101,29 @@ class TestClassic:
         query = [{"field": field, "op": op, "value": value, "type": "string"}]
         alarm = evaluated(make("threshold", self.rule(query=query)))
         assert alarm.state_reason_data["most_recent"] == found
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("metadata.user_metadata.server_group", "asg1"), ("metadata.labels.role", "db")],
+    )
+    def test_guests_of_plain_hypervisors_are_chosen_by_their_own_keys(
+        self, field: str, value: str
+    ) -> None:
+        keys = {"metering.server_group": "asg1", "role": "db"}
+        builder = BatchBuilder("compute.test")
+        for name, cpu, metadata in (
+            ("grouped", 90.0, telemetry_metadata('project="p1" user="u1"', **keys)),
+            ("other", 10.0, telemetry_metadata('project="p1" user="u1"')),
+        ):
+            info = parse_domain(
+                f"<domain><name>{name}</name><uuid>{name}</uuid>{metadata}</domain>", "cmp01"
+            )
+            builder.add(instance_resource(info, 1), "cpu", cpu, now_us() - 30 * SECOND, "ns")
+        for batch in builder.batches():
+            store_batch(batch)
+        query = [{"field": field, "op": "eq", "value": value, "type": "string"}]
+        alarm = evaluated(make("threshold", self.rule(query=query)))
+        assert alarm.state_reason_data["most_recent"] == 90.0
 
     def test_a_field_that_no_series_has_is_the_alarms_fault_and_nobody_elses(self) -> None:
         store(100.0)
