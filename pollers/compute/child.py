@@ -2,7 +2,7 @@
 
 libvirt waits for a guest's monitor without a limit, in C, where no signal handler of Python runs
 (reliability.md rows 52, 56). So these calls happen here, and the parent
-(`pollers.compute.hypervisor`) kills this process when an answer is overdue. It is run as a script
+(`pollers.compute.process`) kills this process when an answer is overdue. It is run as a script
 and imports neither Django nor the rest of the house: it starts in a tenth of a second.
 
 Requests come on stdin and answers go to stdout, one at a time, each a frame of 4 bytes length

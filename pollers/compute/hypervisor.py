@@ -3,122 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import selectors
-import struct
-import subprocess
-import sys
 import threading
-import time
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from pollers import poll_metrics
-from pollers.compute.addresses import advice
 from pollers.compute.aside import Aside
+from pollers.compute.process import Budget, ChildProcess, HypervisorError, NoAnswerError
 from pollers.compute.rows import DomainRow, is_held
-from pollers.errors import PollersError, SourceError
+from pollers.errors import SourceError
 from pollers.urls import without_secrets
 
 log = structlog.get_logger(__name__)
 
-CHILD = Path(__file__).with_name("child.py")
 #: Shares of a poll's deadline: the call for all domains, and one domain asked by itself.
 BULK_SHARE = 0.5
 SINGLE_SHARE = 0.25
-
-
-class NoAnswerError(PollersError):
-    """The deadline passed; the process was killed."""
-
-
-class HypervisorError(PollersError):
-    """libvirt refused; the text is its own sentence, and what to do about it.
-
-    `lost`: a new connection is needed.
-    """
-
-    def __init__(self, text: str, lost: bool = False, code: int = 0) -> None:
-        to_do = advice(code, text)
-        super().__init__(f"{text} — {to_do}" if to_do else text)
-        self.lost = lost
-
-
-class Budget:
-    """What is left of a poll's deadline."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self, at_most: float) -> float:
-        return min(at_most, self._end - time.monotonic())
-
-
-class ChildProcess:
-    """One process with one connection; one request at a time."""
-
-    def __init__(self, uri: str) -> None:
-        self.answers = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(CHILD), uri],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
-        assert self._process.stdout is not None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._process.stdout, selectors.EVENT_READ)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def call(self, request: dict[str, Any], within_s: float) -> Any:
-        """The answer to `request`. Raises `NoAnswerError` (process killed) or `HypervisorError`."""
-        budget = Budget(within_s)
-        body = msgspec.msgpack.encode(request)
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(struct.pack(">I", len(body)) + body)
-        except BrokenPipeError:
-            raise self._ended() from None
-        (size,) = struct.unpack(">I", self._read(4, budget))
-        answer = msgspec.msgpack.decode(self._read(size, budget))
-        self.answers += 1
-        if "error" in answer:
-            raise HypervisorError(answer["error"], answer["lost"], answer["code"])
-        return answer["ok"]
-
-    def kill(self) -> None:
-        self._process.kill()
-        try:
-            self._process.wait(1.0)
-        except subprocess.TimeoutExpired:  # in the kernel, on a dead file system: not ours to wait
-            log.warning("libvirt process does not die", pid=self._process.pid)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._selector.close()
-
-    def _read(self, size: int, budget: Budget) -> bytes:
-        assert self._process.stdout is not None
-        received = bytearray()
-        while len(received) < size:
-            left = budget.left(3600)
-            if left <= 0 or not self._selector.select(left):
-                raise NoAnswerError("no answer before the deadline")
-            piece = os.read(self._process.stdout.fileno(), min(size - len(received), 1 << 20))
-            if not piece:
-                raise self._ended()
-            received += piece
-        return bytes(received)
-
-    def _ended(self) -> HypervisorError:
-        code = self._process.wait()
-        return HypervisorError(f"the libvirt process ended with code {code}", lost=True)
+#: Domains asked together in the search for those that hang.
+GROUP = 50
 
 
 class Hypervisor:
@@ -137,8 +40,9 @@ class Hypervisor:
         """One reading: (rows, problems). Raises `SourceError` when the hypervisor itself fails.
 
         1. One call for all domains but those set aside, with half of the deadline.
-        2. If it hangs, kill it and ask each domain by itself: whose call hangs, too, is set
-           aside; so is one that libvirt passes over because the first call still waits on it.
+        2. If it hangs, kill it and ask group by group, and each domain of a group that hangs by
+           itself: whose call hangs, too, is set aside; so is one that libvirt passes over because
+           the first call still waits on it.
         3. Domains set aside earlier, whose time has come, are tried each by itself.
         """
         with self._lock:
@@ -178,14 +82,39 @@ class Hypervisor:
         return rows + found, problems
 
     def _search(self) -> tuple[list[DomainRow], list[str]]:
-        """The call for all hung: ask each domain by itself."""
+        """The call for all hung: find the domains that it waits for."""
         listed = dict(self._call({"do": "list"}, self._single_s()))
         before = len(self.aside)
         asked = {uuid: name for uuid, name in listed.items() if uuid not in self.aside}
-        rows, problems = self._ask_each(asked)
+        rows, problems = self._ask_groups(asked)
         if len(self.aside) == before and not problems:
             seconds = self._deadline_s * BULK_SHARE
-            problems = [f"one call for all domains took over {seconds:g} s, each alone answers"]
+            problems = [
+                f"one call for all {len(asked)} domains took over {seconds:g} s, each alone "
+                "answers: is TELEMETRY_LIBVIRT_DEADLINE too short for so many?"
+            ]
+        return rows, problems
+
+    def _ask_groups(self, names: dict[str, str]) -> tuple[list[DomainRow], list[str]]:
+        """Ask the domains {uuid: name}, of which one at least hangs; on a small host one by one."""
+        if len(names) <= GROUP:
+            return self._ask_each(names)
+        rows: list[DomainRow] = []
+        problems: list[str] = []
+        waiting = list(names)
+        while waiting:
+            if self._single_s() <= 0:
+                return rows, [*problems, f"no time left to ask {len(waiting)} domains"]
+            group, waiting = waiting[:GROUP], waiting[GROUP:]
+            try:
+                found = self._stats({"only": group}, self._single_s())
+            except NoAnswerError:
+                found, more = self._ask_each({uuid: names[uuid] for uuid in group})
+                problems += more
+            else:
+                for row in found:
+                    self._judge(row)
+            rows += found
         return rows, problems
 
     def _ask_each(self, names: dict[str, str]) -> tuple[list[DomainRow], list[str]]:
@@ -203,11 +132,22 @@ class Hypervisor:
         except NoAnswerError:
             self._set_aside(uuid, name, hung=True)
             return []
-        if rows and is_held(rows[0]):
-            self._set_aside(uuid, name, hung=False)
-        elif self.aside.release(uuid):
-            log.info("domain answers again or is gone", domain=name, uuid=uuid)
+        if rows:
+            self._judge(rows[0])
+        else:
+            self._release(uuid, name)
         return rows
+
+    def _judge(self, row: DomainRow) -> None:
+        """Beside a call that hangs, who is held is who it waits for."""
+        if is_held(row):
+            self._set_aside(row.uuid, row.name, hung=False)
+        else:
+            self._release(row.uuid, row.name)
+
+    def _release(self, uuid: str, name: str) -> None:
+        if self.aside.release(uuid):
+            log.info("domain answers again or is gone", domain=name, uuid=uuid)
 
     def _single_s(self) -> float:
         return self._budget.left(self._deadline_s * SINGLE_SHARE)

@@ -11,8 +11,9 @@ from pollers import poll_metrics
 from pollers.batch import BatchBuilder
 from pollers.compute.deltas import Deltas
 from pollers.compute.domain_xml import DomainInfo, DomainXmlError, parse_domain
-from pollers.compute.hypervisor import Hypervisor, HypervisorError, NoAnswerError
+from pollers.compute.hypervisor import Hypervisor
 from pollers.compute.mapping import CpuSource, add_domain, choose_cpu_source
+from pollers.compute.process import HypervisorError, NoAnswerError
 from pollers.compute.rows import DomainRow, Sighting, is_active, runs_elsewhere, sighting
 from pollers.errors import SourceError
 from pollers.polls import Findings

@@ -301,7 +301,7 @@ def test_no_libvirt_process_outlives_an_agent_that_was_killed_even_in_a_call_tha
 
 AGENT = """
 import sys
-from pollers.compute.hypervisor import ChildProcess
+from pollers.compute.process import ChildProcess
 child = ChildProcess(sys.argv[1])
 child.call({"do": "list"}, 5)
 print(child.pid, flush=True)

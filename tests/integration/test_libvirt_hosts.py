@@ -13,8 +13,9 @@ import pytest
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.compute import libvirt_source
-from pollers.compute.hypervisor import Hypervisor, HypervisorError
+from pollers.compute.hypervisor import Hypervisor
 from pollers.compute.libvirt_source import LibvirtSource
+from pollers.compute.process import HypervisorError
 from pollers.polls import run_poll
 from telemetry_site.clock import now_us
 from tests.libvirt_host import LibvirtHost, libvirt_host, telemetry_metadata, why_not

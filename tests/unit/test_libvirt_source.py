@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 from pollers.batch import BatchBuilder
 from pollers.compute import libvirt_source
 from pollers.compute.aside import Aside
-from pollers.compute.hypervisor import Hypervisor, NoAnswerError
+from pollers.compute.hypervisor import Hypervisor
 from pollers.compute.libvirt_source import LibvirtSource
+from pollers.compute.process import NoAnswerError
 from pollers.compute.rows import DomainRow
 from pollers.polls import Findings
 from tests.libvirt_host import nova_metadata
