@@ -12,9 +12,16 @@ from pollers.batch import BatchBuilder
 from pollers.compute.deltas import Deltas
 from pollers.compute.domain_xml import DomainInfo, DomainXmlError, parse_domain
 from pollers.compute.hypervisor import Hypervisor
-from pollers.compute.mapping import CpuSource, add_domain, choose_cpu_source
+from pollers.compute.mapping import CpuSource, add_domain, add_stopped, choose_cpu_source
 from pollers.compute.process import HypervisorError, NoAnswerError
-from pollers.compute.rows import DomainRow, Sighting, is_active, runs_elsewhere, sighting
+from pollers.compute.rows import (
+    DomainRow,
+    Sighting,
+    is_active,
+    is_shut_off,
+    runs_elsewhere,
+    sighting,
+)
 from pollers.errors import SourceError
 from pollers.polls import Findings
 from pollers.user_metadata import CLASSIC_KEYS, UserKeys
@@ -49,12 +56,14 @@ class LibvirtSource:
         host: str,
         default_owner: tuple[str, str],
         user_keys: UserKeys = CLASSIC_KEYS,
+        report_stopped: bool = False,
     ) -> None:
         self.name = hypervisor.shown_uri
         self._hypervisor = hypervisor
         self._host = host
         self._default_owner = default_owner
         self._user_keys = user_keys
+        self._report_stopped = report_stopped
         self._known: dict[str, _Known] = {}
         self._cpu_sources: dict[tuple[str, int], CpuSource] = {}
         self._deltas = Deltas()
@@ -69,6 +78,8 @@ class LibvirtSource:
             known = self._known.get(row.uuid)
             if known is not None:
                 trouble = add_domain(builder, row, known.info, self._cpu_source(row), self._deltas)
+                if self._report_stopped and is_shut_off(row.stats):
+                    add_stopped(builder, row, known.info)
                 # A domain set aside is named by the hypervisor already.
                 problems += [] if row.uuid in self._hypervisor.aside else trouble
         self._forget_absent(rows)

@@ -10,7 +10,7 @@ from typing import Literal
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.compute.deltas import Deltas
-from pollers.compute.devices import add_disks, add_nics
+from pollers.compute.devices import add_disks, add_nics, add_stopped_disks
 from pollers.compute.domain_xml import DomainInfo
 from pollers.compute.rows import (
     DomainRow,
@@ -100,6 +100,17 @@ def add_domain(
         return [f"{row.label}: busy with another job, no disk and memory counters"]
     add_disks(builder, row, info)
     return []
+
+
+def add_stopped(builder: BatchBuilder, row: DomainRow, info: DomainInfo) -> None:
+    """Sizes of a domain that is shut off: what it will have when it starts."""
+    resource = instance_resource(info, row.stats["state.state"])
+    vcpus, memory = row.stats.get("vcpu.current"), row.stats.get("balloon.maximum")
+    if vcpus is not None:
+        builder.add(resource, "vcpus", vcpus, row.at_us, "vcpu")
+    if memory is not None:
+        builder.add(resource, "memory", memory / 1024, row.at_us, "MiB")
+    add_stopped_disks(builder, row, info)
 
 
 def _add_cpu(

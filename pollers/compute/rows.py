@@ -45,6 +45,11 @@ def is_migrating(stats: Stats) -> bool:
     )
 
 
+def is_shut_off(stats: Stats) -> bool:
+    """Here: not one that a migration left behind."""
+    return stats.get("state.state") == STATE_SHUTOFF and not runs_elsewhere(stats)
+
+
 def runs_elsewhere(stats: Stats) -> bool:
     """What a migration left behind: the guest's state is told by the host that it went to."""
     return (

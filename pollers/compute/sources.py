@@ -73,7 +73,10 @@ class ComputeSources:
             tuple(settings.TELEMETRY_USER_METADATA_KEYS),
             settings.TELEMETRY_USER_METADATA_LENGTH,
         )
-        return LibvirtSource(hypervisor, settings.TELEMETRY_HOST, owner, user_keys)
+        return LibvirtSource(
+            hypervisor, settings.TELEMETRY_HOST, owner, user_keys,
+            settings.TELEMETRY_LIBVIRT_REPORT_STOPPED,
+        )  # fmt: skip
 
     def _say(self, text: str) -> None:
         if text != self._said:

@@ -49,9 +49,11 @@ TELEMETRY_HEALTH_LISTEN = env.str("TELEMETRY_HEALTH_LISTEN", "127.0.0.1:0")
 TELEMETRY_POLL_INTERVAL = env.int("TELEMETRY_POLL_INTERVAL", 10)
 #: Empty: qemu:///system where a libvirt daemon is; "none": no hypervisor; else as given.
 TELEMETRY_LIBVIRT_URI = env.str("LIBVIRT_URI", "")
-#: Owner of domains that name none (no Nova metadata, no owner element of ours).
+#: Owner of domains that name none (no metadata of Nova, none of ours).
 TELEMETRY_LIBVIRT_PROJECT = env.str("TELEMETRY_LIBVIRT_PROJECT", "")
 TELEMETRY_LIBVIRT_USER = env.str("TELEMETRY_LIBVIRT_USER", "")
+#: Ceilometer's `[compute] report_stopped_instance_metrics`.
+TELEMETRY_LIBVIRT_REPORT_STOPPED = env.bool("TELEMETRY_LIBVIRT_REPORT_STOPPED", False)
 TELEMETRY_LIBVIRT_DEADLINE = env.float("TELEMETRY_LIBVIRT_DEADLINE", 8.0)
 #: Prometheus text endpoints that the central agents scrape, comma separated.
 TELEMETRY_SCRAPE_URLS = env.list("TELEMETRY_SCRAPE_URLS", default=[])

@@ -190,6 +190,34 @@ def test_running_paused_and_shut_off_domains_all_tell_their_state(
     assert findings.details == {"domains": 3, "active": 2, "migrated_away": 0, "set_aside": 0}
 
 
+def test_sizes_of_a_domain_that_is_off_are_told_where_that_is_set(
+    hypervisor: ScriptedHypervisor,
+) -> None:
+    source = LibvirtSource(cast(Hypervisor, hypervisor), "cmp01", ("", ""), report_stopped=True)
+    disk = {
+        "block.count": 1, "block.0.name": "vda", "block.0.path": "/d.raw",
+        "block.0.capacity": 8_388_608, "block.0.allocation": 1_052_672,
+        "block.0.physical": 8_388_608,
+    }  # fmt: skip
+    stale = {"cpu.time": 1740000000, "vcpu.current": 2, "balloon.maximum": 65536}
+    off = {**disk, **stale, "balloon.current": 1024}
+    hypervisor.add("a", runtime_id=-1, **off)
+    hypervisor.texts["a"] = XML.format(
+        name="a",
+        metadata="<devices><disk type='file'><driver type='raw'/><source file='/d.raw'/>"
+        "<target dev='vda'/></disk></devices>",
+    )
+    hypervisor.add("b", runtime_id=-1, **off, **{"state.reason": 4})
+    assert poll(source)[0] == {
+        ("a", "power.state"): 5,
+        ("a", "vcpus"): 2,
+        ("a", "memory"): 64,
+        ("a-vda", "disk.device.capacity"): 8_388_608,
+        ("a-vda", "disk.device.allocation"): 1_052_672,
+        ("a-vda", "disk.device.usage"): 8_388_608,
+    }
+
+
 # --- what happens between two polls --------------------------------------------------------------
 
 
