@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.compute import libvirt_source
 from pollers.compute.aside import Aside
@@ -346,15 +347,15 @@ def test_what_a_migration_left_behind_does_not_say_that_the_guest_is_off(
 def test_old_xml_is_read_again_a_part_at_a_time_the_oldest_first(
     hypervisor: ScriptedHypervisor, source: LibvirtSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(1000):
+    for number in range(200):
         hypervisor.add(f"d{number}")
     poll(source)
     monkeypatch.setattr(libvirt_source, "REFRESH_S", 0.0)
     hypervisor.asked.clear()
-    for _ in range(1000 // libvirt_source.REFRESH_AT_ONCE):
+    for _ in range(200 // libvirt_source.REFRESH_AT_ONCE):
         poll(source)
     assert {len(uuids) for uuids in hypervisor.asked} == {libvirt_source.REFRESH_AT_ONCE}
-    assert len({uuid for uuids in hypervisor.asked for uuid in uuids}) == 1000
+    assert len({uuid for uuids in hypervisor.asked for uuid in uuids}) == 200
 
 
 def test_nothing_is_remembered_of_domains_that_are_gone(
@@ -367,3 +368,25 @@ def test_nothing_is_remembered_of_domains_that_are_gone(
         poll(source)
     assert len(source._known) == len(source._cpu_sources) == len(source._without_owner) == 1
     assert len(source._deltas) == 1
+
+
+def test_a_thousand_domains_are_one_reading_and_batches_within_the_limits(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    for number in range(1000):
+        name = f"d{number}"
+        hypervisor.add(name, **nic_stats(5), **{"cpu.time": 1, "balloon.current": 1024})
+        hypervisor.texts[name] = XML.format(
+            name=name,
+            metadata=nova_metadata("p1", "u1")
+            + "<devices><interface><mac address='fa:16:3e:00:00:01'/>"
+            "<target dev='tap1'/></interface></devices>",
+        )
+    builder = BatchBuilder("test")
+    findings = source.poll(builder)
+    assert findings.problems == []
+    assert [len(uuids) for uuids in hypervisor.asked] == [500, 500]
+    batches = builder.batches()
+    assert sum(batch.samples is not None for batch in batches) == len(batches) > 1
+    assert all(len(wire.encode(batch)) < wire.MAX_BATCH_BYTES for batch in batches)
+    assert len({resource for resource, _ in values_of(builder)}) == 2000
