@@ -63,6 +63,7 @@ DOMAIN_XML = """
   <memory unit='MiB'>32</memory>
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
   <devices>
     <emulator>{emulator}</emulator>
     <disk type='file' device='disk'>
@@ -254,6 +255,12 @@ class LibvirtHost:
         self._taps.append(tap)
         subprocess.run(["ip", "link", "set", tap, "up"], check=True)
         return INTERFACE_XML.format(tap=tap, mac=f"fa:16:3e:11:{uuid[-4:-2]}:{uuid[-2:]}")
+
+    def plug_nic(self, name: str, tap: str, uuid: str) -> None:
+        """A further NIC for a guest that runs."""
+        file = self.directory / f"{tap}.xml"
+        file.write_text(self._interface(tap, uuid))
+        self.virsh("attach-device", name, str(file), "--live")
 
     def remove(self, name: str) -> None:
         self._virsh("destroy", name)

@@ -83,7 +83,8 @@ class Hypervisor:
 
     def _search(self) -> tuple[list[DomainRow], list[str]]:
         """The call for all hung: find the domains that it waits for."""
-        listed = dict(self._call({"do": "list"}, self._single_s()))
+        # A daemon that does not even list its domains is silent itself: all that is left is its.
+        listed = dict(self._call({"do": "list"}, self._budget.left(self._deadline_s)))
         before = len(self.aside)
         asked = {uuid: name for uuid, name in listed.items() if uuid not in self.aside}
         rows, problems = self._ask_groups(asked)
