@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -18,6 +19,7 @@ from pollers.compute.mapping import (
     choose_cpu_source,
     device_names,
     is_active,
+    lacking,
 )
 from pollers.errors import SourceError
 from pollers.polls import Findings
@@ -68,11 +70,13 @@ class LibvirtSource:
         self._forget_absent(rows)
         return Findings(problems, self._details(rows))
 
-    def _details(self, rows: list[DomainRow]) -> dict[str, int]:
+    def _details(self, rows: list[DomainRow]) -> dict[str, Any]:
+        missing = lacking(rows)
         return {
             "domains": len(rows),
             "active": sum(is_active(row) for row in rows),
             "set_aside": len(self._hypervisor.aside),
+            **({"lacking": missing} if missing else {}),
         }
 
     def _learn(self, rows: list[DomainRow]) -> list[str]:

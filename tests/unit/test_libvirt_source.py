@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pollers.batch import BatchBuilder
-from pollers.compute import libvirt_source
+from pollers.compute import libvirt_source, mapping
 from pollers.compute.aside import Aside
 from pollers.compute.hypervisor import Hypervisor, NoAnswerError
 from pollers.compute.libvirt_source import LibvirtSource
@@ -180,7 +180,27 @@ def test_running_paused_and_shut_off_domains_all_tell_their_state(
     hypervisor.add("c", runtime_id=-1, **{"cpu.time": 1740000000})
     values, findings = poll(source)
     assert values == {("a", "power.state"): 1, ("b", "power.state"): 3, ("c", "power.state"): 5}
+    assert findings.details.pop("lacking") == [
+        {
+            "why": mapping.NO_BALLOON,
+            "meters": ["memory.usage"],
+            "count": 2,
+            "resources": ["a", "b"],
+        },
+        {"why": mapping.SHUT_OFF, "meters": [], "count": 1, "resources": ["c"]},
+    ]
     assert findings.details == {"domains": 3, "active": 2, "set_aside": 0}
+
+
+def test_a_domain_that_lacks_nothing_is_not_named(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    told = {"balloon.available": 2048, "balloon.usable": 1024}
+    hypervisor.add("a", **told)
+    assert "lacking" not in poll(source)[1].details
+    hypervisor.add("b", **{"state.state": 3, "state.reason": 2}, **told)
+    (missing,) = poll(source)[1].details["lacking"]
+    assert (missing["why"], missing["resources"]) == (mapping.MIGRATING, ["b"])
 
 
 def test_nothing_is_remembered_of_domains_that_are_gone(
