@@ -82,7 +82,7 @@ class ComputePlan:
                 yield from ((source, able) for source in sources())
 
     def _chosen(self, able: tuple[str, ...]) -> dict[str, Any]:
-        """By all sources, whether they are due or not: what is polled less often is not left out."""
+        """By all sources, due or not: what is polled less often is not left out."""
         return selection(able, self._sources, self._unknown)
 
     def due_work(self, intervals: Iterable[float]) -> list[Work]:
