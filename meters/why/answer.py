@@ -10,7 +10,7 @@ from meters.why.findings import Finding, Rule, Weight, has_data
 
 #: In the order of how much a rule explains, which is that of findings of one weight.
 RULES: tuple[Rule, ...] = (
-    *stored.CAUSES, *operating.CAUSES, *stored.CLUES, *operating.CLUES,
+    *stored.CAUSES, *stored.CLUES, *operating.CAUSES, *operating.CLUES,
     *stored.CHECKS, *operating.CHECKS,
 )  # fmt: skip
 ORDER = (Weight.CAUSE, Weight.CLUE, Weight.FINE)

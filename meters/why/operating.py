@@ -156,6 +156,21 @@ def clock(facts: Facts) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def nobody(facts: Facts) -> Iterator[Finding]:
+    resource = facts.resource
+    if (
+        facts.operations and not facts.operations.sources and not has_data(facts)
+        and not (resource and resource.sender)
+    ):  # fmt: skip
+        yield Finding(
+            "no_source", Weight.CAUSE,
+            "No source that has reported measures this meter.",
+            ("agents report each poll; a source that was forgotten or never ran is not known",),
+            "Start the agent, and look at what the sources page says of it.",
+            "manage.py status",
+        )  # fmt: skip
+
+
 def missed(facts: Facts) -> Iterator[Finding]:
     known = _of(facts)
     if known.sources and known.expected and known.reports < 0.9 * known.expected:
@@ -215,7 +230,7 @@ def _polled(source: SourceFact, facts: Facts) -> str:
 
 
 CAUSES: tuple[Rule, ...] = (
-    lacking, left_out, behind, silent, failing, refused, dropped, late, clock,
+    lacking, left_out, behind, silent, failing, refused, dropped, late, clock, nobody,
 )  # fmt: skip
 CLUES: tuple[Rule, ...] = (missed,)
 CHECKS: tuple[Rule, ...] = (polled, chosen, nothing_lost, on_time)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meters.ui.formats import duration
 from meters.why.facts import Facts
-from meters.why.findings import Finding, Rule, Weight, at, has_data, is_fresh, likely
+from meters.why.findings import Finding, Rule, Weight, at, has_data, is_fresh
 
 #: `power.state` of a domain that is shut off (libvirt's virDomainState), and its meter.
 SHUT_OFF, STATE_METER = 5.0, "power.state"
@@ -216,25 +216,10 @@ def _kept(facts: Facts) -> str:
     return f"for {duration(facts.retention.total_seconds())} (TELEMETRY_RETENTION_DAYS)"
 
 
-def nobody(facts: Facts) -> Iterator[Finding]:
-    resource = facts.resource
-    if (
-        facts.operations and not facts.operations.sources and not has_data(facts)
-        and not (resource and resource.sender) and likely(facts) is None
-    ):  # fmt: skip
-        yield Finding(
-            "no_source", Weight.CAUSE,
-            "No source that has reported measures this meter.",
-            ("agents report each poll; a source that was forgotten or never ran is not known",),
-            "Start the agent, and look at what the sources page says of it.",
-            "manage.py status",
-        )  # fmt: skip
-
-
 CAUSES: tuple[Rule, ...] = (
     fresh, taken_away, no_such_resource, ended, shut_off, relatives, unknown_meter,
 )  # fmt: skip
 CLUES: tuple[Rule, ...] = (
-    nobody, stopped, never, expired, posted, owner, namesakes, for_operators,
+    stopped, never, expired, posted, owner, namesakes, for_operators,
 )  # fmt: skip
 CHECKS: tuple[Rule, ...] = (discovered, kept)

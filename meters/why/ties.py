@@ -1,6 +1,6 @@
 """Which sources may bring the samples of a meter of a resource. Pure.
 
-No sample says who measured it, so it is found out from what reports and resources say of each other.
+No sample says who measured it: it is found out from what reports and resources say.
 """
 
 from __future__ import annotations
