@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from meters.ui.formats import duration
 from meters.ui.health import BACKLOG_LIMIT, LAG_LIMIT_S
 from meters.why.facts import Facts, Operations, SourceFact
-from meters.why.findings import Finding, Rule, Weight, at, has_data
+from meters.why.findings import Finding, Rule, Weight, at, has_data, likely
 
 #: A clock that is this far off is worth a word (reliability K2), and from here on samples are
 #: refused as coming from the future (K3).
@@ -114,8 +114,10 @@ def dropped(facts: Facts) -> Iterator[Finding]:
 
 
 def behind(facts: Facts) -> Iterator[Finding]:
-    known = _of(facts)
-    weight = Weight.CLUE if has_data(facts) else Weight.CAUSE
+    """A source whose report came through lately says that the way was free."""
+    known, source = _of(facts), likely(facts)
+    came_through = source is not None and not source.silent
+    weight = Weight.CLUE if came_through else Weight.CAUSE
     if known.broker_away is not None:
         yield Finding(
             "broker_away", weight,

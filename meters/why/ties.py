@@ -6,7 +6,7 @@ No sample says who measured it: it is found out from what reports and resources 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,9 @@ def tied(sources: Iterable[Source], asked: Asked, now: datetime) -> tuple[list[S
     if not sure:
         buses = [fact for fact in rest if fact.kind == NOTIFICATIONS]
         rest = [fact for fact in rest if fact.kind != NOTIFICATIONS] or buses
+        if len(rest) == 1 and not buses and not any(_hosts(asked)):
+            why = "it is the only source that measures this meter"
+            rest = [replace(rest[0], is_sure=True, why=why)]
     chosen = sorted(sure or rest, key=_trouble)
     return chosen[:SHOWN], len(chosen[SHOWN:])
 

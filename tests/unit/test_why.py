@@ -93,7 +93,11 @@ TABLE: dict[str, tuple[dict[str, Any], str, str, str]] = {
         operated(dropped=[replace(DROPPED, agent_id="compute.h2")]), "stopped", "clue", "since"
     ),
     "late": (source(last_received=NOW, last_poll=ago(900)), "late", "cause", "15 min"),
-    "backlog": (operated(waiting=900), "backlog", "cause", "900 batches"),
+    "backlog": (
+        operated(waiting=900, sources=[replace(POLLED, **SILENT)]), "backlog", "cause",
+        "900 batches",
+    ),
+    "backlog, but reports come": (operated(waiting=900), "stopped", "clue", "since"),
     "broker": (
         operated(
             waiting=None, broker_away=timedelta(minutes=3), sources=[replace(POLLED, **SILENT)]
@@ -225,6 +229,13 @@ def test_an_endpoint_is_meant_by_its_address() -> None:
     rows = [row(1), row(2, kind="prometheus", name="http://h:1/metrics", details={})]
     (found,), _ = tied(rows, asked, NOW)
     assert (found.pk, found.is_sure) == (2, True)
+
+
+def test_the_only_source_is_meant_where_no_other_host_is_named() -> None:
+    (found,), _ = tied([row(1)], Asked("cpu", "vm-9"), NOW)
+    assert (found.is_sure, found.why) == (True, "it is the only source that measures this meter")
+    (found,), _ = tied([row(1)], ASKED, NOW)
+    assert not found.is_sure
 
 
 def test_of_many_that_could_be_meant_the_worst_are_shown() -> None:
