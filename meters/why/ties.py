@@ -37,7 +37,7 @@ def tied(sources: Iterable[Source], asked: Asked, now: datetime) -> tuple[list[S
     if not sure:
         buses = [fact for fact in rest if fact.kind == NOTIFICATIONS]
         rest = [fact for fact in rest if fact.kind != NOTIFICATIONS] or buses
-        if len(rest) == 1 and not buses and not any(_hosts(asked)):
+        if len(rest) == 1 and rest != buses and not any(_hosts(asked)):
             why = "it is the only source that measures this meter"
             rest = [replace(rest[0], is_sure=True, why=why)]
     chosen = sorted(sure or rest, key=_trouble)
