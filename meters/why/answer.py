@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from meters.why import operating, stored
+from meters.why import losses, polling, standing, stored
 from meters.why.facts import Facts
 from meters.why.findings import Finding, Rule, Weight, has_data
 
 #: In the order of how much a rule explains, which is that of findings of one weight.
 RULES: tuple[Rule, ...] = (
-    *stored.CAUSES, *stored.CLUES, *operating.CAUSES, *operating.CLUES,
-    *stored.CHECKS, *operating.CHECKS,
+    *stored.CAUSES, *standing.CLUES, *losses.WHOLE, *polling.CAUSES, *losses.CAUSES,
+    *polling.LAST_CAUSES, *polling.CLUES, *standing.CHECKS, *polling.CHECKS, *losses.CHECKS,
 )  # fmt: skip
 ORDER = (Weight.CAUSE, Weight.CLUE, Weight.FINE)
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from meters.ui.formats import duration
-from meters.why.facts import Facts, SourceFact
+from meters.why.facts import Facts, Operations, SourceFact
 
 #: Samples may come this much later than their rhythm says before they count as missing.
 SLACK_S = 60.0
@@ -53,9 +53,19 @@ def at(moment: datetime, now: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({distance})"
 
 
+def operations_of(facts: Facts) -> Operations:
+    """What is known of the installation; nothing for those who may not know."""
+    return facts.operations or Operations()
+
+
+def weight_of(source: SourceFact) -> Weight:
+    """Of what is wrong with a source: one of many that could have measured it proves nothing."""
+    return Weight.CAUSE if source.is_sure else Weight.CLUE
+
+
 def likely(facts: Facts) -> SourceFact | None:
     """The source that is known to measure the resource."""
-    sources = facts.operations.sources if facts.operations else ()
+    sources = operations_of(facts).sources
     return sources[0] if sources and sources[0].is_sure else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -19,6 +20,12 @@ from meters.store.write import store_batch
 from meters.ui import backlog
 from meters.why.answer import Answer, explain
 from meters.why.gather import gather
+from pollers.batch import BatchBuilder
+from pollers.compute.plan import ComputePlan
+from pollers.compute.sources import ComputeSources
+from pollers.polling_file import PollingSource
+from pollers.polls import run_poll
+from pollers.selection import Selection
 from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import now_us
 from tests.browser import seed
@@ -162,6 +169,22 @@ class TestOneCauseEach:
         asked = str(Resource.objects.get().uuid) if asked == "uuid" else asked
         found = [one for one in ask(asked).findings if one.code == "discovered"]
         assert "vm-1" in found[0].verdict
+
+
+def test_what_a_real_agent_reports_is_understood(settings: Any) -> None:
+    """This machine, polled by a file that leaves its uptime out."""
+    settings.TELEMETRY_HOST = "h1"
+    selected = PollingSource("a", 60, Selection(["hardware.cpu.*"]), place="polling.yaml:2")
+    plan = ComputePlan([selected], [], ComputeSources(), 10)
+    (planned,) = plan.due({60.0})
+    builder = BatchBuilder("compute.h1", planned.accepts)
+    run_poll(planned.source, builder, now_us(), planned.interval_s, planned.chosen)
+    for batch in builder.batches():
+        store_batch(batch)
+    assert ask("h1", "hardware.cpu.util").has_data
+    first = ask("h1", "hardware.uptime").findings[0]
+    assert (first.code, str(first.weight)) == ("left_out", "cause")
+    assert first.evidence == ("polling.yaml:2: source 'a' takes hardware.cpu.*",)
 
 
 # --- who is told what -------------------------------------------------------------------------
