@@ -70,7 +70,7 @@ def failing(facts: Facts) -> Iterator[Finding]:
             "error", weight_of(source) if whole else Weight.CAUSE if named else Weight.CLUE,
             f"{source.label} {'can not be polled' if whole else 'answers in part'}: "
             f"{source.errors[0]}",
-            tuple(filter(None, (*source.errors[1:4], success, source.why))),
+            tuple(filter(None, (*source.errors[1:4], _polled(source, facts), success, source.why))),
             "See to what the sentence names; the next poll tries again by itself.",
             source=source.pk,
         )  # fmt: skip
@@ -95,6 +95,7 @@ def nobody(facts: Facts) -> Iterator[Finding]:
     if (
         facts.operations and not facts.operations.sources and not has_data(facts)
         and not (resource and resource.sender)
+        and (facts.meter_on or facts.series)  # else it is the meter that nobody knows
     ):  # fmt: skip
         yield Finding(
             "no_source", Weight.CAUSE,

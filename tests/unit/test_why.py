@@ -145,6 +145,21 @@ def test_every_question_is_answered_where_all_is_in_order() -> None:
     assert {finding.weight for finding in fresh.findings} == {Weight.FINE}
 
 
+def test_a_meter_that_nobody_knows_is_one_cause_not_two() -> None:
+    changes = {"series": None, "meter_on": 0, "meter_asked": "cpux", **operated(sources=[])}
+    causes = [one for one in explain(replace(FACTS, **changes)).findings if one.weight == "cause"]
+    assert [one.code for one in causes] == ["unknown_meter"]
+
+
+def test_an_error_says_when_it_was_polled_and_when_that_went_well() -> None:
+    failing = source(outcome="error", errors=["away"], last_success=ago(3600))
+    said = explain(replace(FACTS, **failing)).findings[0].evidence
+    assert said[0].startswith(
+        "compute qemu:///system (agent compute.h1), last 2026-11-27 02:59:55 UTC (5 s ago): error"
+    )
+    assert said[1] == "last success 2026-11-27 02:00:00 UTC (60 min ago)"
+
+
 def test_with_data_at_hand_there_are_no_causes() -> None:
     changes = {"series": replace(OLD, newest=ago(8)), **source(outcome="error", errors=["away"])}
     answer = explain(replace(FACTS, **changes))
