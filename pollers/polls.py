@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -47,9 +49,12 @@ class Source(Protocol):
 
 
 def run_poll(
-    source: Source, builder: BatchBuilder, slot_us: int, interval_s: float
-) -> wire.PollReport:
+    source: Source, builder: BatchBuilder, slot_us: int, interval_s: float,
+    chosen: Mapping[str, Any] = MappingProxyType({}),
+) -> wire.PollReport:  # fmt: skip
     """Poll `source` once and put its report into `builder`; returns the report, never raises.
+
+    `chosen` goes into the report's details, whatever comes of the poll (`pollers.chosen`).
 
     An exception that nobody foresaw ends this poll only: it is logged with its traceback,
     counted as `error` and reported by its text.
@@ -76,7 +81,7 @@ def run_poll(
         interval_s=interval_s,
         outcome=outcome,
         errors=shorten(findings.problems),
-        details=findings.details,
+        details={**findings.details, **chosen},
     )
     builder.report(report)
     count(report)

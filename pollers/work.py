@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import structlog
 from django.conf import settings
 
+from pollers.chosen import selection
 from pollers.compute.meters import COMPUTE_METERS
 from pollers.polling_file import PollingSource, load_polling, unmatched
 from pollers.polls import Source
@@ -32,11 +34,12 @@ _LONGEST_LABEL = 180
 
 @dataclass(frozen=True)
 class Work:
-    """One source and its interval."""
+    """One source, its interval, and for its report why these meters (`pollers.chosen`)."""
 
     name: str
     source: Source
     interval_s: float
+    chosen: dict[str, Any] = field(default_factory=dict)
 
 
 def deadline(interval_s: float) -> float:
@@ -53,11 +56,12 @@ class _Family:
 
 def pollster_work(
     namespaces: Collection[str], sources: Sequence[PollingSource], pollsters: Iterable[Pollster],
-    cloud: Cloud | None,
+    cloud: Cloud | None, unknown: Sequence[str] = (),
 ) -> list[Work]:  # fmt: skip
     """Dynamic pollsters of these namespaces that a source selects; those of one request together.
 
-    What two sources of one interval select alike is polled once.
+    What two sources of one interval select alike is polled once. `unknown`: sentences about names
+    in the sources that no pollster has.
     """
     families: dict[tuple[object, ...], _Family] = {}
     known = [one for one in pollsters if one.namespaces.intersection(namespaces)]
@@ -71,20 +75,26 @@ def pollster_work(
             family = families.setdefault(key, _Family(source))
             if pollster not in family.pollsters:
                 family.pollsters.append(pollster)
-    return [_work(family, name, cloud) for name, family in _named(families.values()).items()]
+    names = [one.name for one in known]
+    chosen = selection(names, sources, unknown)
+    return [
+        _work(family, name, cloud, chosen) for name, family in _named(families.values()).items()
+    ]
 
 
 def needs_cloud(request: Request) -> bool:
     return bool(request.endpoint_type or request.barbican_secret_id or request.discovery)
 
 
-def _work(family: _Family, name: str, cloud: Cloud | None) -> Work:
+def _work(family: _Family, name: str, cloud: Cloud | None, chosen: dict[str, Any]) -> Work:
+    """`chosen` is what the file says of all pollsters; this source measures its own."""
     interval = family.source.interval_s
+    own = {"meters": [one.name for one in family.pollsters]}
     source = PollsterSource(
         name, family.pollsters, cloud, deadline(interval),
         family.source.resources, family.source.discovery,
     )  # fmt: skip
-    return Work(name, source, interval)
+    return Work(name, source, interval, {"selection": chosen["selection"] | own})
 
 
 def _named(families: Iterable[_Family]) -> dict[str, _Family]:
@@ -132,6 +142,12 @@ def polling_sources() -> list[PollingSource]:
 
 
 @cache
+def unknown_names() -> list[str]:
+    """Sentences about names in the polling file that no pollster has."""
+    return [str(fault) for fault in unmatched(polling_sources(), known_meters())]
+
+
+@cache
 def pollsters() -> dict[str, Pollster]:
     """Those of the settings' files and ours; a bad one is logged and left out."""
     paths = [Path(path) for path in settings.TELEMETRY_POLLSTER_DEFINITIONS]
@@ -153,7 +169,9 @@ def cloud_sources() -> list[PollingSource]:
 
 
 def dynamic_work(namespaces: Collection[str]) -> list[Work]:
-    return pollster_work(namespaces, cloud_sources(), pollsters().values(), current_cloud())
+    return pollster_work(
+        namespaces, cloud_sources(), pollsters().values(), current_cloud(), unknown_names()
+    )  # fmt: skip
 
 
 def compute_work() -> list[Work]:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from meters.api.names import flaw_of
 from meters.models import Event, Metric, PollReport, Quarantine, Resource, ResourceRevision, Source
+from meters.why.findings import Weight
 from telemetry_site.auth.models import ApiToken
 from telemetry_site.auth.principal import ALL_SCOPES
 from telemetry_site.auth.tokens import DEFAULT_DAYS, MAX_DAYS
@@ -225,6 +226,30 @@ class SourceDetailSerializer(SourceSerializer):
 
     class Meta(SourceSerializer.Meta):
         fields = [*SourceSerializer.Meta.fields, "reports"]
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    """`evidence` is what the verdict stands on, `action` and `command` what to do."""
+
+    code = serializers.CharField()
+    weight = serializers.ChoiceField([str(one) for one in Weight])
+    verdict = serializers.CharField()
+    evidence = serializers.ListField(child=serializers.CharField())
+    action = serializers.CharField(allow_blank=True)
+    command = serializers.CharField(allow_blank=True)
+    source_id = serializers.IntegerField(allow_null=True)
+    quarantine_id = serializers.IntegerField(allow_null=True)
+    resource_uuid = serializers.UUIDField(allow_null=True)
+
+
+class WhySerializer(serializers.Serializer[Any]):
+    """`answer` is the verdict of the first finding."""
+
+    resource = serializers.CharField()
+    meter = serializers.CharField()
+    has_data = serializers.BooleanField()
+    answer = serializers.CharField()
+    findings = FindingSerializer(many=True)
 
 
 class QuarantineSerializer(serializers.ModelSerializer[Quarantine]):

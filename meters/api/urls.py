@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from drf_spectacular.utils import extend_schema
 
-from meters.api.views import catalogue, events, operations, root, samples, statistics, tokens
+from meters.api.views import catalogue, events, operations, root, samples, statistics, tokens, why
 
 app_name = "api"
 urlpatterns = [
@@ -31,6 +31,7 @@ urlpatterns = [
     path("quarantine/replay", operations.QuarantineReplay.as_view(), name="quarantine-replay"),
     path("quarantine/discard", operations.QuarantineDiscard.as_view(), name="quarantine-discard"),
     path("quarantine/<int:pk>", operations.QuarantineDetail.as_view(), name="quarantine-row"),
+    path("why", why.Why.as_view(), name="why"),
     path("status", operations.StatusView.as_view(), name="status"),
     path("tokens", tokens.TokenList.as_view(), name="tokens"),
     path("tokens/<int:pk>", tokens.TokenDetail.as_view(), name="token"),

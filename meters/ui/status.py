@@ -50,7 +50,7 @@ def look(principal: Principal) -> Installation:
     if not principal.is_admin:
         return Installation()
     moment = now()
-    judged = judge_all(Source.objects.all(), moment)
+    judged = judge_all(Source.objects.defer("details"), moment)
     waiting = backlog(moment)
     labels = dict(Quarantine.Reason.choices)
     quarantined = {str(labels.get(name, name)): count for name, count in open_counts().items()}

@@ -10,6 +10,7 @@ from meters.ui.views import (
     session,
     sources,
     storage,
+    why,
 )
 
 app_name = "ui"
@@ -29,6 +30,7 @@ urlpatterns = [
     path("sources", sources.sources, name="sources"),
     path("sources/<int:pk>", sources.source, name="source"),
     path("sources/<int:pk>/forget", sources.forget, name="source-forget"),
+    path("why", why.why, name="why"),
     path("events", events.events, name="events"),
     path("events/<int:pk>", events.event, name="event"),
     path("docs/", docs.docs, name="docs"),

@@ -93,7 +93,7 @@ def poll_slot(work: Work, slot: float, claimed: bool = False) -> None:
         with renewing(work.name, slot, work.interval_s):
             agent = current_agent()
             builder = BatchBuilder(agent.agent_id)
-            run_poll(work.source, builder, round(slot * 1e6), work.interval_s)
+            run_poll(work.source, builder, round(slot * 1e6), work.interval_s, work.chosen)
             agent.submit(builder.batches())
             schedule.done(slot)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -12,7 +13,13 @@ from pollers.batch import BatchBuilder
 from pollers.compute.deltas import Deltas
 from pollers.compute.domain_xml import DomainInfo, DomainXmlError, parse_domain
 from pollers.compute.hypervisor import Hypervisor
-from pollers.compute.mapping import CpuSource, add_domain, add_stopped, choose_cpu_source
+from pollers.compute.mapping import (
+    CpuSource,
+    add_domain,
+    add_stopped,
+    choose_cpu_source,
+    lacking,
+)
 from pollers.compute.process import HypervisorError, NoAnswerError
 from pollers.compute.rows import (
     DomainRow,
@@ -85,12 +92,14 @@ class LibvirtSource:
         self._forget_absent(rows)
         return Findings(problems, self._details(rows))
 
-    def _details(self, rows: list[DomainRow]) -> dict[str, int]:
+    def _details(self, rows: list[DomainRow]) -> dict[str, Any]:
+        missing = lacking(rows)
         return {
             "domains": len(rows),
             "active": sum(is_active(row) for row in rows),
             "migrated_away": sum(runs_elsewhere(row.stats) for row in rows),
             "set_aside": len(self._hypervisor.aside),
+            **({"lacking": missing} if missing else {}),
         }
 
     def _learn(self, rows: list[DomainRow]) -> list[str]:

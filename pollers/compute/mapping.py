@@ -5,7 +5,7 @@ What libvirt does not say becomes no sample, never a zero.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from meters import wire
 from pollers.batch import BatchBuilder
@@ -44,6 +44,12 @@ PERF_GAUGES = (
 )
 #: The guest's balloon driver told its memory so long ago that it no longer says anything.
 BALLOON_STALE_S = 300
+#: Why a domain has fewer samples than others, and how many a report names for one reason.
+NO_BALLOON = "the guest's balloon driver does not tell it"
+MIGRATING = "paused for a live migration"
+MOVED = "it has moved to another host"
+SHUT_OFF = "shut off"
+MOST_LACKING = 100
 
 
 def choose_cpu_source(stats: Stats) -> CpuSource:
@@ -135,6 +141,34 @@ def memory_mib(stats: Stats, at_us: int) -> dict[str, float]:
         if available is not None and free is not None:
             kib["memory.usage"] = available - free
     return {meter: value / 1024 for meter, value in kib.items() if value is not None}
+
+
+def lacking(rows: list[DomainRow]) -> list[dict[str, Any]]:
+    """Why running as usual some domains have no sample of some meters: for the poll's report.
+
+    Each ``{"why", "meters", "resources", "count"}``; no meters means all but `power.state`.
+    """
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if why := _lacks(row):
+            found.setdefault(why, []).append(row.uuid)
+    return [
+        {
+            "why": why, "meters": ["memory.usage"] if why == NO_BALLOON else [],
+            "count": len(uuids), "resources": uuids[:MOST_LACKING],
+        }
+        for why, uuids in found.items()
+    ]  # fmt: skip
+
+
+def _lacks(row: DomainRow) -> str:
+    if runs_elsewhere(row.stats):
+        return MOVED
+    if not is_active(row):
+        return SHUT_OFF
+    if is_migrating(row.stats):
+        return MIGRATING
+    return "" if "memory.usage" in memory_mib(row.stats, row.at_us) else NO_BALLOON
 
 
 def _add_memory(builder: BatchBuilder, resource: wire.Resource, row: DomainRow) -> None:

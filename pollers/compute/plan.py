@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 
+from pollers.chosen import selection
 from pollers.compute.meters import DOMAIN_METERS, HOST_METERS
 from pollers.compute.sources import ComputeSources
 from pollers.polling_file import PollingSource
@@ -15,7 +17,7 @@ from pollers.polls import Source
 from pollers.schedule import Schedule
 from pollers.slots import host_offset
 from pollers.timetable import Timetable
-from pollers.work import Work, compute_work, polling_sources
+from pollers.work import Work, compute_work, polling_sources, unknown_names
 from telemetry_site import paths
 from telemetry_site.clock import now_us
 
@@ -24,23 +26,30 @@ Accepts = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Planned:
-    """A source to poll now, the meters that are wanted of it, and how often it is polled."""
+    """A source to poll now, the meters that are wanted of it, and how often it is polled.
+
+    `chosen` is for its report: by which rules (`pollers.chosen`).
+    """
 
     source: Source
     accepts: Accepts | None
     interval_s: float
+    chosen: dict[str, Any] = field(default_factory=dict)
 
 
 class ComputePlan:
     """`sources` are polling.yaml's; none of them: every meter at every tick."""
 
     def __init__(
-        self, sources: list[PollingSource], dynamic: list[Work], own: ComputeSources, tick_s: float
-    ) -> None:
+        self, sources: list[PollingSource], dynamic: list[Work], own: ComputeSources,
+        tick_s: float, unknown: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """`unknown`: sentences about names in the sources that no pollster has."""
         self._sources = sources
         self._dynamic = dynamic
         self._own = own
         self._tick_s = tick_s
+        self._unknown = unknown
 
     def intervals(self) -> list[float]:
         """In seconds, the shortest first."""
@@ -51,13 +60,30 @@ class ComputePlan:
         """Host and hypervisor: one bulk reading serves all the intervals that are due together."""
         wanted = set(intervals)
         if not self._sources:
-            due = self._own.all() if self._tick_s in wanted else []
-            return [Planned(source, None, self._tick_s) for source in due]
+            if self._tick_s not in wanted:
+                return []
+            return [
+                Planned(source, None, self._tick_s, self._chosen(able))
+                for source, able in self._able()
+            ]
         accepts = selected(one for one in self._sources if one.interval_s in wanted)
         shortest = min(one.interval_s for one in self._sources)
-        due = self._own.host() if any(map(accepts, HOST_METERS)) else []
-        due = due + (self._own.hypervisors() if any(map(accepts, DOMAIN_METERS)) else [])
-        return [Planned(source, accepts, shortest) for source in due]
+        return [
+            Planned(source, accepts, shortest, self._chosen(able))
+            for source, able in self._able(accepts)
+        ]
+
+    def _able(self, accepts: Accepts | None = None) -> Iterator[tuple[Source, tuple[str, ...]]]:
+        """Sources that give anything that is wanted, each with all meters that it could give."""
+        for sources, able in (
+            (self._own.host, HOST_METERS), (self._own.hypervisors, DOMAIN_METERS),
+        ):  # fmt: skip
+            if accepts is None or any(map(accepts, able)):
+                yield from ((source, able) for source in sources())
+
+    def _chosen(self, able: tuple[str, ...]) -> dict[str, Any]:
+        """By all sources, due or not: what is polled less often is not left out."""
+        return selection(able, self._sources, self._unknown)
 
     def due_work(self, intervals: Iterable[float]) -> list[Work]:
         """Dynamic pollsters, which may be slow."""
@@ -75,7 +101,7 @@ def selected(sources: Iterable[PollingSource]) -> Accepts:
 def current_plan() -> ComputePlan:
     return ComputePlan(
         polling_sources(), compute_work(), ComputeSources(),
-        settings.TELEMETRY_POLL_INTERVAL,
+        settings.TELEMETRY_POLL_INTERVAL, unknown_names(),
     )  # fmt: skip
 
 

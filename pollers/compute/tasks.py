@@ -11,8 +11,8 @@ from celery.signals import task_revoked
 from pollers import poll_metrics
 from pollers.agent import current_agent
 from pollers.batch import BatchBuilder
-from pollers.compute.plan import Accepts, current_plan, timetable
-from pollers.polls import Source, run_poll
+from pollers.compute.plan import Planned, current_plan, timetable
+from pollers.polls import run_poll
 from pollers.schedule import Fallback
 from pollers.timetable import DueSlots
 from pollers.work import Work
@@ -42,7 +42,7 @@ class _Beside:
 
     def _poll(self, work: Work, slot: float) -> None:
         try:
-            poll_one(work.source, None, slot, work.interval_s)
+            poll_one(Planned(work.source, None, work.interval_s, work.chosen), slot)
         finally:
             with self._lock:
                 self._running.discard(work.name)
@@ -75,15 +75,17 @@ def poll_slots(due: DueSlots) -> None:
         return
     try:
         for planned in current_plan().due(due):
-            poll_one(planned.source, planned.accepts, slot, planned.interval_s)
+            poll_one(planned, slot)
     finally:
         _polling.release()
 
 
-def poll_one(source: Source, accepts: Accepts | None, slot: float, interval_s: float) -> None:
+def poll_one(planned: Planned, slot: float) -> None:
     agent = current_agent()
-    builder = BatchBuilder(agent.agent_id, accepts)
-    run_poll(source, builder, round(slot * 1e6), interval_s)
+    builder = BatchBuilder(agent.agent_id, planned.accepts)
+    run_poll(
+        planned.source, builder, round(slot * 1e6), planned.interval_s, planned.chosen
+    )  # fmt: skip
     agent.submit(builder.batches())
 
 

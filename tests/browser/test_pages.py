@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -45,6 +46,8 @@ def every_page() -> dict[str, str]:
         "sources": "/sources",
         "source": f"/sources/{Source.objects.filter(outcome='error').get().pk}",
         "storage": "/storage",
+        "why-form": "/why",
+        "why": f"/why?resource={instance.original_id}&meter=memory.resident",
         "quarantine": "/quarantine",
         "quarantine-item": f"/quarantine/{Quarantine.objects.latest('pk').pk}",
     }
@@ -295,6 +298,7 @@ def hostile_pages() -> list[str]:
         f"/events/{Event.objects.get(message_id='2').pk}",
         "/sources",
         "/storage",
+        *(f"/why?{urlencode({'resource': one, 'meter': one})}" for one in PAYLOADS[:4]),
         f"/sources/{Source.objects.filter(name=PAYLOADS[2]).get().pk}",
         "/quarantine",
         f"/quarantine/{Quarantine.objects.get(detail=PAYLOADS[3]).pk}",

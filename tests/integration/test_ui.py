@@ -56,6 +56,7 @@ def open_pages() -> list[str]:
         reverse("ui:plot"),
         reverse("ui:plot-offers"),
         reverse("ui:health"),
+        reverse("ui:why"),
         *own_pages(instance, metric),
     ]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -28,7 +28,10 @@ CASES = [
     *(("/api/events", f"trait.x__{operator}") for operator in ("gt", "le", "ne")),
 ]
 #: Some need others beside them.
-BESIDE = {"/api/statistics": "meter=cpu"}
+BESIDE = {
+    "/api/statistics": {"meter": "cpu"},
+    "/api/why": {"resource": "vm-1", "meter": "cpu"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -74,9 +77,9 @@ def answered(send: Callable[[], Any]) -> None:
 def test_every_parameter_takes_every_text(
     admin: Client, postgres_errors: None, path: str, name: str
 ) -> None:
-    beside = "" if name == "meter" else BESIDE.get(path, "")
+    beside = {one: value for one, value in BESIDE.get(path, {}).items() if one != name}
     for text in TEXTS:
-        url = f"{path}?{name}={quote(text)}&{beside}".rstrip("&")
+        url = f"{path}?{name}={quote(text)}&{urlencode(beside)}".rstrip("&")
         answered(partial(admin.get, url))
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from meters import wire
 from pollers.batch import BatchBuilder
-from pollers.compute import libvirt_source
+from pollers.compute import libvirt_source, mapping
 from pollers.compute.aside import Aside
 from pollers.compute.hypervisor import Hypervisor
 from pollers.compute.libvirt_source import LibvirtSource
@@ -188,6 +188,15 @@ def test_running_paused_and_shut_off_domains_all_tell_their_state(
     hypervisor.add("c", runtime_id=-1, **{"cpu.time": 1740000000})
     values, findings = poll(source)
     assert values == {("a", "power.state"): 1, ("b", "power.state"): 3, ("c", "power.state"): 5}
+    assert findings.details.pop("lacking") == [
+        {
+            "why": mapping.NO_BALLOON,
+            "meters": ["memory.usage"],
+            "count": 2,
+            "resources": ["a", "b"],
+        },
+        {"why": mapping.SHUT_OFF, "meters": [], "count": 1, "resources": ["c"]},
+    ]
     assert findings.details == {"domains": 3, "active": 2, "migrated_away": 0, "set_aside": 0}
 
 
@@ -356,6 +365,17 @@ def test_old_xml_is_read_again_a_part_at_a_time_the_oldest_first(
         poll(source)
     assert {len(uuids) for uuids in hypervisor.asked} == {libvirt_source.REFRESH_AT_ONCE}
     assert len({uuid for uuids in hypervisor.asked for uuid in uuids}) == 200
+
+
+def test_a_domain_that_lacks_nothing_is_not_named(
+    hypervisor: ScriptedHypervisor, source: LibvirtSource
+) -> None:
+    told = {"balloon.available": 2048, "balloon.usable": 1024}
+    hypervisor.add("a", **told)
+    assert "lacking" not in poll(source)[1].details
+    hypervisor.add("b", **{"state.state": 3, "state.reason": 2}, **told)
+    (missing,) = poll(source)[1].details["lacking"]
+    assert (missing["why"], missing["resources"]) == (mapping.MIGRATING, ["b"])
 
 
 def test_nothing_is_remembered_of_domains_that_are_gone(

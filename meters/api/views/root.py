@@ -20,7 +20,8 @@ from telemetry_site.auth.permissions import Access
 
 LISTED = (
     "resources", "metrics", "meters", "samples", "statistics", "events", "event-types", "sources",
-    "quarantine", "alarms", "alarm-history", "notifications", "status", "tokens", "schema", "docs",
+    "quarantine", "alarms", "alarm-history", "notifications", "why", "status", "tokens",
+    "schema", "docs",
 )  # fmt: skip
 
 

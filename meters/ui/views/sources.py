@@ -18,6 +18,11 @@ from meters.ui.status import look
 from telemetry_site.clock import now, to_us
 
 REPORTS_DRAWN = 120
+#: Lists of a report's `selection` (docs/reference/wire.md), and what they are called.
+SELECTION = {
+    "meters": "Measured", "left_out": "Left out by the polling file", "rules": "Rules",
+    "unknown": "Names that no pollster has",
+}  # fmt: skip
 
 
 @operator_page
@@ -52,9 +57,17 @@ def source(request: PageRequest, pk: int) -> HttpResponse:
     recent = list(reports[:REPORTS_DRAWN])[::-1]
     times = np.array([to_us(report.started) for report in recent], dtype=np.int64)
     lasted = np.array([report.duration_s for report in recent], dtype=np.float64)
+    details = one.details if isinstance(one.details, dict) else {}
+    chosen = details.get("selection")
     context = {
         "health": judge(one, now()),
         "source": one,
+        "details": {name: value for name, value in details.items() if name != "selection"},
+        "selection": [
+            (label, chosen[name]) for name, label in SELECTION.items() if chosen.get(name)
+        ]
+        if isinstance(chosen, dict)
+        else [],
         "listing": listing(request, reports),
         "span_s": (times[-1] - times[0]) / 1e6 if len(times) else 0,
         "spark": sparkline(times, lasted, int(times[0]), int(times[-1]), from_zero=True)

@@ -150,6 +150,12 @@
     else text.textContent = newest
       ? `No sample in this range. The newest one is from ${newest.toLocaleString()}.`
       : 'No sample of this has ever arrived.';
+    const why = document.querySelector('a[data-why]');
+    if (why && !ofAlarm()) {
+      const link = document.createElement('a');
+      [link.href, link.className, link.textContent] = [why.href, 'link', 'Why is there no data?'];
+      text.append(' ', link);
+    }
     area.append(text);
   }
 

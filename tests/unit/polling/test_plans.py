@@ -17,8 +17,9 @@ from pollers.compute.host import HostSource
 from pollers.compute.meters import COMPUTE_METERS, HOST_METERS
 from pollers.compute.plan import ComputePlan
 from pollers.compute.sources import ComputeSources
+from pollers.errors import SourceError
 from pollers.polling_file import PollingSource
-from pollers.polls import Findings, Source
+from pollers.polls import Findings, Source, run_poll
 from pollers.pollsters.definition import Pollster
 from pollers.pollsters.source import PollsterSource
 from pollers.schedule import Schedule
@@ -115,6 +116,30 @@ def test_the_host_is_polled_where_its_meters_are_selected() -> None:
     own = OwnSources()
     plan = ComputePlan([source("a", 60, "hardware.cpu.*")], [], own, 10)
     assert [planned.source for planned in plan.due({60.0})] == [own.machine]
+
+
+def test_a_report_says_what_the_polling_file_leaves_out() -> None:
+    own = OwnSources()
+    sources = [source("a", 60, "cpu", place="polling.yaml:2"), source("b", 300, "memory")]
+    plan = ComputePlan(sources, [], own, 10, unknown=["polling.yaml:4: no pollster is cpux"])
+    (planned,) = plan.due({60.0})
+    told = planned.chosen["selection"]
+    assert told["meters"] == ["cpu", "memory"], "what another interval brings is not left out"
+    assert "memory.usage" in told["left_out"]
+    assert told["rules"][0] == "polling.yaml:2: source 'a' takes cpu"
+    assert told["unknown"] == ["polling.yaml:4: no pollster is cpux"]
+    (planned, _) = ComputePlan([], [], own, 10).due({10.0})
+    assert set(planned.chosen["selection"]) == {"meters"}
+
+
+def test_a_report_tells_the_choice_whatever_became_of_the_poll() -> None:
+    class Broken(Machine):
+        def poll(self, builder: BatchBuilder) -> Findings:
+            raise SourceError("no answer")
+
+    chosen = {"selection": {"left_out": ["memory"]}}
+    report = run_poll(Broken(), BatchBuilder("compute.test"), 1, 10, chosen)
+    assert (report.outcome, report.details) == ("error", chosen)
 
 
 def test_without_a_file_everything_is_polled_at_every_tick() -> None:
