@@ -271,6 +271,11 @@ def test_every_answer_has_the_headers_errors_included(operator: Client) -> None:
         ("resources?q=" + "x" * 256, "q: 256 characters"),
         ("events?range=2h", "range:"),
         ("events?start=1e99", "start:"),
+        ("events?start=20&stop=10", "stop: must be after start"),
+        ("events?trait=vcpus&op=in&value=2", "op: &#x27;in&#x27; is not one of eq, ne, lt"),
+        ("events?op=gt&value=2", "trait: which one is to be &gt; 2?"),
+        ("events?" + "&".join(["trait=a"] * 10), "trait: 10 conditions, at most 8"),
+        ("events?type=a%01", "type: holds a control character"),
         ("meter", "name: which meter"),
         ("quarantine?state=gone", "state:"),
         ("quarantine?reason=gone", "reason:"),
@@ -321,11 +326,20 @@ def test_lists_are_paged_and_keep_their_filter(operator: Client) -> None:
 
 @with_data
 def test_events_are_filtered_by_type_trait_value_time_and_resource(operator: Client) -> None:
-    def total(**query: str) -> int:
+    def total(**query: str | list[str]) -> int:
         return operator.get("/events", query).context["listing"].total
 
     assert total() == 90
     assert total(type="compute.instance.") == 60
+    assert total(type="*.create.end") == 60
+    assert total(type="compute.*.end") == 60
+    assert total(type="*.create") == 0
+    assert total(trait="vcpus", op="ge", value="3") == 0
+    assert total(trait="disk_gb", op="gt", value="20") == 90
+    assert total(trait="launched_at", op="lt", value="2020-01-01") == 0
+    both = {"trait": ["display_name", "disk_gb", ""], "op": ["ne", "le", "eq"]}
+    assert total(**both, value=["web-1", "20.5", ""]) == 75
+    assert total(**both, value=["web-1", "20", ""]) == 0
     assert total(type="volume.create.end") == 30
     assert total(trait="vcpus", value="2") == 90
     assert total(trait="disk_gb", value="20.5") == 90
@@ -338,6 +352,44 @@ def test_events_are_filtered_by_type_trait_value_time_and_resource(operator: Cli
     assert 0 < recent < 90
     middle = (now() - timedelta(hours=1)).isoformat()
     assert total(start=middle, stop="2190-01-01") == recent
+
+
+@with_data
+def test_pages_of_events_keep_every_condition(operator: Client) -> None:
+    query = {"trait": ["vcpus", "disk_gb"], "op": ["eq", "ge"], "value": ["2", ""], "range": ""}
+    first = operator.get("/events", query).context["listing"]
+    second = operator.get(f"/events{first.older}").context
+    assert second["asked"] == operator.get("/events", query).context["asked"]
+    assert len(second["listing"].page) == 40
+
+
+@with_data
+def test_an_event_shows_its_traits_by_their_types_and_links_its_resource(member: Client) -> None:
+    instance = Resource.objects.get(original_id=seed.instance(1).id)
+    found = member.get("/events", {"resource": instance.original_id}).context["rows"][0][0]
+    text = member.get(reverse("ui:event", args=[found.pk])).content.decode()
+    assert reverse("ui:resource", args=[instance.uuid]) in text
+    assert '<td class="quiet type">float</td>' in text
+    assert "Raw form" in text
+    Event.objects.filter(pk=found.pk).update(raw={})
+    text = member.get(reverse("ui:event", args=[found.pk])).content.decode()
+    assert "TELEMETRY_STORE_RAW" in text
+
+
+@with_data
+def test_a_resource_shows_its_newest_events_and_nobody_elses(
+    member: Client, operator: Client
+) -> None:
+    instance = Resource.objects.get(original_id=seed.instance(1).id)
+    page = reverse("ui:resource", args=[instance.uuid])
+    newest = Event.objects.filter(traits__instance_id=instance.original_id).order_by("-generated")
+    assert member.get(page).context["events"] == list(newest[:5])
+    everything = reverse("ui:events") + f"?resource={instance.original_id}"
+    assert everything in member.get(page).content.decode()
+    Event.objects.filter(pk=newest[0].pk).update(project_id="another")
+    assert member.get(page).context["events"] == list(newest[1:6])
+    Event.objects.all().delete()
+    assert "No event names this resource" in member.get(page).content.decode()
 
 
 # --- plot ------------------------------------------------------------------------------------

@@ -144,6 +144,23 @@
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
 
+  // One more row of a form that has rows of one kind: the last one again, emptied.
+  for (const button of document.querySelectorAll('button[data-add]')) {
+    const rows = () => button.form.querySelectorAll(button.dataset.add);
+    const most = +rows()[0].parentNode.dataset.most;
+    const full = () => { button.hidden = rows().length >= most; };
+    button.addEventListener('click', () => {
+      const last = [...rows()].at(-1);
+      const more = last.cloneNode(true);
+      for (const input of more.querySelectorAll('input')) input.value = '';
+      for (const select of more.querySelectorAll('select')) select.selectedIndex = 0;
+      last.after(more);
+      more.querySelector('input').focus();
+      full();
+    });
+    full();
+  }
+
   refresh(document);
   document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   setInterval(tick, 1000);
