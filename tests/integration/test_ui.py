@@ -19,13 +19,15 @@ from django.urls import reverse
 
 from meters.models import CatalogueEpoch, Event, Metric, Quarantine, Resource, Source
 from meters.store import write
+from meters.store.read import read_points
 from meters.store.write import store_batch
-from meters.ui.views import docs
+from meters.ui.views import docs, plot_tables
 from telemetry_site.clock import now, now_us
 from tests.browser import seed
 from tests.support.batches import SECOND, batch_of
 from tests.support.visitors import signed_in
 
+PLOT_VIEWS = ("plot", "plot-data", "plot-csv", "plot-samples", "plot-samples-csv")
 with_data = pytest.mark.usefixtures("installation")
 pytestmark = pytest.mark.usefixtures("people")
 
@@ -67,7 +69,7 @@ def own_pages(instance: Resource, metric: Metric) -> list[str]:
         reverse("ui:resource", args=[instance.uuid]),
         reverse("ui:meter") + "?name=memory.usage",
         reverse("ui:event", args=[Event.objects.latest("pk").pk]),
-        *(reverse(f"ui:{view}") + query for view in ("plot", "plot-data", "plot-csv")),
+        *(reverse(f"ui:{view}") + query for view in PLOT_VIEWS),
     ]
 
 
@@ -434,6 +436,51 @@ def test_the_csv_has_the_points_and_no_formulas(operator: Client) -> None:
     header, row = csv.reader(io.StringIO(text))
     assert header == ["time", "resource", "meter", "unit", "value"]
     assert row[1:] == ["'=cmd|' /C calc'!A0", "'@SUM(1)", "B", "-2.5"]
+
+
+@with_data
+def test_the_samples_of_a_plot_are_a_table_that_says_when_it_is_cut(
+    member: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = seed.metric("cpu", seed.instance(1))
+    memory = seed.metric("memory.usage", seed.instance(1))
+    points = sum(len(read_points([metric.pk]).values) for metric in (cpu, memory))
+    query = {"metric": [memory.uuid, cpu.uuid], "range": "6h"}
+    monkeypatch.setattr(plot_tables, "SAMPLES_SHOWN", points)
+    whole = member.get(reverse("ui:plot-samples"), query)
+    assert f"All {points} samples" in whole.content.decode()
+    monkeypatch.setattr(plot_tables, "SAMPLES_SHOWN", 5)
+    cut = member.get(reverse("ui:plot-samples"), query)
+    assert "The newest 5 samples" in cut.content.decode()
+    assert cut.context["rows"] == whole.context["rows"][:5]
+    moments = [moment for moment, _, _ in whole.context["rows"]]
+    assert moments == sorted(moments, reverse=True)
+    assert {metric for _, metric, _ in whole.context["rows"]} == {cpu, memory}
+    answer = member.get(cut.context["csv_url"])
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == points
+    assert rows[-1]["value"] == repr(whole.context["rows"][0][2])
+    empty = {"metric": cpu.uuid, "start": "2026-01-01", "stop": "2026-01-02"}
+    assert (
+        "No sample in this range" in member.get(reverse("ui:plot-samples"), empty).content.decode()
+    )
+
+
+@with_data
+def test_a_plot_has_no_samples_of_a_former_owner(member: Client, operator: Client) -> None:
+    """Neither drawn nor listed: they stay the other project's."""
+    moved = seed.wire.Resource("moved", project_id="former", type="instance")
+    moment = now_us()
+    store_batch(batch_of((moved, "load", 1.0, moment - 600 * SECOND)))
+    moved = seed.wire.Resource("moved", project_id=seed.PROJECT, type="instance")
+    store_batch(batch_of((moved, "load", 2.0, moment - 60 * SECOND)))
+    query = {"metric": seed.metric("load", moved).uuid}
+    for client, values in ((member, [2.0]), (operator, [1.0, 2.0])):
+        series = client.get(reverse("ui:plot-data"), query).json()["series"][0]
+        assert [value for value in series["v"] if value is not None] == values
+        rows = client.get(reverse("ui:plot-samples"), query).context["rows"]
+        assert [value for _, _, value in rows] == values[::-1]
 
 
 @with_data
