@@ -7,8 +7,8 @@ most `ROWS_A_BATCH` rows a record batch or row group; so many are in memory here
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -21,6 +21,7 @@ except ImportError:  # an extra: telemetry[arrow]
     pyarrow = None
 
 ROWS_A_BATCH = 1 << 17
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 MISSING = "Arrow and Parquet need the package pyarrow here: pip install 'telemetry[arrow]'."
 
 
@@ -31,7 +32,7 @@ def is_installed() -> bool:
 def arrow_chunks(table: Table) -> Iterator[bytes]:
     """The table in Arrow's streaming format; the first chunk holds the schema and first rows."""
     sink = Sink()
-    with pyarrow.ipc.new_stream(sink, schema(table)) as writer:
+    with pyarrow.ipc.new_stream(sink, schema(table.columns)) as writer:
         for batch in batches(table):
             writer.write_batch(batch)
             yield sink.taken()
@@ -41,7 +42,7 @@ def arrow_chunks(table: Table) -> Iterator[bytes]:
 def parquet_chunks(table: Table) -> Iterator[bytes]:
     """The table as a Parquet file, whose footer comes last."""
     sink = Sink()
-    with pyarrow.parquet.ParquetWriter(sink, schema(table), compression="zstd") as writer:
+    with pyarrow.parquet.ParquetWriter(sink, schema(table.columns), compression="zstd") as writer:
         for batch in batches(table):
             writer.write_batch(batch)
             yield sink.taken()
@@ -75,18 +76,63 @@ class Sink(io.RawIOBase):
         return found
 
 
-def schema(table: Table) -> Any:
+class StreamEncoder:
+    """An Arrow stream that is written table by table, all with these columns.
+
+    `begin` gives the schema; one that goes on leaves it out, since it stands in the stream already.
+    """
+
+    def __init__(self, columns: Mapping[str, Kind]) -> None:
+        self._sink = Sink()
+        self._schema = schema(columns)
+        self._writer = pyarrow.ipc.new_stream(self._sink, self._schema)
+        self._schema_out = False
+
+    def begin(self) -> bytes:
+        """The schema, as every stream begins with it."""
+        with pyarrow.ipc.new_stream(empty := Sink(), self._schema):
+            pass
+        return empty.taken()[: -len(_END_OF_STREAM)]
+
+    def add(self, table: Table) -> Iterator[bytes]:
+        for batch in batches(table):
+            self._writer.write_batch(batch)
+            yield self._taken()
+
+    def end(self) -> bytes:
+        self._writer.close()
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        """Without the schema, that `begin` has given."""
+        found = self._sink.taken()
+        if self._schema_out:
+            return found
+        self._schema_out = True
+        return found[len(self.begin()) :]
+
+
+def stream_to_parquet(stream: BinaryIO, out: BinaryIO) -> None:
+    """Batch by batch."""
+    with pyarrow.ipc.open_stream(stream) as reader:
+        kind = {"compression": "zstd"}
+        with pyarrow.parquet.ParquetWriter(out, reader.schema, **kind) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+
+
+def schema(columns: Mapping[str, Kind]) -> Any:
     types = {
         "time": pyarrow.timestamp("us", tz="UTC"),
         "number": pyarrow.float64(),
         "text": pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
     }
-    return pyarrow.schema([(name, types[kind]) for name, kind in table.columns.items()])
+    return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
 
 
 def batches(table: Table) -> Iterator[Any]:
     """Record batches of up to `ROWS_A_BATCH` rows; small blocks go together."""
-    made_of = schema(table)
+    made_of = schema(table.columns)
     waiting: list[Any] = []
     rows = 0
     for block in table.parts(ROWS_A_BATCH):

@@ -78,9 +78,47 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
+class Piece(NamedTuple):
+    """All samples of some resources in a window; who has written it is done up to `place`.
+
+    `metrics` are ordered by resource, their resources are loaded.
+    """
+
+    metrics: list[Metric]
+    window: Window
+    place: Place
+
+    @property
+    def resources(self) -> list[int]:
+        return sorted({metric.resource_id for metric in self.metrics})
+
+    @property
+    def parts(self) -> int:
+        """In so many its metrics should be read; more than one only where it is one resource."""
+        return -(-self.window.points // POINTS_AT_ONCE)
+
+
 def export(selection: Selection, place: Place | None = None) -> Iterator[Samples]:
     """The samples from `place` on. What bears a place completes the file up to there."""
-    metrics = metrics_of(selection)
+    histories: dict[int, History] = {}
+    known: list[int] = []
+    for piece in pieces(selection, place):
+        if piece.resources != known:
+            known = piece.resources
+            histories = _histories(known)
+        metrics = [one for one in piece.metrics if one.resource_id in histories]
+        held = None
+        for one in _window(metrics, histories, piece) if metrics else ():  # not deleted just now
+            if held is not None:
+                yield held
+            held = one
+        if held is not None:
+            yield msgspec.structs.replace(held, place=piece.place)
+
+
+def pieces(selection: Selection, place: Place | None = None) -> Iterator[Piece]:
+    """What is selected, from `place` on."""
+    metrics = metrics_of(selection).select_related("resource")
     start = _time(selection.start, BEGINNING)
     last = 0
     if place is not None:
@@ -92,6 +130,15 @@ def export(selection: Selection, place: Place | None = None) -> Iterator[Samples
         yield from _group(list(metrics.filter(resource_id__in=resources)), start, selection)
 
 
+def points_of(piece: Piece) -> Iterator[tuple[list[Metric], Points]]:
+    """The piece's samples, in parts that fit into memory; the index is the place in the metrics."""
+    size = -(-len(piece.metrics) // max(piece.parts, 1))
+    for at in range(0, len(piece.metrics), size):
+        part = piece.metrics[at : at + size]
+        series = [metric.pk for metric in part]
+        yield part, read_points(series, piece.window.start, piece.window.stop)
+
+
 def _time(moment_us: int | None, default: datetime) -> datetime:
     return default if moment_us is None else from_us(moment_us)
 
@@ -101,7 +148,7 @@ def _next(metrics: QuerySet[Metric], last: int) -> list[int]:
     return list(rows.values_list("resource_id", flat=True).distinct()[:RESOURCES_AT_ONCE])
 
 
-def _group(metrics: list[Metric], start: datetime, selection: Selection) -> Iterator[Samples]:
+def _group(metrics: list[Metric], start: datetime, selection: Selection) -> Iterator[Piece]:
     """All of some resources; one by one where a day of them is too much at once."""
     stop = _time(selection.stop, END)
     if not metrics or start >= stop:
@@ -114,17 +161,8 @@ def _group(metrics: list[Metric], start: datetime, selection: Selection) -> Iter
         yield from _group([one for one in metrics if one.resource_id < middle], start, selection)
         yield from _group([one for one in metrics if one.resource_id >= middle], start, selection)
         return
-    histories = _histories(owners)
-    metrics = [one for one in metrics if one.resource_id in histories]  # not deleted just now
     for window in _windows(days, start, stop):
-        held = None
-        for one in _window(metrics, histories, window):
-            if held is not None:
-                yield held
-            held = one
-        if held is not None:
-            place = Place(owners[0], owners[-1], to_us(window.stop))
-            yield msgspec.structs.replace(held, place=place)
+        yield Piece(metrics, window, Place(owners[0], owners[-1], to_us(window.stop)))
 
 
 def _windows(days: Mapping[datetime, int], start: datetime, stop: datetime) -> Iterator[Window]:
@@ -139,10 +177,10 @@ def _windows(days: Mapping[datetime, int], start: datetime, stop: datetime) -> I
 
 
 def _window(
-    metrics: Sequence[Metric], histories: Mapping[int, History], window: Window
+    metrics: Sequence[Metric], histories: Mapping[int, History], piece: Piece
 ) -> Iterator[Samples]:
     """In parts of it, each with all its series or each with one revision of its one resource."""
-    parts = -(-window.points // POINTS_AT_ONCE)
+    window, parts = piece.window, piece.parts
     if parts <= 1:
         yield from _batches(metrics, histories, window)
         return

@@ -45,10 +45,15 @@ def statistics_table(
     results: Iterable[statistics.Result],
 ) -> Table:
     keys = list(groups[0].by) if groups else []
+    blocks = (_statistics_block(one) for one in results)
+    return Table(statistics_columns(keys, query.methods), blocks)
+
+
+def statistics_columns(keys: Iterable[str], methods: Iterable[str]) -> dict[str, Kind]:
+    """`keys` are what a group's `by` has."""
     columns: dict[str, Kind] = {"timestamp": "time"}
     columns |= dict.fromkeys([*keys, "unit"], "text")
-    columns |= dict.fromkeys(query.methods, "number")
-    return Table(columns, (_statistics_block(one) for one in results))
+    return columns | dict.fromkeys(methods, "number")
 
 
 def _statistics_block(result: statistics.Result) -> Block:
