@@ -50,7 +50,7 @@ def columns_of(asked: Asked) -> dict[str, Kind]:
 
 
 def table_pieces(asked: Asked, place: Place | None = None) -> Iterator[TablePiece]:
-    """From `place` on. Raises `LimitError` where one series alone would have too many buckets."""
+    """From `place` on; `asked` is `settled`."""
     return _samples(asked, place) if asked.granularity is None else _statistics(asked, place)
 
 
@@ -65,7 +65,10 @@ def _blocks(piece: Piece) -> Iterator[Block]:
 
 
 def settled(asked: Asked, now: datetime) -> Asked:
-    """With both ends of the time, so that an export that goes on later counts the same buckets."""
+    """With both ends of the time, so that an export that goes on later counts the same buckets.
+
+    Raises `LimitError` where even one series would have too many of them.
+    """
     if asked.granularity is None:
         return asked
     selection, width = asked.selection, asked.granularity
@@ -74,24 +77,33 @@ def settled(asked: Asked, now: datetime) -> Asked:
         start = to_us(begin(list(metrics_of(selection)), now))
     stop = to_us(now) if selection.stop is None else selection.stop
     fixed = msgspec.structs.replace(selection, start=start // width * width, stop=stop)
-    return msgspec.structs.replace(asked, selection=fixed)
+    found = msgspec.structs.replace(asked, selection=fixed)
+    statistics.check_limits(_query(found), [])
+    return found
+
+
+def _query(asked: Asked) -> statistics.Query:
+    start, stop, width = asked.selection.start, asked.selection.stop, asked.granularity
+    assert start is not None
+    assert stop is not None
+    assert width is not None
+    return statistics.Query(start, stop, width, asked.methods)
 
 
 def _statistics(asked: Asked, place: Place | None) -> Iterator[TablePiece]:
     """Series by series, in the order of their primary keys."""
-    start, stop, width = asked.selection.start, asked.selection.stop, asked.granularity
-    assert start is not None, "see `settled`"
-    assert stop is not None
-    assert width is not None
-    query = statistics.Query(start, stop, width, asked.methods)
-    size = min(max(statistics.MAX_POINTS // max(query.buckets, 1), 1), SERIES_AT_ONCE)
+    query = _query(asked)
+    if query.buckets <= 0:
+        return
+    size = min(max(statistics.MAX_POINTS // query.buckets, 1), SERIES_AT_ONCE)
     last = place.last if place else 0
     while metrics := _series(asked.selection, last, size):
         groups = statistics.make_groups(metrics, _GROUPED_BY)
-        statistics.check_limits(query, groups)
         results = statistics.compute(OPERATOR, query, groups)
         first, last = metrics[0].pk, metrics[-1].pk
-        yield TablePiece(statistics_table(query, groups, results), Place(first, last, stop))
+        yield TablePiece(
+            statistics_table(query, groups, results), Place(first, last, query.stop_us)
+        )
 
 
 def _series(selection: Selection, last: int, size: int) -> list[Metric]:

@@ -180,7 +180,10 @@ class Command(BaseCommand):
 
 
 def _asked(options: dict[str, Any]) -> Asked:
-    times = (options[name] and to_us(options[name]) for name in ("start", "stop"))
+    start, stop = options["start"], options["stop"]
+    if start is not None and stop is not None and start >= stop:
+        raise CommandError("--stop: must be later than --start.")
+    times = (None if one is None else to_us(one) for one in (start, stop))
     selection = Selection(options["meter"], options["resource"], *times)
     if options["granularity"] is None:
         if options["aggregation"] is not None:
