@@ -16,7 +16,7 @@ from meters.api.tables import (
     statistics_table,
 )
 from meters.columnar import Block, Kind, Table
-from meters.exporting import Piece, metrics_of, pieces, points_of
+from meters.export_pieces import Piece, metrics_of, pieces, points_of
 from meters.models import Metric
 from meters.retention import begin
 from meters.sample_file import Place, Selection

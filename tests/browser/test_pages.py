@@ -204,6 +204,20 @@ def test_events_of_a_resource_are_narrowed_condition_by_condition(visitor: Visit
     expect(page.get_by_text("No event fits the filter")).to_be_visible()
 
 
+def test_a_filter_that_cannot_be_meant_says_so_until_it_can(
+    visitor: Visitor, witness: Witness
+) -> None:
+    witness.expected = ("400",)
+    page = visitor("member")
+    page.goto("/events")
+    page.get_by_label("Operator").select_option(">")
+    page.get_by_label("Value").fill("2")
+    expect(page.get_by_role("alert")).to_have_text("trait: which one is to be > 2?")
+    page.get_by_label("Trait", exact=True).fill("vcpus")
+    expect(page.get_by_text("No event fits the filter")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_an_empty_plot_says_why(visitor: Visitor) -> None:
     page = visitor()
     uuid = seed.metric("cpu", seed.instance(1)).uuid

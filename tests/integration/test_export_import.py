@@ -20,7 +20,7 @@ from django.core.management.base import CommandError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meters import exporting, importing, wire
+from meters import export_pieces, exporting, importing, wire
 from meters.housekeeping import keep_house
 from meters.models import (
     STANDALONE,
@@ -97,8 +97,8 @@ def test_what_goes_out_comes_in_as_it_was(
     before = contents()
     file = tmp_path / f"{len(list(tmp_path.iterdir()))}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "RESOURCES_AT_ONCE", resources)
-        patch.setattr(exporting, "POINTS_AT_ONCE", points)
+        patch.setattr(export_pieces, "RESOURCES_AT_ONCE", resources)
+        patch.setattr(export_pieces, "POINTS_AT_ONCE", points)
         command("export", str(file))
     empty_samples()
     command("import_samples", str(file))
@@ -115,8 +115,8 @@ def test_what_goes_out_comes_in_as_it_was(
 @pytest.fixture
 def several(monkeypatch: pytest.MonkeyPatch) -> Contents:
     """Seven resources with two days each, that go out in many small pieces."""
-    monkeypatch.setattr(exporting, "RESOURCES_AT_ONCE", 2)
-    monkeypatch.setattr(exporting, "POINTS_AT_ONCE", 4)
+    monkeypatch.setattr(export_pieces, "RESOURCES_AT_ONCE", 2)
+    monkeypatch.setattr(export_pieces, "POINTS_AT_ONCE", 4)
     monkeypatch.setattr(importing, "BYTES_AT_ONCE", 1)
     today = now_us() // DAY * DAY
     for name in "abcdefg":
@@ -282,7 +282,7 @@ class TestSentences:
                 command("export", str(file), "--resume")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("meters.management.commands.export.failpoint", again)
+            patch.setattr("meters.sample_export.failpoint", again)
             command("export", str(file))
         assert file.exists()
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from meters import arrow, exporting, table_export, table_file
+from meters import arrow, export_pieces, table_export, table_file
 from meters.api.params import moment
 from meters.store import head
 from meters.store.compaction import compact
@@ -41,8 +41,8 @@ Row = tuple[int, str, float]
 @pytest.fixture
 def today(monkeypatch: pytest.MonkeyPatch) -> int:
     """Seven resources with two samples on each of two days, that go out in small pieces."""
-    monkeypatch.setattr(exporting, "RESOURCES_AT_ONCE", 2)
-    monkeypatch.setattr(exporting, "POINTS_AT_ONCE", 4)
+    monkeypatch.setattr(export_pieces, "RESOURCES_AT_ONCE", 2)
+    monkeypatch.setattr(export_pieces, "POINTS_AT_ONCE", 4)
     monkeypatch.setattr(table_export, "SERIES_AT_ONCE", 2)
     today = now_us() // DAY * DAY
     for place, name in enumerate(RESOURCES):

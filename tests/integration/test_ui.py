@@ -484,6 +484,22 @@ def test_a_plot_has_no_samples_of_a_former_owner(member: Client, operator: Clien
 
 
 @with_data
+def test_a_last_value_of_a_former_owners_time_is_not_shown(
+    member: Client, operator: Client
+) -> None:
+    moved = seed.wire.Resource("moved", project_id="former", type="instance")
+    store_batch(batch_of((moved, "load", 1.0, now_us() - 600 * SECOND)))
+    moved = seed.wire.Resource("moved", project_id=seed.PROJECT, type="instance")
+    store_batch(batch_of((moved, "other", 2.0, now_us() - 60 * SECOND)))
+    page = reverse("ui:resource", args=[Resource.objects.get(original_id="moved").uuid])
+    for client, load in ((member, None), (operator, 1.0)):
+        shown = {row.metric.name: row for row in client.get(page).context["rows"]}
+        assert shown["load"].value == load
+        assert (shown["load"].spark is None) == (load is None)
+        assert shown["other"].value == 2.0
+
+
+@with_data
 def test_the_plot_page_pushes_its_whole_state_as_an_address(member: Client) -> None:
     metric = seed.metric("cpu", seed.instance(1))
     answer = member.get(reverse("ui:plot"), {"metric": metric.uuid, "range": "24h", "rate": "0"})

@@ -7,9 +7,7 @@ tables for other programs.
 from __future__ import annotations
 
 import itertools
-import os
 import sys
-import uuid
 from argparse import ArgumentTypeError
 from bisect import bisect_right
 from collections.abc import Callable
@@ -24,24 +22,14 @@ from meters.api.errors import LimitError
 from meters.api.params import duration_us, moment
 from meters.api.views.statistics import methods
 from meters.columnar import Table, csv_chunks
-from meters.exporting import export, metrics_of
-from meters.part_file import PartFileError, alone, is_begun, part_of
-from meters.sample_file import (
-    FORMAT,
-    VERSION,
-    Header,
-    Kept,
-    Place,
-    SampleFileError,
-    Selection,
-    Writer,
-    kept,
-)
+from meters.export_pieces import metrics_of
+from meters.part_file import PartFileError
+from meters.sample_export import stream_samples, write_samples
+from meters.sample_file import Place, Selection
 from meters.table_export import Asked, columns_of, settled, table_pieces
 from meters.table_file import FORMATS, write_table
-from telemetry_site.clock import now, now_us, to_us
+from telemetry_site.clock import now, to_us
 from telemetry_site.console import progress
-from telemetry_site.failpoints import failpoint
 
 T = TypeVar("T")
 NOTHING = "No metric fits --meter and --resource."
@@ -93,8 +81,6 @@ class Command(BaseCommand):
         except LimitError as error:
             raise CommandError(str(error.detail)) from error
 
-    # --- tables --------------------------------------------------------------------------------
-
     def _export_table(self, name: str, format_name: str, asked: Asked, resume: bool) -> None:
         if format_name != "csv" and not arrow.is_installed():
             raise CommandError(arrow.MISSING)
@@ -120,48 +106,27 @@ class Command(BaseCommand):
         self.stderr.write(f"{rows:,} rows")
         self.stderr.write(f"{path}: {filesizeformat(path.stat().st_size)}")
 
-    # --- files of samples ----------------------------------------------------------------------
-
     def _export_samples(self, name: str, asked: Asked, resume: bool) -> None:
         if asked.granularity is not None:
             raise CommandError(f"Statistics go out as a table: --format {', '.join(FORMATS)}.")
-        if name == "-":
-            writer = Writer(sys.stdout.buffer)
-            writer.begin(_header(asked.selection))
-            self._write(writer, asked.selection, None)
-        else:
-            self._file(Path(name), asked.selection, resume)
-
-    def _file(self, path: Path, selection: Selection, resume: bool) -> None:
-        if self._is_complete(path, resume):
+        if name != "-" and self._is_complete(Path(name), resume):
             return
-        part = part_of(path)
-        left = _left(part, selection) if is_begun(path, resume) else _begin(part, selection)
-        with open(part, "r+b") as stream:
-            alone(stream)
-            stream.truncate(left.bytes)
-            stream.seek(left.bytes)
-            writer = Writer(stream, left.frames, left.samples)
-            self._write(writer, left.header.selection, left.place)
-            os.fsync(stream.fileno())
-        part.rename(path)
-        size = path.stat().st_size
-        each = f", {size / writer.samples:.1f} bytes a sample" if writer.samples else ""
-        self.stderr.write(f"{path}: {filesizeformat(size)}{each}")
-
-    def _write(self, writer: Writer, selection: Selection, place: Place | None) -> None:
-        resources = self._places(selection, "resource_id")
+        resources = self._places(asked.selection, "resource_id")
         with progress(self.stderr) as bar:
             task = bar.add_task("resources", total=len(resources))
-            for frame in export(selection, place):
-                writer.add(frame)
-                if frame.place is not None:
-                    bar.update(task, completed=bisect_right(resources, frame.place.first) - 1)
-                    failpoint("export.after_place")
-            writer.end()
-        self.stderr.write(f"{writer.samples:,} samples")
 
-    # --- both ----------------------------------------------------------------------------------
+            def advance(place: Place) -> None:
+                bar.update(task, completed=bisect_right(resources, place.first) - 1)
+
+            if name == "-":
+                samples = stream_samples(sys.stdout.buffer, asked.selection, advance)
+            else:
+                samples = write_samples(Path(name), asked.selection, resume, advance)
+        self.stderr.write(f"{samples:,} samples")
+        if name != "-":
+            size = Path(name).stat().st_size
+            each = f", {size / samples:.1f} bytes a sample" if samples else ""
+            self.stderr.write(f"{name}: {filesizeformat(size)}{each}")
 
     def _is_complete(self, path: Path, resume: bool) -> bool:
         if not path.exists():
@@ -195,31 +160,6 @@ def _asked(options: dict[str, Any]) -> Asked:
 def _format(options: dict[str, Any]) -> str:
     ending = Path(options["file"]).suffix.removeprefix(".")
     return options["format"] or (ending if ending in FORMATS else "samples")
-
-
-def _header(selection: Selection) -> Header:
-    return Header(FORMAT, VERSION, uuid.uuid4(), now_us(), selection)
-
-
-def _begin(part: Path, selection: Selection) -> Kept:
-    """Never a file without its header, so that whatever is there can be gone on with."""
-    header, new = _header(selection), part.with_name(f"{part.name}.new")
-    with open(new, "wb") as stream:
-        Writer(stream).begin(header)
-        os.fsync(stream.fileno())
-    new.rename(part)
-    return Kept(header, None, part.stat().st_size, 0, 0)
-
-
-def _left(part: Path, selection: Selection) -> Kept:
-    try:
-        with open(part, "rb") as stream:
-            left = kept(stream)
-    except SampleFileError as error:
-        raise CommandError(f"{part}: {error}") from error
-    if selection not in (Selection(), left.header.selection):
-        raise CommandError(f"{part} was begun with another selection: leave it out.")
-    return left
 
 
 def _read_by(parse: Callable[[str], T]) -> Callable[[str], T]:

@@ -101,7 +101,7 @@ def resource(request: PageRequest, uuid: UUID) -> HttpResponse:
     context = {
         "resource": one,
         "listing": found,
-        "rows": with_latest(list(found.page), now()),
+        "rows": with_latest(request.principal, list(found.page), now()),
         "plotted": plotted(found),
         "events": newest_about(
             Event.objects.scope(request.principal), one.original_id, EVENTS_OF_A_RESOURCE
@@ -161,7 +161,7 @@ def meter(request: PageRequest) -> HttpResponse:
     context = {
         "name": name,
         "listing": found,
-        "rows": with_latest(list(found.page), now()),
+        "rows": with_latest(request.principal, list(found.page), now()),
         "plotted": plotted(found),
         "q": words,
     }

@@ -112,6 +112,21 @@
     focused = null;
   });
 
+  // What a form was refused for, above what it asked for; gone with its next answer.
+  document.addEventListener('htmx:afterRequest', (event) => {
+    const { elt, target, xhr } = event.detail;
+    if (elt.matches('[data-live]')) return;
+    document.getElementById('refused')?.remove();
+    if (xhr.status !== 400 || !target.isConnected) return;
+    const answer = new DOMParser().parseFromString(xhr.responseText, 'text/html');
+    const refused = document.createElement('p');
+    refused.id = 'refused';
+    refused.className = 'notice error';
+    refused.setAttribute('role', 'alert');
+    refused.textContent = answer.querySelector('[data-reason]')?.textContent || 'The request was refused.';
+    target.before(refused);
+  });
+
   function online(yes) { document.body.classList.toggle('offline', !yes); }
   document.addEventListener('htmx:sendError', () => online(false));
   document.addEventListener('htmx:timeout', () => online(false));
