@@ -1,8 +1,7 @@
 """Samples on their way out, as batches that `store_batches` takes in again.
 
 Resource by resource, each in the order of time, so that whoever stores the batches one after the
-other files the same revisions again. What is in memory at once is bounded by `POINTS_AT_ONCE`, or
-by one day of one series. What arrives meanwhile may be in it or not.
+other files the same revisions again.
 """
 
 from __future__ import annotations
@@ -10,36 +9,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
-from uuid import UUID
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Q, QuerySet
 
 from meters import wire
+from meters.export_pieces import Piece, Window, pieces
 from meters.models import Metric, Resource, ResourceRevision
 from meters.sample_file import Place, Samples, Selection
 from meters.store.points import Points
-from meters.store.read import BEGINNING, END, points_by_day, read_points
+from meters.store.read import read_points
 from telemetry_site.clock import from_us, now_us, to_us
 
-RESOURCES_AT_ONCE = 100
-POINTS_AT_ONCE = 1_000_000
 MAX_BATCH_BYTES = wire.MAX_MESSAGE_BYTES
 AGENT_ID = "export"
-_DAY = timedelta(days=1)
-
-
-class Window(NamedTuple):
-    """Time [start, stop) with so many points at the most."""
-
-    start: datetime
-    stop: datetime
-    points: int
 
 
 @dataclass(frozen=True)
@@ -58,91 +44,29 @@ class History:
         return self.revisions[int(self.at(np.array([timestamp_us]))[0])]
 
 
-def metrics_of(selection: Selection) -> QuerySet[Metric]:
-    """The metrics whose samples are selected."""
-    found = Metric.objects.all()
-    if selection.meters:
-        found = found.filter(name__in=selection.meters)
-    if selection.resources:
-        found = found.filter(
-            Q(resource__original_id__in=selection.resources)
-            | Q(resource__uuid__in=[one for one in map(_uuid, selection.resources) if one])
-        )
-    return found
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def export(selection: Selection, place: Place | None = None) -> Iterator[Samples]:
     """The samples from `place` on. What bears a place completes the file up to there."""
-    metrics = metrics_of(selection)
-    start = _time(selection.start, BEGINNING)
-    last = 0
-    if place is not None:
-        last = place.last
-        begun = metrics.filter(resource_id__gte=place.first, resource_id__lte=place.last)
-        yield from _group(list(begun), max(start, from_us(place.until)), selection)
-    while resources := _next(metrics, last):
-        last = resources[-1]
-        yield from _group(list(metrics.filter(resource_id__in=resources)), start, selection)
-
-
-def _time(moment_us: int | None, default: datetime) -> datetime:
-    return default if moment_us is None else from_us(moment_us)
-
-
-def _next(metrics: QuerySet[Metric], last: int) -> list[int]:
-    rows = metrics.filter(resource_id__gt=last).order_by("resource_id")
-    return list(rows.values_list("resource_id", flat=True).distinct()[:RESOURCES_AT_ONCE])
-
-
-def _group(metrics: list[Metric], start: datetime, selection: Selection) -> Iterator[Samples]:
-    """All of some resources; one by one where a day of them is too much at once."""
-    stop = _time(selection.stop, END)
-    if not metrics or start >= stop:
-        return
-    metrics.sort(key=lambda metric: (metric.resource_id, metric.pk))
-    days = points_by_day([metric.pk for metric in metrics], start, stop)
-    owners = sorted({metric.resource_id for metric in metrics})
-    if max(days.values(), default=0) > POINTS_AT_ONCE and len(owners) > 1:
-        middle = owners[len(owners) // 2]
-        yield from _group([one for one in metrics if one.resource_id < middle], start, selection)
-        yield from _group([one for one in metrics if one.resource_id >= middle], start, selection)
-        return
-    histories = _histories(owners)
-    metrics = [one for one in metrics if one.resource_id in histories]  # not deleted just now
-    for window in _windows(days, start, stop):
+    histories: dict[int, History] = {}
+    known: list[int] = []
+    for piece in pieces(selection, place):
+        if piece.resources != known:
+            known = piece.resources
+            histories = _histories(known)
+        metrics = [one for one in piece.metrics if one.resource_id in histories]
         held = None
-        for one in _window(metrics, histories, window):
+        for one in _window(metrics, histories, piece) if metrics else ():  # not deleted just now
             if held is not None:
                 yield held
             held = one
         if held is not None:
-            place = Place(owners[0], owners[-1], to_us(window.stop))
-            yield msgspec.structs.replace(held, place=place)
-
-
-def _windows(days: Mapping[datetime, int], start: datetime, stop: datetime) -> Iterator[Window]:
-    """Whole days together, as long as their points are not too many."""
-    first, points = start, 0
-    for day, following in pairwise([*sorted(days), stop]):
-        points += days[day]
-        if following == stop or points + days[following] > POINTS_AT_ONCE:
-            end = min(day + _DAY, stop)
-            yield Window(max(first, start), end, points)
-            first, points = end, 0
+            yield msgspec.structs.replace(held, place=piece.place)
 
 
 def _window(
-    metrics: Sequence[Metric], histories: Mapping[int, History], window: Window
+    metrics: Sequence[Metric], histories: Mapping[int, History], piece: Piece
 ) -> Iterator[Samples]:
     """In parts of it, each with all its series or each with one revision of its one resource."""
-    parts = -(-window.points // POINTS_AT_ONCE)
+    window, parts = piece.window, piece.parts
     if parts <= 1:
         yield from _batches(metrics, histories, window)
         return

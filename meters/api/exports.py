@@ -1,76 +1,83 @@
-"""CSV (S42): text cells can't become formulas, numbers stay numbers, rows are streamed."""
+"""Tables as the answer to a request: CSV, Arrow or Parquet, streamed."""
 
 from __future__ import annotations
 
-import csv
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from django.http import StreamingHttpResponse
-from rest_framework.renderers import BaseRenderer
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
+from meters import arrow
 from meters.api.params import Param, choice
-
-#: What spreadsheets take for the beginning of a formula, full-width forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
-ROWS_A_CHUNK = 500
-FORMAT = Param(
-    "format", choice(["csv", "json"]), "csv or json; also by Accept.", choices=["csv", "json"]
-)
-
-Cell = str | int | float | None
+from meters.columnar import Table, csv_chunks
 
 
-class CsvRenderer(BaseRenderer):
-    """Only lets `Accept: text/csv` be negotiated; the view streams the answer itself."""
+class Format(NamedTuple):
+    content_type: str
+    chunks: Callable[[Table], Iterator[str | bytes]]
 
+
+FORMATS = {
+    "csv": Format("text/csv; charset=utf-8; header=present", csv_chunks),
+    "arrow": Format("application/vnd.apache.arrow.stream", arrow.arrow_chunks),
+    "parquet": Format("application/vnd.apache.parquet", arrow.parquet_chunks),
+}
+NAMES = ["json", *FORMATS]
+FORMAT = Param("format", choice(NAMES), f"{', '.join(NAMES)}; also by Accept.", choices=NAMES)
+
+
+class StreamedRenderer(BaseRenderer):
+    """Only lets its type be negotiated; the view streams the answer itself."""
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        raise NotImplementedError("views that offer tables answer with `table_response`")
+
+
+class CsvRenderer(StreamedRenderer):
     media_type = "text/csv"
     format = "csv"
 
-    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        raise NotImplementedError("views that offer CSV answer with `csv_response`")
+
+class ArrowRenderer(StreamedRenderer):
+    media_type = "application/vnd.apache.arrow.stream"
+    format = "arrow"
+    charset = None
+    render_style = "binary"
 
 
-def wants_csv(request: Request) -> bool:
-    """The parameter `format` counts more than the header `Accept`."""
+class ParquetRenderer(StreamedRenderer):
+    media_type = "application/vnd.apache.parquet"
+    format = "parquet"
+    charset = None
+    render_style = "binary"
+
+
+RENDERERS = [JSONRenderer, CsvRenderer, ArrowRenderer, ParquetRenderer]
+
+
+def wanted_format(request: Request) -> str:
+    """A name of NAMES. The parameter `format` counts more than the header `Accept`."""
     asked = FORMAT.read(request.query_params)
-    if asked is not None:
-        return asked == "csv"
-    return bool(request.accepted_renderer.format == "csv")
+    found = str(request.accepted_renderer.format) if asked is None else asked
+    if found in ("arrow", "parquet") and not arrow.is_installed():
+        raise NotAcceptable(arrow.MISSING)
+    return found
 
 
-def csv_response(
-    name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
-) -> StreamingHttpResponse:
-    """The rows as an attachment. Whatever fails before the first chunk is an ordinary error;
+def table_response(name: str, format_name: str, table: Table) -> StreamingHttpResponse:
+    """The table as an attachment. Whatever fails before the first chunk is an ordinary error;
 
     a failure later ends the connection without the last chunk, so nobody takes half for all.
     """
-    chunks = _chunks(itertools.chain([header], rows))
+    chosen = FORMATS[format_name]
+    chunks = chosen.chunks(table)
     first = next(chunks)
     return StreamingHttpResponse(
         itertools.chain([first], chunks),
-        content_type="text/csv; charset=utf-8; header=present",
-        headers={"Content-Disposition": f'attachment; filename="telemetry-{name}.csv"'},
+        content_type=chosen.content_type,
+        headers={"Content-Disposition": f'attachment; filename="telemetry-{name}.{format_name}"'},
     )
-
-
-def _chunks(rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    rows = iter(rows)
-    while batch := list(itertools.islice(rows, ROWS_A_CHUNK)):
-        yield "".join(writer.writerow([_safe(cell) for cell in row]) for row in batch)
-
-
-def _safe(cell: Cell) -> Cell:
-    """Text that looks like a formula gets a quote in front (S42)."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-class _Echo:
-    """A file whose `write` gives back the line, for `csv.writer`."""
-
-    def write(self, line: str) -> str:
-        return line

@@ -6,24 +6,15 @@ values of `jsonb_extract_path`, operators come from a table (S16).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import F, Func, JSONField, Q, QuerySet, TextField, Value
+from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
-from django.db.models.lookups import (
-    Exact,
-    GreaterThan,
-    GreaterThanOrEqual,
-    LessThan,
-    LessThanOrEqual,
-    Lookup,
-)
+from django.db.models.lookups import Exact
 from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
@@ -32,8 +23,8 @@ from meters.api import params
 from meters.api.errors import BadParameterError
 from meters.models import Metric, Quarantine, Source
 from meters.queries import Like, extract
+from meters.traits import TRAIT_OPERATORS, trait_condition
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,39})(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 MAX_PATH = 8
 PREFIX_HELP = {
     "metadata.": "Metadata under this key (dots go deeper) reads so: metadata.flavor.name=m1.tiny",
@@ -253,60 +244,3 @@ def metadata_equals(column: str, name: str, key: str, value: str) -> Q:
         if len(path) == 1
         else found | Q(Exact(extract(column, *path, text=True), Value(value)))
     )
-
-
-#: `ne` also finds events that have the trait with a value of another type.
-TRAIT_OPERATORS: dict[str, type[Lookup[Any]] | None] = {
-    "eq": None,
-    "ne": None,
-    "lt": LessThan,
-    "le": LessThanOrEqual,
-    "gt": GreaterThan,
-    "ge": GreaterThanOrEqual,
-    "lte": LessThanOrEqual,
-    "gte": GreaterThanOrEqual,
-}
-
-
-def trait_condition(trait: str, operator: str, value: str) -> Q:
-    """One condition on a trait. What the value can be read as decides which types it meets:
-
-    a number meets numbers, a time meets datetimes, and any text meets text; a trait of another
-    type never meets, whatever the operator.
-    """
-    lookup = TRAIT_OPERATORS[operator]
-    if lookup is None:
-        equal = _any(Q(traits__contains={trait: one}) for one in _readings(value))
-        return equal if operator == "eq" else Q(traits__has_key=trait) & ~equal
-    stored = extract("traits", trait)
-    kind = Func(stored, function="jsonb_typeof", output_field=TextField())
-    return _any(
-        Q(Exact(kind, Value("string" if isinstance(one, str) else "number")))
-        & Q(lookup(stored, Value(one, JSONField())))
-        for one in _readings(value)[-1:]
-    )
-
-
-def _readings(value: str) -> list[str | int | float]:
-    """The value as text, and as the number or time that it can be read as; the best one last."""
-    readings: list[str | int | float] = [value]
-    if _NUMBER.fullmatch(value):
-        readings.append(float(value) if re.search(r"[.eE]", value) else int(value))
-        return [one for one in readings if one not in (float("inf"), float("-inf"))]
-    try:
-        readings.append(_as_stored(params.moment(value)))
-    except ValueError:
-        return readings
-    return readings
-
-
-def _as_stored(moment: datetime) -> str:
-    """A datetime trait as the store writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _any(conditions: Any) -> Q:
-    found = Q()
-    for condition in conditions:
-        found |= condition
-    return found

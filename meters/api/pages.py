@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,10 +13,12 @@ import numpy.typing as npt
 
 from meters import ownership
 from meters.models import Metric
+from meters.retention import begin
 from meters.store.points import Points
 from meters.store.read import read_points
+from meters.store.write import FUTURE_ALLOWANCE
 from telemetry_site.auth.principal import Principal
-from telemetry_site.clock import from_us
+from telemetry_site.clock import from_us, to_us
 
 Micros = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -51,6 +54,16 @@ class Page:
     next: Position | None
 
 
+def within(
+    metrics: Sequence[Metric], start: datetime | None, stop: datetime | None, now: datetime
+) -> tuple[int, int]:
+    """[start, stop) in microseconds, within the times that the store has samples of."""
+    earliest, latest = to_us(begin(metrics, now)), to_us(now + FUTURE_ALLOWANCE)
+    low = earliest if start is None else max(to_us(start), earliest)
+    high = latest if stop is None else min(to_us(stop), latest)
+    return low, high
+
+
 def read_page(
     principal: Principal,
     metrics: Sequence[Metric],
@@ -67,7 +80,7 @@ def read_page(
     for low, high in islice(_windows(bounds, len(metrics), newest_first, after), READS_A_PAGE):
         points = _read(owned, low, high)
         room = limit + 1 - len(samples)
-        samples += _first(metrics, points, newest_first, after, room)
+        samples += _samples(metrics, _first(metrics, points, newest_first, after, room))
         if len(samples) > limit:
             last = samples[limit - 1]
             return Page(samples[:limit], Position(last.timestamp_us, last.metric.pk))
@@ -78,13 +91,15 @@ def read_page(
 
 def stream(
     principal: Principal, metrics: Sequence[Metric], bounds: tuple[int, int], newest_first: bool
-) -> Iterator[Sample]:
-    """All samples in [start, stop), for an export; only one read is in memory at a time."""
-    metrics = sorted(metrics, key=lambda metric: metric.pk)
+) -> Iterator[Points]:
+    """All samples in [start, stop), for an export; only one read is in memory at a time.
+
+    `metrics` ordered by their primary key; `Points.index` is the place there.
+    """
     owned = ownership.of(principal, metrics)
     for low, high in _windows(bounds, len(metrics), newest_first, None):
         points = _read(owned, low, high)
-        yield from _first(metrics, points, newest_first, None, len(points.index))
+        yield _first(metrics, points, newest_first, None, len(points.index))
 
 
 def _windows(
@@ -121,7 +136,7 @@ def _first(
     newest_first: bool,
     after: Position | None,
     room: int,
-) -> list[Sample]:
+) -> Points:
     """At most `room` samples of the window, in the page's order, from behind `after` on."""
     keys = np.array([metric.pk for metric in metrics], dtype=np.int64)[points.index]
     order = np.lexsort((keys, points.timestamps))
@@ -129,13 +144,12 @@ def _first(
         order = order[::-1]
     if after is not None and after.series:
         order = order[_behind(points.timestamps[order], keys[order], newest_first, after)]
-    order = order[:room]
-    rows = zip(
-        points.index[order].tolist(),
-        points.timestamps[order].tolist(),
-        points.values[order].tolist(),
-        strict=True,
-    )
+    return points.take(order[:room])
+
+
+def _samples(metrics: Sequence[Metric], points: Points) -> list[Sample]:
+    columns = (points.index.tolist(), points.timestamps.tolist(), points.values.tolist())
+    rows = zip(*columns, strict=True)
     return [Sample(metrics[index], micros, value) for index, micros, value in rows]
 
 

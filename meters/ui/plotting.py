@@ -8,7 +8,7 @@ because there were too many points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,10 +194,7 @@ def summary(curve: Curve) -> dict[str, float | None]:
     return dict(zip(("last", "min", "max", "mean"), nulls(np.array(found)), strict=True))
 
 
-def rows(curves: Sequence[Curve]) -> Iterable[tuple[int, int, float]]:
-    """(curve, µs, value) of every point that is there, for the CSV: a gap has no row."""
-    for place, curve in enumerate(curves):
-        known = np.isfinite(curve.values)
-        times, values = curve.timestamps[known].tolist(), curve.values[known].tolist()
-        for moment, value in zip(times, values, strict=True):
-            yield place, moment, value
+def known(curve: Curve) -> tuple[npt.NDArray[np.int64], Numbers]:
+    """(µs, value) of the points that are there: a gap has no row in a table."""
+    there = np.isfinite(curve.values)
+    return curve.timestamps[there], curve.values[there]

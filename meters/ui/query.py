@@ -18,7 +18,16 @@ def text(request: HttpRequest, name: str, default: str = "") -> str:
     values = request.GET.getlist(name)
     if len(values) > 1:
         raise BadRequest(f"{name}: given {len(values)} times, once is allowed")
-    value = values[0].strip() if values else default
+    return _checked(name, values[0]) if values else default
+
+
+def texts(request: HttpRequest, name: str) -> list[str]:
+    """Every value of a repeated parameter, in the order given; an empty one keeps its place."""
+    return [_checked(name, value) for value in request.GET.getlist(name)]
+
+
+def _checked(name: str, value: str) -> str:
+    value = value.strip()
     if len(value) > MAX_TEXT:
         raise BadRequest(f"{name}: {len(value)} characters, at most {MAX_TEXT} are allowed")
     if "\x00" in value:

@@ -69,5 +69,12 @@ def listing(request: HttpRequest, rows: QuerySet[Any, Any], size: int = PAGE_SIZ
 
 
 def with_page(request: HttpRequest, number: int) -> str:
-    kept = [(name, value) for name, value in request.GET.items() if name != "page" and value]
+    """The same address on another page; an empty value counts only beside others of its name."""
+    kept = [
+        (name, value)
+        for name, values in request.GET.lists()
+        if name != "page"
+        for value in values
+        if value or len(values) > 1
+    ]
     return f"?{urlencode([*kept, ('page', number)])}"

@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from meters import ownership
 from meters.aggregation import aggregate, rate_per_second
 from meters.models import Metric
+from meters.ownership import Ownership
 from meters.store.points import Points
 from meters.store.read import latest_points, read_points
 from meters.ui.formats import rate_unit
 from meters.ui.sparkline import Sparkline, sparkline
+from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import to_us
 
 SPARK_SPAN = timedelta(hours=1)
@@ -41,11 +44,13 @@ class Row:
         return (self.spark.last if self.spark else None), rate_unit(self.metric.unit)
 
 
-def with_latest(metrics: Sequence[Metric], now: datetime, sparks: bool = True) -> list[Row]:
+def with_latest(
+    principal: Principal, metrics: Sequence[Metric], now: datetime, sparks: bool = True
+) -> list[Row]:
     """Each metric with its last point, and the curve of the last hour if `sparks`."""
-    ids = [metric.pk for metric in metrics]
-    latest = latest_points(ids)
-    drawn = sparklines(metrics, now) if sparks else {}
+    owned = ownership.of(principal, metrics)
+    latest = owned.restrict_latest(latest_points([metric.pk for metric in metrics]))
+    drawn = sparklines(metrics, owned, now) if sparks else {}
     return [_row(metric, latest.get(metric.pk), drawn.get(metric.pk)) for metric in metrics]
 
 
@@ -54,14 +59,15 @@ def _row(metric: Metric, newest: tuple[datetime, float] | None, spark: Sparkline
     return Row(metric, moment, value, spark)
 
 
-def sparklines(metrics: Sequence[Metric], now: datetime) -> dict[int, Sparkline]:
+def sparklines(metrics: Sequence[Metric], owned: Ownership, now: datetime) -> dict[int, Sparkline]:
     """{series id: the last hour}; counters as rate. One read, and one time axis for all of them.
 
     The axis begins where the first of them does, so that the first minutes of a new installation
     fill it instead of hiding at its end.
     """
     stop = now + timedelta(seconds=1)
-    points = read_points([metric.pk for metric in metrics], now - SPARK_SPAN, stop)
+    series = [metric.pk for metric in metrics]
+    points = owned.restrict(read_points(series, now - SPARK_SPAN, stop))
     if not len(points.values):
         return {}
     start_us, stop_us = int(points.timestamps.min()), to_us(stop)

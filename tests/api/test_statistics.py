@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from meters import arrow, columnar
 from meters.api import statistics
 from meters.models import Metric
 from meters.store.write import store_batch
@@ -182,6 +183,16 @@ class TestLimits:
         assert text in found["detail"]
 
 
+@pytest.mark.parametrize("name", ["arrow", "parquet"])
+def test_without_pyarrow_its_formats_are_a_406_that_says_so(
+    reader: Client, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(arrow, "pyarrow", None)
+    answer = reader.get("/api/samples", {"format": name})
+    assert answer.status_code == 406
+    assert "telemetry[arrow]" in answer.json()["detail"]
+
+
 class TestCsv:
     def rows(self, answer: Any) -> list[list[str]]:
         assert answer.status_code == 200
@@ -227,12 +238,10 @@ class TestCsv:
     def test_a_fault_midway_ends_the_stream(
         self, reader: Client, start: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from meters.api import exports
-
-        monkeypatch.setattr(exports, "ROWS_A_CHUNK", 10)
+        monkeypatch.setattr(columnar, "ROWS_A_CHUNK", 10)
         answer = reader.get("/api/samples", {"format": "csv"})
         chunks = iter(answer.streaming_content)
         assert next(chunks).startswith(b"timestamp,")
-        monkeypatch.setattr(exports, "_safe", lambda cell: 1 / 0)
+        monkeypatch.setattr(columnar, "_safe", lambda cell: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             list(chunks)

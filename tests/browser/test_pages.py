@@ -168,6 +168,59 @@ def test_a_metric_is_added_by_search_and_taken_away(visitor: Visitor) -> None:
     expect(page.get_by_role("heading", name="hardware.cpu.load.1min")).to_be_visible()
 
 
+def test_the_samples_of_a_plot_come_when_they_are_opened(visitor: Visitor) -> None:
+    page = visitor("member")
+    page.goto(plot_of(("cpu", seed.instance(1))))
+    page.get_by_text("Samples", exact=True).click()
+    expect(page.locator("#samples")).to_contain_text("samples of the range")
+    assert page.locator("#samples tbody tr").count() > 10
+    take_picture(page, "plot-samples")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV of all samples").click()
+    assert download.value.suggested_filename == "telemetry-samples.csv"
+
+
+def test_events_of_a_resource_are_narrowed_condition_by_condition(visitor: Visitor) -> None:
+    page = visitor("member")
+    page.goto("/resources")
+    page.get_by_role("link", name="web-1").click()
+    page.get_by_role("link", name="All events").click()
+    page.wait_for_url("**/events?resource=*")
+    rows = page.locator("#live tbody tr")
+    expect(rows).to_have_count(15)
+    for place, (name, operator, value) in enumerate([("vcpus", "≥", "2"), ("disk_gb", "<", "20")]):
+        if place:
+            page.get_by_role("button", name="+ Condition").click()
+        row = page.locator(".condition").nth(place)
+        row.get_by_label("Trait", exact=True).fill(name)
+        row.get_by_label("Operator").select_option(operator)
+        row.get_by_label("Value").fill(value)
+        page.wait_for_url(f"**value={value}*")
+        expect(rows).to_have_count(0 if place else 15)
+    take_picture(page, "events-conditions")
+    page.reload()
+    expect(page.locator(".condition").nth(1).get_by_label("Value")).to_have_value("20")
+    page.locator(".condition").nth(1).get_by_label("Value").fill("21")
+    expect(rows).to_have_count(15)
+    page.get_by_label("From").fill("2020-01-01T00:00:00")
+    page.get_by_label("To", exact=True).fill("2020-01-02T00:00:00")
+    expect(page.get_by_text("No event fits the filter")).to_be_visible()
+
+
+def test_a_filter_that_cannot_be_meant_says_so_until_it_can(
+    visitor: Visitor, witness: Witness
+) -> None:
+    witness.expected = ("400",)
+    page = visitor("member")
+    page.goto("/events")
+    page.get_by_label("Operator").select_option(">")
+    page.get_by_label("Value").fill("2")
+    expect(page.get_by_role("alert")).to_have_text("trait: which one is to be > 2?")
+    page.get_by_label("Trait", exact=True).fill("vcpus")
+    expect(page.get_by_text("No event fits the filter")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_an_empty_plot_says_why(visitor: Visitor) -> None:
     page = visitor()
     uuid = seed.metric("cpu", seed.instance(1)).uuid
@@ -182,7 +235,7 @@ def test_times_are_the_viewers_with_utc_on_hover(visitor: Visitor) -> None:
     expect(time).to_contain_text("GMT+5:30")
     expect(time).to_have_attribute("title", re.compile(r"UTC$"))
     page.goto(plot_of(("hardware.cpu.util", seed.HOST)))
-    page.locator("summary").click()
+    page.locator(".range-form summary").click()
     page.get_by_label("From").fill("2026-11-25T05:30:00")
     page.get_by_label("To", exact=True).fill("2026-11-25T06:30:00")
     page.get_by_role("button", name="Show").click()

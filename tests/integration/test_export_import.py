@@ -20,7 +20,7 @@ from django.core.management.base import CommandError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meters import exporting, importing, wire
+from meters import export_pieces, exporting, importing, wire
 from meters.housekeeping import keep_house
 from meters.models import (
     STANDALONE,
@@ -97,9 +97,9 @@ def test_what_goes_out_comes_in_as_it_was(
     before = contents()
     file = tmp_path / f"{len(list(tmp_path.iterdir()))}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "RESOURCES_AT_ONCE", resources)
-        patch.setattr(exporting, "POINTS_AT_ONCE", points)
-        command("export_samples", str(file))
+        patch.setattr(export_pieces, "RESOURCES_AT_ONCE", resources)
+        patch.setattr(export_pieces, "POINTS_AT_ONCE", points)
+        command("export", str(file))
     empty_samples()
     command("import_samples", str(file))
     assert contents() == before
@@ -115,8 +115,8 @@ def test_what_goes_out_comes_in_as_it_was(
 @pytest.fixture
 def several(monkeypatch: pytest.MonkeyPatch) -> Contents:
     """Seven resources with two days each, that go out in many small pieces."""
-    monkeypatch.setattr(exporting, "RESOURCES_AT_ONCE", 2)
-    monkeypatch.setattr(exporting, "POINTS_AT_ONCE", 4)
+    monkeypatch.setattr(export_pieces, "RESOURCES_AT_ONCE", 2)
+    monkeypatch.setattr(export_pieces, "POINTS_AT_ONCE", 4)
     monkeypatch.setattr(importing, "BYTES_AT_ONCE", 1)
     today = now_us() // DAY * DAY
     for name in "abcdefg":
@@ -126,13 +126,13 @@ def several(monkeypatch: pytest.MonkeyPatch) -> Contents:
 
 def test_an_export_that_was_killed_at_any_byte_goes_on(several: Contents, file: Path) -> None:
     part = file.with_name("samples.part")
-    command("export_samples", str(file))
+    command("export", str(file))
     whole = file.read_bytes()
     header = Reader(io.BytesIO(whole)).offset
     for cut in range(header, len(whole), 37):
         file.unlink()
         part.write_bytes(whole[:cut])
-        command("export_samples", str(file), "--resume")
+        command("export", str(file), "--resume")
         assert not part.exists()
         assert rows_in(file) == rows_of(whole), cut
     empty_samples()
@@ -144,7 +144,7 @@ def test_an_export_that_was_killed_at_any_byte_goes_on(several: Contents, file: 
 def test_an_import_that_broke_off_in_any_transaction_goes_on_behind_the_last_one(
     several: Contents, file: Path, transactions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command("export_samples", str(file))
+    command("export", str(file))
     empty_samples()
     passes = iter(range(1, 100))
 
@@ -171,8 +171,8 @@ def test_both_killed_for_real(
         told = [sys.executable, "manage.py", name, str(file)]
         return subprocess.run(told, env=environment, capture_output=True, check=False).returncode
 
-    assert killed("export_samples", "export.after_place") == -9
-    command("export_samples", str(file), "--resume")
+    assert killed("export", "export.after_place") == -9
+    command("export", str(file), "--resume")
     empty_samples()
     assert killed("import_samples", "importer.before_commit") == -9
     assert contents() == {}
@@ -183,7 +183,7 @@ def test_both_killed_for_real(
 def test_what_changed_after_an_import_is_not_undone_by_going_on(
     several: Contents, file: Path
 ) -> None:
-    command("export_samples", str(file))
+    command("export", str(file))
     (at, *_) = stored("vm-a")
     store(("vm-a", at, 42.0))
     command("import_samples", str(file))
@@ -194,7 +194,7 @@ def test_what_changed_after_an_import_is_not_undone_by_going_on(
 
 
 def test_two_imports_at_once(several: Contents, file: Path) -> None:
-    command("export_samples", str(file))
+    command("export", str(file))
     empty_samples()
     with ThreadPoolExecutor() as pool:
         work = in_a_thread(lambda: command("import_samples", str(file)))
@@ -204,7 +204,7 @@ def test_two_imports_at_once(several: Contents, file: Path) -> None:
 
 
 def test_notes_of_imports_are_kept_for_a_month(several: Contents, file: Path) -> None:
-    command("export_samples", str(file))
+    command("export", str(file))
     command("import_samples", str(file))
     keep_house()
     assert SampleImport.objects.count() == 1
@@ -225,9 +225,9 @@ def test_only_what_is_selected_goes_out(several: Contents, file: Path) -> None:
         f"--start={from_us(today - DAY + 2).isoformat()}",
         f"--stop={from_us(today).isoformat()}",
     ]
-    command("export_samples", str(file), *chosen, *times)
+    command("export", str(file), *chosen, *times)
     assert rows_in(file) == [("vm-b", today - DAY + 2, 2.0), ("vm-c", today - DAY + 2, 2.0)]
-    assert "No metric fits" in command("export_samples", f"{file}.none", "--meter", "nosuch")
+    assert "No metric fits" in command("export", f"{file}.none", "--meter", "nosuch")
     assert rows_in(Path(f"{file}.none")) == []
 
 
@@ -240,7 +240,7 @@ def test_metadata_too_large_for_one_batch_is_split(
         one = resource(f"vm-{number}", metadata={"text": "x" * 1_500})
         store_batches([batch_of((one, "cpu", 1.0, at), (one, "memory", 2.0, at))])
     before = contents()
-    command("export_samples", str(file))
+    command("export", str(file))
     empty_samples()
     command("import_samples", str(file))
     assert contents() == before
@@ -255,7 +255,7 @@ def test_a_metric_without_name_resource_or_history(file: Path) -> None:
     metric = Metric.objects.create(resource=alone, name="", creator="u:p")
     times = np.array([0, now_us(), wire.STORED.latest_us // DAY * DAY])
     store_rows(head.Rows(np.full(3, metric.pk), times, np.array([1.0, -0.0, 1e308])))
-    command("export_samples", str(file))
+    command("export", str(file))
     empty_samples()
     command("import_samples", str(file))
     ((key, (_, _, rows)),) = contents().items()
@@ -266,39 +266,39 @@ def test_a_metric_without_name_resource_or_history(file: Path) -> None:
 
 class TestSentences:
     def test_a_file_that_is_there_is_never_overwritten(self, several: Contents, file: Path) -> None:
-        command("export_samples", str(file))
+        command("export", str(file))
         with pytest.raises(CommandError, match="is there already"):
-            command("export_samples", str(file))
-        assert "is complete" in command("export_samples", str(file), "--resume")
+            command("export", str(file))
+        assert "is complete" in command("export", str(file), "--resume")
         file.rename(f"{file}.part")
         with pytest.raises(CommandError, match="go on with --resume, or remove it"):
-            command("export_samples", str(file))
+            command("export", str(file))
         with pytest.raises(CommandError, match="begun with another selection"):
-            command("export_samples", str(file), "--resume", "--meter", "cpu")
+            command("export", str(file), "--resume", "--meter", "cpu")
 
     def test_a_file_that_is_being_written(self, several: Contents, file: Path) -> None:
         def again(name: str) -> None:
             with pytest.raises(CommandError, match="is being written by another export"):
-                command("export_samples", str(file), "--resume")
+                command("export", str(file), "--resume")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("meters.management.commands.export_samples.failpoint", again)
-            command("export_samples", str(file))
+            patch.setattr("meters.sample_export.failpoint", again)
+            command("export", str(file))
         assert file.exists()
 
-    @pytest.mark.parametrize("name", ["export_samples", "import_samples"])
+    @pytest.mark.parametrize("name", ["export", "import_samples"])
     def test_no_such_place(self, several: Contents, tmp_path: Path, name: str) -> None:
         with pytest.raises(CommandError, match="No such file or directory"):
             command(name, str(tmp_path / "nowhere" / "samples"))
 
     def test_a_time_that_is_none(self, several: Contents, file: Path) -> None:
         with pytest.raises(CommandError, match="--start"):
-            command("export_samples", str(file), "--start=yesterday-ish")
+            command("export", str(file), "--start=yesterday-ish")
 
     def test_what_comes_before_a_broken_place_is_stored(
         self, several: Contents, file: Path
     ) -> None:
-        command("export_samples", str(file))
+        command("export", str(file))
         whole = file.read_bytes()
         middle = len(whole) // 2
         for broken in (whole[:middle], whole[:middle] + b"\0" * 40 + whole[middle + 40 :]):
@@ -314,7 +314,7 @@ class TestSentences:
         assert contents() == several
 
     def test_frames_that_cannot_be_stored(self, several: Contents, file: Path) -> None:
-        command("export_samples", str(file))
+        command("export", str(file))
         frames = list(Reader(io.BytesIO(file.read_bytes())))
         first = frames[0]
         assert isinstance(first, Samples)
@@ -340,7 +340,7 @@ class TestSentences:
         assert contents() == several
 
     def test_a_terminal_shows_a_bar(self, several: Contents, file: Path) -> None:
-        for name, shown in (("export_samples", "resources"), ("import_samples", "import")):
+        for name, shown in (("export", "resources"), ("import_samples", "import")):
             bar = _Terminal()
             call_command(name, str(file), stderr=bar)
             assert shown in bar.getvalue()
@@ -348,7 +348,7 @@ class TestSentences:
     def test_samples_past_the_retention_are_told_of(
         self, several: Contents, file: Path, settings: Any
     ) -> None:
-        command("export_samples", str(file))
+        command("export", str(file))
         settings.TELEMETRY_RETENTION_DAYS = 2
         assert "14 of them are older" in command("import_samples", str(file))
 
@@ -366,7 +366,7 @@ def test_through_a_pipe(
         done = subprocess.run(told, env=process_env(), input=given, capture_output=True, check=True)
         return done.stdout
 
-    out = run("export_samples")
+    out = run("export")
     empty_samples()
     run("import_samples", out)
     assert contents() == several

@@ -19,13 +19,15 @@ from django.urls import reverse
 
 from meters.models import CatalogueEpoch, Event, Metric, Quarantine, Resource, Source
 from meters.store import write
+from meters.store.read import read_points
 from meters.store.write import store_batch
-from meters.ui.views import docs
+from meters.ui.views import docs, plot_tables
 from telemetry_site.clock import now, now_us
 from tests.browser import seed
 from tests.support.batches import SECOND, batch_of
 from tests.support.visitors import signed_in
 
+PLOT_VIEWS = ("plot", "plot-data", "plot-csv", "plot-samples", "plot-samples-csv")
 with_data = pytest.mark.usefixtures("installation")
 pytestmark = pytest.mark.usefixtures("people")
 
@@ -68,7 +70,7 @@ def own_pages(instance: Resource, metric: Metric) -> list[str]:
         reverse("ui:resource", args=[instance.uuid]),
         reverse("ui:meter") + "?name=memory.usage",
         reverse("ui:event", args=[Event.objects.latest("pk").pk]),
-        *(reverse(f"ui:{view}") + query for view in ("plot", "plot-data", "plot-csv")),
+        *(reverse(f"ui:{view}") + query for view in PLOT_VIEWS),
     ]
 
 
@@ -272,6 +274,11 @@ def test_every_answer_has_the_headers_errors_included(operator: Client) -> None:
         ("resources?q=" + "x" * 256, "q: 256 characters"),
         ("events?range=2h", "range:"),
         ("events?start=1e99", "start:"),
+        ("events?start=20&stop=10", "stop: must be after start"),
+        ("events?trait=vcpus&op=in&value=2", "op: &#x27;in&#x27; is not one of eq, ne, lt"),
+        ("events?op=gt&value=2", "trait: which one is to be &gt; 2?"),
+        ("events?" + "&".join(["trait=a"] * 10), "trait: 10 conditions, at most 8"),
+        ("events?type=a%01", "type: holds a control character"),
         ("meter", "name: which meter"),
         ("quarantine?state=gone", "state:"),
         ("quarantine?reason=gone", "reason:"),
@@ -322,11 +329,20 @@ def test_lists_are_paged_and_keep_their_filter(operator: Client) -> None:
 
 @with_data
 def test_events_are_filtered_by_type_trait_value_time_and_resource(operator: Client) -> None:
-    def total(**query: str) -> int:
+    def total(**query: str | list[str]) -> int:
         return operator.get("/events", query).context["listing"].total
 
     assert total() == 90
     assert total(type="compute.instance.") == 60
+    assert total(type="*.create.end") == 60
+    assert total(type="compute.*.end") == 60
+    assert total(type="*.create") == 0
+    assert total(trait="vcpus", op="ge", value="3") == 0
+    assert total(trait="disk_gb", op="gt", value="20") == 90
+    assert total(trait="launched_at", op="lt", value="2020-01-01") == 0
+    both = {"trait": ["display_name", "disk_gb", ""], "op": ["ne", "le", "eq"]}
+    assert total(**both, value=["web-1", "20.5", ""]) == 75
+    assert total(**both, value=["web-1", "20", ""]) == 0
     assert total(type="volume.create.end") == 30
     assert total(trait="vcpus", value="2") == 90
     assert total(trait="disk_gb", value="20.5") == 90
@@ -339,6 +355,44 @@ def test_events_are_filtered_by_type_trait_value_time_and_resource(operator: Cli
     assert 0 < recent < 90
     middle = (now() - timedelta(hours=1)).isoformat()
     assert total(start=middle, stop="2190-01-01") == recent
+
+
+@with_data
+def test_pages_of_events_keep_every_condition(operator: Client) -> None:
+    query = {"trait": ["vcpus", "disk_gb"], "op": ["eq", "ge"], "value": ["2", ""], "range": ""}
+    first = operator.get("/events", query).context["listing"]
+    second = operator.get(f"/events{first.older}").context
+    assert second["asked"] == operator.get("/events", query).context["asked"]
+    assert len(second["listing"].page) == 40
+
+
+@with_data
+def test_an_event_shows_its_traits_by_their_types_and_links_its_resource(member: Client) -> None:
+    instance = Resource.objects.get(original_id=seed.instance(1).id)
+    found = member.get("/events", {"resource": instance.original_id}).context["rows"][0][0]
+    text = member.get(reverse("ui:event", args=[found.pk])).content.decode()
+    assert reverse("ui:resource", args=[instance.uuid]) in text
+    assert '<td class="quiet type">float</td>' in text
+    assert "Raw form" in text
+    Event.objects.filter(pk=found.pk).update(raw={})
+    text = member.get(reverse("ui:event", args=[found.pk])).content.decode()
+    assert "TELEMETRY_STORE_RAW" in text
+
+
+@with_data
+def test_a_resource_shows_its_newest_events_and_nobody_elses(
+    member: Client, operator: Client
+) -> None:
+    instance = Resource.objects.get(original_id=seed.instance(1).id)
+    page = reverse("ui:resource", args=[instance.uuid])
+    newest = Event.objects.filter(traits__instance_id=instance.original_id).order_by("-generated")
+    assert member.get(page).context["events"] == list(newest[:5])
+    everything = reverse("ui:events") + f"?resource={instance.original_id}"
+    assert everything in member.get(page).content.decode()
+    Event.objects.filter(pk=newest[0].pk).update(project_id="another")
+    assert member.get(page).context["events"] == list(newest[1:6])
+    Event.objects.all().delete()
+    assert "No event names this resource" in member.get(page).content.decode()
 
 
 # --- plot ------------------------------------------------------------------------------------
@@ -383,6 +437,67 @@ def test_the_csv_has_the_points_and_no_formulas(operator: Client) -> None:
     header, row = csv.reader(io.StringIO(text))
     assert header == ["time", "resource", "meter", "unit", "value"]
     assert row[1:] == ["'=cmd|' /C calc'!A0", "'@SUM(1)", "B", "-2.5"]
+
+
+@with_data
+def test_the_samples_of_a_plot_are_a_table_that_says_when_it_is_cut(
+    member: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = seed.metric("cpu", seed.instance(1))
+    memory = seed.metric("memory.usage", seed.instance(1))
+    points = sum(len(read_points([metric.pk]).values) for metric in (cpu, memory))
+    query = {"metric": [memory.uuid, cpu.uuid], "range": "6h"}
+    monkeypatch.setattr(plot_tables, "SAMPLES_SHOWN", points)
+    whole = member.get(reverse("ui:plot-samples"), query)
+    assert f"All {points} samples" in whole.content.decode()
+    monkeypatch.setattr(plot_tables, "SAMPLES_SHOWN", 5)
+    cut = member.get(reverse("ui:plot-samples"), query)
+    assert "The newest 5 samples" in cut.content.decode()
+    assert cut.context["rows"] == whole.context["rows"][:5]
+    moments = [moment for moment, _, _ in whole.context["rows"]]
+    assert moments == sorted(moments, reverse=True)
+    assert {metric for _, metric, _ in whole.context["rows"]} == {cpu, memory}
+    answer = member.get(cut.context["csv_url"])
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == points
+    assert rows[-1]["value"] == repr(whole.context["rows"][0][2])
+    empty = {"metric": cpu.uuid, "start": "2026-01-01", "stop": "2026-01-02"}
+    assert (
+        "No sample in this range" in member.get(reverse("ui:plot-samples"), empty).content.decode()
+    )
+
+
+@with_data
+def test_a_plot_has_no_samples_of_a_former_owner(member: Client, operator: Client) -> None:
+    """Neither drawn nor listed: they stay the other project's."""
+    moved = seed.wire.Resource("moved", project_id="former", type="instance")
+    moment = now_us()
+    store_batch(batch_of((moved, "load", 1.0, moment - 600 * SECOND)))
+    moved = seed.wire.Resource("moved", project_id=seed.PROJECT, type="instance")
+    store_batch(batch_of((moved, "load", 2.0, moment - 60 * SECOND)))
+    query = {"metric": seed.metric("load", moved).uuid}
+    for client, values in ((member, [2.0]), (operator, [1.0, 2.0])):
+        series = client.get(reverse("ui:plot-data"), query).json()["series"][0]
+        assert [value for value in series["v"] if value is not None] == values
+        rows = client.get(reverse("ui:plot-samples"), query).context["rows"]
+        assert [value for _, _, value in rows] == values[::-1]
+
+
+@with_data
+def test_a_last_value_of_a_former_owners_time_is_not_shown(
+    member: Client, operator: Client
+) -> None:
+    moved = seed.wire.Resource("moved", project_id="former", type="instance")
+    store_batch(batch_of((moved, "load", 1.0, now_us() - 600 * SECOND)))
+    moved = seed.wire.Resource("moved", project_id=seed.PROJECT, type="instance")
+    store_batch(batch_of((moved, "other", 2.0, now_us() - 60 * SECOND)))
+    page = reverse("ui:resource", args=[Resource.objects.get(original_id="moved").uuid])
+    for client, load in ((member, None), (operator, 1.0)):
+        shown = {row.metric.name: row for row in client.get(page).context["rows"]}
+        assert shown["load"].value == load
+        assert (shown["load"].spark is None) == (load is None)
+        assert shown["other"].value == 2.0
 
 
 @with_data

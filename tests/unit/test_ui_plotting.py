@@ -111,7 +111,7 @@ def test_an_empty_series_stays_empty() -> None:
 
 def test_rows_of_the_csv_leave_gaps_out() -> None:
     _, curve = drawn(series((0, 5), (10, 5), (20, 5), (600, 6)))
-    assert [moment // SECOND for _, moment, _ in plotting.rows([curve])] == [0, 10, 20, 600]
+    assert [moment // SECOND for moment in plotting.known(curve)[0]] == [0, 10, 20, 600]
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -20,7 +20,7 @@ from meters.api import admission, ingest, pages, serializers
 from meters.api.base import ApiView
 from meters.api.bodies import RawJSONParser
 from meters.api.errors import BadParameterError
-from meters.api.exports import FORMAT, Cell, CsvRenderer, csv_response, wants_csv
+from meters.api.exports import FORMAT, RENDERERS, table_response, wanted_format
 from meters.api.filters import SeriesFilters
 from meters.api.pagination import (
     CURSOR,
@@ -33,22 +33,18 @@ from meters.api.params import Param, choice, moment, name_text
 from meters.api.projects import project_to_write
 from meters.api.schema import POSTED_SCHEMA
 from meters.api.series import visible_series
+from meters.api.tables import samples_table
 from meters.models import Metric
-from meters.retention import begin
-from meters.store.write import FUTURE_ALLOWANCE
 from meters.wire import EARLIEST_US, LATEST_US
 from telemetry_site import clock
 from telemetry_site.auth.principal import Scope
-from telemetry_site.clock import from_us, to_us
+from telemetry_site.clock import from_us
 
 START = Param("start", moment, "From this time on.", OpenApiTypes.DATETIME)
 STOP = Param("stop", moment, "Before this time.", OpenApiTypes.DATETIME)
 ORDERS = ("newest", "oldest")
 ORDER = Param("order", choice(ORDERS), "newest (unless told) or oldest first.", choices=ORDERS)
 PROJECT = Param("project_id", name_text, "Whose samples these are; needed in several projects.")
-CSV_HEADER = (
-    "timestamp", "value", "meter", "unit", "type", "metric", "resource", "resource_id",
-)  # fmt: skip
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -77,18 +73,20 @@ def decode_mark(text: str, order: str) -> Mark:
 
 
 class SampleReader(ApiView):
-    """What both ways of reading samples share. `format=csv` exports all of them, not one page."""
+    """What both ways of reading samples share. As a table all of them go out, not a page."""
 
     serializer_class = serializers.SampleSerializer
-    renderer_classes = [JSONRenderer, CsvRenderer]
+    renderer_classes = RENDERERS
     params: Sequence[Param[Any]] = (START, STOP, ORDER, LIMIT, CURSOR, FORMAT)
 
     def answer(self, metrics: list[Metric]) -> HttpResponseBase:
         bounds = self._bounds(metrics)
         order = self.read(ORDER) or "newest"
-        if wants_csv(self.request):
-            samples = pages.stream(self.principal, metrics, bounds, order == "newest")
-            return csv_response("samples", CSV_HEADER, map(_csv_row, samples))
+        wanted = wanted_format(self.request)
+        if wanted != "json":
+            metrics = sorted(metrics, key=lambda metric: metric.pk)
+            found = pages.stream(self.principal, metrics, bounds, order == "newest")
+            return table_response("samples", wanted, samples_table(metrics, found))
         text = self.read(CURSOR)
         mark = decode_mark(text, order) if text else None
         return self._page(metrics, bounds, order, mark)
@@ -98,12 +96,7 @@ class SampleReader(ApiView):
         start, stop = self.read(START), self.read(STOP)
         if start is not None and stop is not None and start >= stop:
             raise BadParameterError("stop", "stop must be later than start.")
-        now = clock.now()
-        earliest = to_us(begin(metrics, now))
-        latest = to_us(now + FUTURE_ALLOWANCE)
-        low = earliest if start is None else max(to_us(start), earliest)
-        high = latest if stop is None else min(to_us(stop), latest)
-        return low, high
+        return pages.within(metrics, start, stop, clock.now())
 
     def _page(
         self, metrics: list[Metric], bounds: tuple[int, int], order: Any, mark: Mark | None
@@ -192,17 +185,3 @@ def _position(samples: list[pages.Sample]) -> pages.Position | None:
     if not samples:
         return None
     return pages.Position(samples[0].timestamp_us, samples[0].metric.pk)
-
-
-def _csv_row(sample: pages.Sample) -> list[Cell]:
-    metric = sample.metric
-    return [
-        from_us(sample.timestamp_us).isoformat(),
-        sample.value,
-        metric.name,
-        metric.unit,
-        metric.type,
-        str(metric.uuid),
-        str(metric.resource.uuid),
-        metric.resource.original_id,
-    ]

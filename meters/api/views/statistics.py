@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import get_object_or_404
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,10 +17,12 @@ from meters.aggregation import METHODS, RATE_PREFIX, is_method
 from meters.api import serializers, statistics
 from meters.api.base import ApiView
 from meters.api.errors import BadParameterError
-from meters.api.exports import FORMAT, Cell, CsvRenderer, csv_response, wants_csv
+from meters.api.exports import FORMAT, RENDERERS, table_response, wanted_format
 from meters.api.filters import SeriesFilters
 from meters.api.params import Param, choice, duration_us, moment, shorten
 from meters.api.series import visible_series
+from meters.api.tables import statistics_table
+from meters.columnar import iso_texts
 from meters.models import Metric
 from telemetry_site import clock
 from telemetry_site.clock import from_us, to_us
@@ -86,7 +85,7 @@ class StatisticsReader(ApiView):
     """What both kinds of statistics share."""
 
     serializer_class = serializers.StatisticsSerializer
-    renderer_classes = [JSONRenderer, CsvRenderer]
+    renderer_classes = RENDERERS
     params: Sequence[Param[Any]] = (START, STOP, GRANULARITY, AGGREGATION, FORMAT)
 
     def answer(
@@ -95,11 +94,9 @@ class StatisticsReader(ApiView):
         query = self._query(reaggregation)
         statistics.check_limits(query, groups)
         results = statistics.compute(self.principal, query, groups)
-        if wants_csv(self.request):
-            keys = list(groups[0].by) if groups else []
-            header = ["timestamp", *keys, "unit", *query.methods]
-            rows = itertools.chain.from_iterable(map(_csv_rows, results))
-            return csv_response("statistics", header, rows)
+        wanted = wanted_format(self.request)
+        if wanted != "json":
+            return table_response("statistics", wanted, statistics_table(query, groups, results))
         return Response(
             {
                 "start": from_us(query.start_us),
@@ -155,22 +152,10 @@ def _as_json(result: statistics.Result) -> dict[str, Any]:
     return {
         "by": result.group.by,
         "unit": result.group.unit,
-        "timestamps": _times(result),
+        "timestamps": iso_texts(result.timestamps),
         "values": {name: _values(column) for name, column in result.columns.items()},
         "notes": statistics.overflows(result),
     }
-
-
-def _csv_rows(result: statistics.Result) -> Iterator[list[Cell]]:
-    by, unit = result.group.by.values(), result.group.unit
-    columns = [_values(column) for column in result.columns.values()]
-    for time, *values in zip(_times(result), *columns, strict=True):
-        yield [time, *by, unit, *values]
-
-
-def _times(result: statistics.Result) -> list[str]:
-    texts = np.datetime_as_string(result.timestamps.astype("datetime64[us]"), timezone="UTC")
-    return [text.replace(".000000Z", "Z") for text in texts.tolist()]
 
 
 def _values(column: statistics.Floats) -> list[float | None]:

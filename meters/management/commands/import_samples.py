@@ -1,4 +1,4 @@
-"""`manage.py import_samples FILE`: store the samples of a file that `export_samples` wrote."""
+"""`manage.py import_samples FILE`: store the samples of a file that `export` wrote."""
 
 from __future__ import annotations
 

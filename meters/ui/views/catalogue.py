@@ -12,10 +12,11 @@ from django.db.models.functions import Cast, RowNumber
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 
-from meters.models import Metric, Resource
+from meters.models import Event, Metric, Resource
 from meters.store.read import latest_points
 from meters.ui import query
 from meters.ui.access import PageRequest, page
+from meters.ui.eventquery import newest_about
 from meters.ui.plotquery import MOST_METRICS, PlotQuery
 from meters.ui.rendering import Listing, listing, show
 from meters.ui.series import with_latest
@@ -26,6 +27,7 @@ RECENTLY = timedelta(minutes=15)
 METERS_A_PAGE = 100
 #: The newest sample of a meter is looked for in this many of its series.
 SERIES_LOOKED_AT = 20
+EVENTS_OF_A_RESOURCE = 5
 
 
 @page
@@ -99,8 +101,11 @@ def resource(request: PageRequest, uuid: UUID) -> HttpResponse:
     context = {
         "resource": one,
         "listing": found,
-        "rows": with_latest(list(found.page), now()),
+        "rows": with_latest(request.principal, list(found.page), now()),
         "plotted": plotted(found),
+        "events": newest_about(
+            Event.objects.scope(request.principal), one.original_id, EVENTS_OF_A_RESOURCE
+        ),
         "revisions": list(one.revisions.order_by("-valid_from")[:20]),
         "q": words,
     }
@@ -156,7 +161,7 @@ def meter(request: PageRequest) -> HttpResponse:
     context = {
         "name": name,
         "listing": found,
-        "rows": with_latest(list(found.page), now()),
+        "rows": with_latest(request.principal, list(found.page), now()),
         "plotted": plotted(found),
         "q": words,
     }

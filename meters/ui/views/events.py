@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 
-from meters.models import Event
-from meters.ui import query
+from meters.models import Event, Resource
+from meters.traits import RESOURCE_TRAITS
+from meters.ui import eventquery
 from meters.ui.access import PageRequest, page
+from meters.ui.eventquery import MOST_CONDITIONS, OPERATORS, RANGES, Condition
 from meters.ui.rendering import Listing, listing, show
+from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import now
 
-RANGES = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 TYPES_OFFERED = 200
-#: Traits by which services name what an event is about.
-RESOURCE_TRAITS = ("resource_id", "instance_id", "volume_id", "image_id", "snapshot_id", "host")
 CHIEF_TRAITS = ("display_name", "name", "state", "status", *RESOURCE_TRAITS)
 #: They say whose it is, which the reader of the list mostly knows.
 DULL_TRAITS = ("project_id", "tenant_id", "user_id", "request_id", "service")
@@ -30,67 +30,28 @@ TRAITS_SHOWN = 6
 @page
 def events(request: PageRequest) -> HttpResponse:
     visible = Event.objects.scope(request.principal)
-    asked = {name: query.text(request, name) for name in ("type", "trait", "value", "resource")}
-    span = query.choice(request, "range", ["", *RANGES])
-    start, stop = query.moment(request, "start"), query.moment(request, "stop")
-    rows = _chosen(visible, asked)
-    if span:
-        rows = rows.filter(generated__gte=now() - RANGES[span])
-    if start:
-        rows = rows.filter(generated__gte=start)
-    if stop:
-        rows = rows.filter(generated__lt=stop)
+    asked = eventquery.read(request)
+    rows = asked.among(visible, now())
     found: Listing = listing(request, rows.order_by("-generated", "-pk"))
     context = {
         "listing": found,
         "rows": [(event, chief_traits(event)) for event in found.page],
         "asked": asked,
-        "range": span,
+        "conditions": [*asked.conditions, Condition()][:MOST_CONDITIONS],
+        "most_conditions": MOST_CONDITIONS,
+        "operators": OPERATORS,
         "ranges": list(RANGES),
-        "start": start,
-        "stop": stop,
         "types": visible.order_by("event_type")
         .values_list("event_type", flat=True)
         .distinct()[:TYPES_OFFERED],
-        "filtered": any(asked.values()) or bool(span or start or stop),
+        "traits": _names(found.page),
     }
     return show(request, "events", context, section="events", title="Events")
 
 
-def _chosen(rows: QuerySet[Event], asked: dict[str, str]) -> QuerySet[Event]:
-    """Type by prefix (`compute.instance.`) or whole; a trait by name, by value, or both."""
-    if asked["resource"]:
-        rows = rows.filter(_about(asked["resource"]))
-    if asked["type"]:
-        rows = rows.filter(event_type__startswith=asked["type"])
-    if asked["trait"] and asked["value"]:
-        return rows.filter(_trait_is(asked["trait"], asked["value"]))
-    if asked["trait"]:
-        return rows.filter(traits__has_key=asked["trait"])
-    if asked["value"]:
-        as_text = rows.annotate(traits_text=Cast("traits", TextField()))
-        return as_text.filter(traits_text__icontains=asked["value"])
-    return rows
-
-
-def _about(resource_id: str) -> Q:
-    """Events whose traits name the resource, whatever their service calls it."""
-    found = Q()
-    for name in RESOURCE_TRAITS:
-        found |= Q(traits__contains={name: resource_id})
-    return found
-
-
-def _trait_is(name: str, value: str) -> Q:
-    """A trait's value as text, or as the number that the text is."""
-    wanted = Q(traits__contains={name: value})
-    try:
-        number = float(value)
-    except ValueError:
-        return wanted
-    if number != number or number in (float("inf"), float("-inf")):
-        return wanted
-    return wanted | Q(traits__contains={name: int(number) if number == int(number) else number})
+def _names(shown: Iterable[Event]) -> list[str]:
+    """What the page's own events have, to choose from: of all events it would be dear."""
+    return sorted({name for event in shown for name in event.traits})
 
 
 def chief_traits(event: Event) -> list[tuple[str, Any]]:
@@ -108,8 +69,15 @@ def _weight(name: str) -> int:
 @page
 def event(request: PageRequest, pk: int) -> HttpResponse:
     one = get_object_or_404(Event.objects.scope(request.principal), pk=pk)
+    resources = _resources(request.principal, one)
     traits = [
-        (name, one.trait_types.get(name, "text"), value)
+        {
+            "name": name,
+            "type": one.trait_types.get(name, "text"),
+            "value": value,
+            "moment": _moment(one.trait_types.get(name), value),
+            "resource": resources.get(value) if name in RESOURCE_TRAITS else None,
+        }
         for name, value in sorted(one.traits.items())
     ]
     context = {
@@ -118,3 +86,14 @@ def event(request: PageRequest, pk: int) -> HttpResponse:
         "raw": json.dumps(one.raw, indent=2, ensure_ascii=False) if one.raw else "",
     }
     return show(request, "event", context, section="events", title=one.event_type)
+
+
+def _moment(kind: str | None, value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if kind == "datetime" else None
+
+
+def _resources(principal: Principal, one: Event) -> dict[Any, UUID]:
+    """{its id: its UUID} of the resources that the event is about, as far as one may see them."""
+    named = [one.traits[name] for name in RESOURCE_TRAITS if name in one.traits]
+    visible = Resource.objects.scope(principal).filter(original_id__in=map(str, named))
+    return dict(visible.order_by("-creator").values_list("original_id", "uuid"))

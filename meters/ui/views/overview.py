@@ -122,7 +122,7 @@ def own_host(principal: Principal, moment: datetime) -> Host | None:
     nic = nics.order_by("pk").first()
     chosen = _metrics(here, HOST_METERS) + (_metrics(nic, NIC_METERS) if nic else [])
     names = HOST_METERS | NIC_METERS
-    rows = with_latest(chosen, moment)
+    rows = with_latest(principal, chosen, moment)
     return Host(here, [(names[row.metric.name], row) for row in rows])
 
 

@@ -1,27 +1,26 @@
-"""The plot page, its data as JSON, the same as CSV, and the search that adds a metric."""
+"""The plot page, its data as JSON, and the search that adds a metric."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from meters import ownership
 from meters.models import Metric
 from meters.store.read import latest_points, read_points
 from meters.ui import plotquery, query
 from meters.ui.access import PageRequest, page
 from meters.ui.formats import duration, rate_unit
 from meters.ui.plotquery import PlotQuery
-from meters.ui.plotting import Curve, as_json, curves, load, plan, rows, summary
+from meters.ui.plotting import Curve, as_json, curves, load, plan, summary
 from meters.ui.rendering import show
-from telemetry_site.clock import from_us, now, to_us
+from telemetry_site.clock import now, to_us
 
 OFFERED = 30
 GRANULARITY_WORDS = {"auto": "auto", "raw": "raw points"}
@@ -65,6 +64,7 @@ def plot(request: PageRequest) -> HttpResponse:
         "window": state.window(now()),
         "data_url": f"{reverse('ui:plot-data')}?{encoded}",
         "csv_url": f"{reverse('ui:plot-csv')}?{encoded}",
+        "samples_url": f"{reverse('ui:plot-samples')}?{encoded}",
         "has_counter": any(line.metric.type == Metric.Type.CUMULATIVE for line in found),
         "full": len(found) >= plotquery.MOST_METRICS,
         **_choices(state),
@@ -119,9 +119,12 @@ def draw(request: PageRequest, state: PlotQuery) -> Drawn:
     found = lines(request, state)
     start, stop = state.window(now())
     how = plan(state.granularity, (stop - start).total_seconds())
+    owned = ownership.of(request.principal, [line.metric for line in found])
     loaded = [
         load(
-            read_points([line.metric.pk], start, stop),
+            replace(owned, metrics=[line.metric]).restrict(
+                read_points([line.metric.pk], start, stop)
+            ),
             how,
             state.aggregation,
             (line.metric.type == Metric.Type.CUMULATIVE) if line.rated else None,
@@ -139,11 +142,13 @@ def data(request: PageRequest) -> HttpResponse:
     refresh = min(max(drawn.granularity_s, REFRESH_S[0]), REFRESH_S[1])
     series = [_series(line, curve) for line, curve in zip(drawn.lines, drawn.curves, strict=True)]
     empty = [
-        line.metric.pk
+        line.metric
         for line, curve in zip(drawn.lines, drawn.curves, strict=True)
         if not len(curve.values)
     ]
-    newest = [moment for moment, _ in latest_points(empty).values()]
+    latest = latest_points([metric.pk for metric in empty])
+    owned = ownership.of(request.principal, empty)
+    newest = [moment for moment, _ in owned.restrict_latest(latest).values()]
     return JsonResponse(
         {
             "start": to_us(drawn.start) / 1e6,
@@ -161,38 +166,6 @@ def data(request: PageRequest) -> HttpResponse:
 
 def _series(line: Line, curve: Curve) -> dict[str, Any]:
     return {"unit": line.unit, **as_json(curve), **summary(curve)}
-
-
-class _Echo:
-    """A file for the csv writer that hands each row straight back."""
-
-    def write(self, row: str) -> str:
-        return row
-
-
-@page
-def as_csv(request: PageRequest) -> HttpResponse:
-    """The points as drawn, one a row: a gap has no row."""
-    drawn = draw(request, plotquery.read(request))
-    writer = csv.writer(_Echo())
-    made: Iterator[str] = (writer.writerow(row) for row in _table(drawn))
-    response = StreamingHttpResponse(made, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="plot.csv"'
-    return response  # type: ignore[return-value]
-
-
-def _table(drawn: Drawn) -> Iterable[list[Any]]:
-    yield ["time", "resource", "meter", "unit", "value"]
-    for place, moment, value in rows(drawn.curves):
-        line = drawn.lines[place]
-        names = (line.metric.resource.original_id, line.metric.name, line.unit)
-        time = from_us(moment).astimezone(UTC).isoformat(timespec="milliseconds")
-        yield [time, *map(harmless, names), repr(value)]
-
-
-def harmless(cell: str) -> str:
-    """A spreadsheet must not take a name for a formula (S6)."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 @page

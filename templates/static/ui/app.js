@@ -112,6 +112,21 @@
     focused = null;
   });
 
+  // What a form was refused for, above what it asked for; gone with its next answer.
+  document.addEventListener('htmx:afterRequest', (event) => {
+    const { elt, target, xhr } = event.detail;
+    if (elt.matches('[data-live]')) return;
+    document.getElementById('refused')?.remove();
+    if (xhr.status !== 400 || !target.isConnected) return;
+    const answer = new DOMParser().parseFromString(xhr.responseText, 'text/html');
+    const refused = document.createElement('p');
+    refused.id = 'refused';
+    refused.className = 'notice error';
+    refused.setAttribute('role', 'alert');
+    refused.textContent = answer.querySelector('[data-reason]')?.textContent || 'The request was refused.';
+    target.before(refused);
+  });
+
   function online(yes) { document.body.classList.toggle('offline', !yes); }
   document.addEventListener('htmx:sendError', () => online(false));
   document.addEventListener('htmx:timeout', () => online(false));
@@ -143,6 +158,23 @@
     }
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
+
+  // One more row of a form that has rows of one kind: the last one again, emptied.
+  for (const button of document.querySelectorAll('button[data-add]')) {
+    const rows = () => button.form.querySelectorAll(button.dataset.add);
+    const most = +rows()[0].parentNode.dataset.most;
+    const full = () => { button.hidden = rows().length >= most; };
+    button.addEventListener('click', () => {
+      const last = [...rows()].at(-1);
+      const more = last.cloneNode(true);
+      for (const input of more.querySelectorAll('input')) input.value = '';
+      for (const select of more.querySelectorAll('select')) select.selectedIndex = 0;
+      last.after(more);
+      more.querySelector('input').focus();
+      full();
+    });
+    full();
+  }
 
   refresh(document);
   document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
