@@ -30,23 +30,26 @@ def has_changes(batch: wire.Batch) -> bool:
 
 
 def apply(cursor: CursorWrapper, events: Sequence[wire.Event]) -> bool:
-    """Apply the changes of new events, in order; whether there were any.
+    """Apply the changes of new events, in order; whether anything is otherwise now.
 
     The caller holds the catalogue's lock. What was made is made first: an event of the same batch
     may end it.
     """
     wanted = [_Wanted(event.change, event.generated) for event in events if event.change]
     by_kind = {kind: [one for one in wanted if one.change.kind == kind] for kind in KINDS}
+    changed = 0
     if by_kind["create"]:
         make_resources(cursor, [_asked(one) for one in by_kind["create"]])
+        changed += cursor.rowcount
     for kind, sql in (("update", UPDATE), ("end", END)):
         if by_kind[kind]:
             last = {one.change.id: one for one in by_kind[kind]}
             ordered = [last[name] for name in sorted(last)]
             cursor.execute(sql, _columns(ordered, _associated(cursor, ordered)))
-    if wanted:
+            changed += cursor.rowcount
+    if changed:  # most events say what is known: collectors need not forget all for them
         cursor.execute(RAISE_EPOCH)
-    return bool(wanted)
+    return changed > 0
 
 
 KINDS = ("create", "update", "end")

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from meters import wire
-from meters.models import ArchivePolicy, Event, Metric, Resource, ResourceRevision
+from meters.models import ArchivePolicy, CatalogueEpoch, Event, Metric, Resource, ResourceRevision
 from meters.store.write import store_batch
 from pollers.batch import BatchBuilder
 from pollers.notification.loading import STOCK
@@ -118,6 +118,19 @@ def test_an_update_that_says_nothing_new_makes_no_revision() -> None:
     store(told("update", after_s=10, project_id="p1", attributes={}))
 
     assert ResourceRevision.objects.filter(resource=the()).count() == 1
+
+
+def test_only_what_changes_something_makes_collectors_forget() -> None:
+    def epoch() -> int:
+        return CatalogueEpoch.objects.get().epoch
+
+    CatalogueEpoch.objects.get_or_create(pk=1)
+    measured()
+    before = epoch()
+    store(told("create"), told("update", attributes={"display_name": "name of vm-1"}))
+    assert epoch() == before
+    store(told("update", attributes={"display_name": "other"}))
+    assert epoch() == before + 1
 
 
 def test_an_event_that_comes_again_changes_nothing() -> None:
