@@ -102,6 +102,7 @@
   let focused = null;
   document.addEventListener('htmx:beforeSwap', (event) => {
     const active = document.activeElement;
+    if (active === document.body) return; // a second swap, before the first one has settled
     focused = event.detail.target?.contains(active) ? active.getAttribute('href') : null;
   });
   document.addEventListener('htmx:afterSettle', (event) => {
