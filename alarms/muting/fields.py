@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,17 @@ def free_text(field: str, value: Any, longest: int = MAX_TEXT) -> str:
     if not value.strip():
         raise DefinitionError(field, "has no visible character")
     return value
+
+
+def names_of(field: str, value: Any, known: Sequence[str]) -> list[str]:
+    """Some of the known labels, each once."""
+    given = [] if value is None else value
+    if not isinstance(given, list):
+        raise DefinitionError(field, "must be a list of labels")
+    for place, name in enumerate(given):
+        if name not in known:
+            raise DefinitionError(f"{field}[{place}]", f"must be one of {', '.join(known)}")
+    return list(dict.fromkeys(given))
 
 
 def name_of(field: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from alarms.choices import Delivery
 from alarms.errors import DefinitionError, QuotaError
 from alarms.models import Inhibition, Notification
 from alarms.muting import matchers
-from alarms.muting.fields import free_text
+from alarms.muting.fields import free_text, names_of
 
 #: Of one project.
 MOST = 100
@@ -35,19 +35,9 @@ def check(fields: Mapping[str, Any]) -> Asked:
     return Asked(
         matchers.check("source", fields.get("source")),
         matchers.check("target", fields.get("target")),
-        _labels(fields.get("equal")),
+        names_of("equal", fields.get("equal"), matchers.LABELS),
         free_text("comment", comment) if comment else "",
     )
-
-
-def _labels(value: Any) -> list[str]:
-    given = [] if value is None else value
-    if not isinstance(given, list):
-        raise DefinitionError("equal", "must be a list of labels")
-    for place, name in enumerate(given):
-        if name not in matchers.LABELS:
-            raise DefinitionError(f"equal[{place}]", f"must be one of {', '.join(matchers.LABELS)}")
-    return list(dict.fromkeys(given))
 
 
 def create(asked: Asked, project_id: str | None, user_id: str) -> Inhibition:

@@ -14,7 +14,7 @@ from alarms.choices import ROUTE, Severity, Type
 from alarms.errors import ActionError, DefinitionError, QuotaError
 from alarms.lifecycle import LOOK_UP_S
 from alarms.models import Route
-from alarms.muting.fields import free_text
+from alarms.muting.fields import free_text, names_of
 from alarms.notifier.actions import check_action
 from alarms.telling.grouping import regroup
 from alarms.telling.matching import GROUP_LABELS
@@ -50,7 +50,7 @@ def check(fields: Mapping[str, Any], project_id: str | None, is_admin: bool) -> 
     times = {name: _whole(name, fields.get(name), *bounds) for name, bounds in TIMES.items()}
     return Asked(
         match=_match(fields.get("match"), project_id),
-        group_by=_labels(fields.get("group_by")),
+        group_by=names_of("group_by", fields.get("group_by"), GROUP_LABELS),
         actions=_actions(fields.get("actions"), project_id, is_admin),
         position=_whole("position", fields.get("position"), -1_000_000, 1_000_000, 0),
         **times,
@@ -80,16 +80,6 @@ def _match(value: Any, project_id: str | None) -> dict[str, str]:
     if project_id is not None and found.get("project", project_id) != project_id:
         raise DefinitionError("match.project", "must be the route's own project")
     return found
-
-
-def _labels(value: Any) -> list[str]:
-    given = [] if value is None else value
-    if not isinstance(given, list):
-        raise DefinitionError("group_by", "must be a list of labels")
-    for place, name in enumerate(given):
-        if name not in GROUP_LABELS:
-            raise DefinitionError(f"group_by[{place}]", f"must be one of {', '.join(GROUP_LABELS)}")
-    return list(dict.fromkeys(given))
 
 
 def _actions(value: Any, project_id: str | None, is_admin: bool) -> list[str]:

@@ -43,6 +43,15 @@ def show(
     return render(request, f"ui/{template}.html", frame | context)
 
 
+def show_form(
+    request: PageRequest, template: str, context: dict[str, Any], *, section: str, title: str
+) -> HttpResponse:
+    """As `show`, of a page with a form: 422 where `context["errors"]` has any."""
+    response = show(request, template, context, section=section, title=title)
+    response.status_code = 422 if context["errors"] else 200
+    return response
+
+
 @dataclass(frozen=True)
 class Listing:
     """One page of a list, with the addresses of its neighbours (the filter stays in the URL)."""

@@ -26,7 +26,7 @@ from alarms.ui.views.alarms import may_make
 from meters.models import Metric, Resource
 from meters.ui import query
 from meters.ui.access import PageRequest, page
-from meters.ui.rendering import show
+from meters.ui.rendering import show_form
 from meters.ui.views.plot import matching
 from telemetry_site.clock import now
 
@@ -104,12 +104,11 @@ def _definition(
 
 
 def _form(request: PageRequest, form: AlarmForm, alarm: Alarm | None = None) -> HttpResponse:
-    """The page; 422 where what was sent has errors. Errors of an empty form are none."""
+    """Errors of an empty form, as its preview finds them, are none."""
     principal = request.principal
-    wrong = dict(form.errors)
     context = {
         "form": form,
-        "errors": wrong,
+        "errors": dict(form.errors),
         "alarm": alarm,
         "projects": forms.projects(principal) if alarm is None else [],
         "types": [(str(name), fields.label) for name, fields in FIELDS.items()],
@@ -124,9 +123,7 @@ def _form(request: PageRequest, form: AlarmForm, alarm: Alarm | None = None) -> 
         **_preview(request, AlarmForm(form.values)),
     }
     title = f"Edit {alarm.name}" if alarm else "New alarm"
-    response = show(request, "alarm_form", context, section="alarms", title=title)
-    response.status_code = 422 if wrong else 200
-    return response
+    return show_form(request, "alarm_form", context, section="alarms", title=title)
 
 
 def _with(offered: tuple[str, ...], own: str) -> list[str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alarms.api.base import may_edit
@@ -15,11 +15,11 @@ from alarms.errors import DefinitionError, QuotaError
 from alarms.models import Inhibition
 from alarms.muting import inhibitions, matchers
 from alarms.ui import forms
-from alarms.ui.access import require_change
+from alarms.ui.access import changeable_row
 from alarms.ui.silencing import to_matchers
 from alarms.ui.views.alarms import may_make
 from meters.ui.access import PageRequest, page
-from meters.ui.rendering import listing, show
+from meters.ui.rendering import listing, show_form
 
 MAX_INPUT = 16_384
 FIELDS = ("project", "source", "target", "comment")
@@ -52,9 +52,7 @@ def list_inhibitions(request: PageRequest) -> HttpResponse:
         "projects": forms.projects(request.principal),
         "may_make": may_make(request),
     }  # fmt: skip
-    response = show(request, "inhibitions", context, section="inhibitions", title="Inhibitions")
-    response.status_code = 422 if errors else 200
-    return response
+    return show_form(request, "inhibitions", context, section="inhibitions", title="Inhibitions")
 
 
 def _create(request: PageRequest, values: dict[str, str], equal: list[str]) -> dict[str, list[str]]:
@@ -83,9 +81,7 @@ def _matchers(name: str, text: str) -> list[dict[str, object]]:
 
 @page
 def delete(request: PageRequest, uuid: UUID) -> HttpResponse:
-    rows = Inhibition.objects.scope(request.principal)
-    one: Inhibition = get_object_or_404(rows, pk=uuid)
-    require_change(request.principal, one.project_id)
+    one = changeable_row(request, Inhibition, uuid)
     inhibitions.delete(one)
     messages.info(request, "The inhibition is deleted: what it kept back and is still so is sent.")
     return redirect("alarms:inhibitions")

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alarms import budget
@@ -16,11 +16,11 @@ from alarms.errors import QuotaError, StateError, TooOftenError
 from alarms.models import Receiver
 from alarms.telling import receivers
 from alarms.ui import forms, telling
-from alarms.ui.access import require_change
+from alarms.ui.access import changeable_row
 from alarms.ui.telling import TellingForm
 from alarms.ui.views.alarms import may_make
 from meters.ui.access import PageRequest, page
-from meters.ui.rendering import listing, show
+from meters.ui.rendering import listing, show, show_form
 
 SECTION = "receivers"
 
@@ -59,7 +59,7 @@ def new(request: PageRequest) -> HttpResponse:
 
 @page
 def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
-    one = _changeable(request, uuid)
+    one = changeable_row(request, Receiver, uuid)
     if request.method != "POST":
         return _form(request, telling.of_receiver(one), one)
     form = telling.sent(request.POST, telling.BLANK_RECEIVER)
@@ -79,7 +79,6 @@ def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
 
 
 def _form(request: PageRequest, form: TellingForm, one: Receiver | None = None) -> HttpResponse:
-    """422 where what was sent has errors."""
     context = {
         "form": form,
         "errors": form.errors,
@@ -87,14 +86,12 @@ def _form(request: PageRequest, form: TellingForm, one: Receiver | None = None) 
         "projects": forms.projects(request.principal),
     }
     title = f"Receiver {one.name}" if one else "New receiver"
-    response = show(request, "receiver_form", context, section=SECTION, title=title)
-    response.status_code = 422 if form.errors else 200
-    return response
+    return show_form(request, "receiver_form", context, section=SECTION, title=title)
 
 
 @page
 def delete(request: PageRequest, uuid: UUID) -> HttpResponse:
-    one = _changeable(request, uuid)
+    one = changeable_row(request, Receiver, uuid)
     try:
         receivers.delete(one)
     except StateError as error:
@@ -107,7 +104,7 @@ def delete(request: PageRequest, uuid: UUID) -> HttpResponse:
 @page
 def test(request: PageRequest, uuid: UUID) -> HttpResponse:
     """POST: send a test message, and show what becomes of it."""
-    one = _changeable(request, uuid)
+    one = changeable_row(request, Receiver, uuid)
     try:
         budget.take(request.principal, one.project_id)
     except TooOftenError as error:
@@ -115,12 +112,6 @@ def test(request: PageRequest, uuid: UUID) -> HttpResponse:
         return redirect("alarms:receivers")
     row = receivers.send_test(one, request.principal.name)
     return redirect("alarms:notification", row.pk)
-
-
-def _changeable(request: PageRequest, uuid: UUID) -> Receiver:
-    found: Receiver = get_object_or_404(Receiver.objects.scope(request.principal), pk=uuid)
-    require_change(request.principal, found.project_id)
-    return found
 
 
 new = require_http_methods(["GET", "HEAD", "POST"])(new)

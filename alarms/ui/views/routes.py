@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alarms.api.base import may_edit
@@ -17,11 +17,11 @@ from alarms.models import Route
 from alarms.telling import routes
 from alarms.telling.matching import GROUP_LABELS
 from alarms.ui import forms, telling
-from alarms.ui.access import require_change
+from alarms.ui.access import changeable_row
 from alarms.ui.telling import TellingForm
 from alarms.ui.views.alarms import may_make
 from meters.ui.access import PageRequest, page
-from meters.ui.rendering import listing, show
+from meters.ui.rendering import listing, show, show_form
 
 SECTION = "receivers"
 
@@ -60,7 +60,7 @@ def new(request: PageRequest) -> HttpResponse:
 
 @page
 def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
-    one = _changeable(request, uuid)
+    one = changeable_row(request, Route, uuid)
     if request.method != "POST":
         return _form(request, telling.of_route(one), one)
     form = telling.sent(request.POST, telling.BLANK_ROUTE)
@@ -77,7 +77,6 @@ def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
 
 
 def _form(request: PageRequest, form: TellingForm, one: Route | None = None) -> HttpResponse:
-    """422 where what was sent has errors."""
     context = {
         "form": form,
         "errors": form.errors,
@@ -89,22 +88,14 @@ def _form(request: PageRequest, form: TellingForm, one: Route | None = None) -> 
         "is_of_house": request.principal.is_admin and (one is None or one.project_id is None),
     }
     title = "Change route" if one else "New route"
-    response = show(request, "route_form", context, section=SECTION, title=title)
-    response.status_code = 422 if form.errors else 200
-    return response
+    return show_form(request, "route_form", context, section=SECTION, title=title)
 
 
 @page
 def delete(request: PageRequest, uuid: UUID) -> HttpResponse:
-    routes.delete(_changeable(request, uuid))
+    routes.delete(changeable_row(request, Route, uuid))
     messages.info(request, "The route is deleted: what waits goes to the next that takes it.")
     return redirect("alarms:routes")
-
-
-def _changeable(request: PageRequest, uuid: UUID) -> Route:
-    found: Route = get_object_or_404(Route.objects.scope(request.principal), pk=uuid)
-    require_change(request.principal, found.project_id)
-    return found
 
 
 new = require_http_methods(["GET", "HEAD", "POST"])(new)

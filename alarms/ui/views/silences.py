@@ -22,7 +22,7 @@ from alarms.ui.silencing import SilenceForm
 from alarms.ui.views.alarms import may_make
 from meters.ui import query
 from meters.ui.access import PageRequest, page
-from meters.ui.rendering import listing, show
+from meters.ui.rendering import listing, show, show_form
 
 SHOWN = 50
 HOURS = ("1", "4", "24")
@@ -92,19 +92,15 @@ def _begun(request: PageRequest) -> SilenceForm:
 
 
 def _form(request: PageRequest, form: SilenceForm) -> HttpResponse:
-    """The page; 422 where what was sent has errors."""
-    wrong = dict(form.errors)
     context = {
         "form": form,
-        "errors": wrong,
+        "errors": dict(form.errors),
         "durations": silencing.DURATIONS,
         "labels": matchers.LABELS,
         "projects": forms.projects(request.principal),
         **_preview(request, SilenceForm(form.values)),
     }
-    response = show(request, "silence_form", context, section="silences", title="New silence")
-    response.status_code = 422 if wrong else 200
-    return response
+    return show_form(request, "silence_form", context, section="silences", title="New silence")
 
 
 def _preview(request: PageRequest, form: SilenceForm) -> dict[str, Any]:

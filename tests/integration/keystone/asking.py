@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.api.alarming.people import AlarmingClient
 from tests.api.people import Client, error_of
 from tests.keystone import ADMIN_PASSWORD, SERVICE_PASSWORD, KeystoneServer
 
@@ -22,6 +23,14 @@ PEOPLE: dict[str, tuple[str, dict[str, str]]] = {
 }
 LOGINS = {"service": "telemetry"}
 NO_PROJECT = ("of the domain", "of the system", "of nothing")
+
+
+class Caller(AlarmingClient):
+    """Of the alarming API, with a token of Keystone's."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.sent["X-Auth-Token"] = token
 
 
 def ask(token: str) -> Any:

@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from telemetry_site.auth import keystone as client
+from telemetry_site.settings.allowances import parse_allowance
 from telemetry_site.settings.keystone import KeystoneAccess
-from tests.integration.keystone.asking import LOGINS, NO_PROJECT, PEOPLE
+from tests.integration.keystone.asking import LOGINS, NO_PROJECT, PEOPLE, Caller
 from tests.keystone import KeystoneServer, access
 
 
@@ -42,6 +43,20 @@ def door(keystone: KeystoneServer, use: Callable[..., None]) -> KeystoneServer:
     """The running Keystone, and we ask it."""
     use(access(keystone))
     return keystone
+
+
+@pytest.fixture
+def sending_door(settings: Any, broker: Any, door: KeystoneServer) -> Iterator[KeystoneServer]:
+    """And the notifier asks it too, for receivers on this machine."""
+    settings.TELEMETRY_WEBHOOK_ALLOW = [parse_allowance("127.0.0.0/8")]
+    client.service_of.cache_clear()
+    yield door
+    client.service_of.cache_clear()
+
+
+@pytest.fixture
+def member(tokens: dict[str, str]) -> Caller:
+    return Caller(tokens["member"])
 
 
 @pytest.fixture

@@ -11,30 +11,19 @@ from alarms import outbox
 from alarms.choices import State
 from alarms.models import Alarm, Notification
 from alarms.notifier.delivery import send_due
-from telemetry_site.auth import keystone as client
-from telemetry_site.settings.allowances import parse_allowance
-from tests.integration.keystone.test_trusts import Caller
+from tests.integration.keystone.asking import Caller
 from tests.keystone import KeystoneServer
 from tests.support.cloud import Heat, Zaqar
 
-pytestmark = [pytest.mark.keystone, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.keystone,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("sending_door"),
+]
 HEALTH = {
     "type": "loadbalancer_member_health", "stack_id": "S1", "asg_id": "G1",
     "unhealthy_members": [{"id": "m1"}, {"id": "m2"}, {"id": "unknown"}],
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _house(settings: Any, broker: Any, door: KeystoneServer) -> Iterator[None]:
-    settings.TELEMETRY_WEBHOOK_ALLOW = [parse_allowance("127.0.0.0/8")]
-    client.service_of.cache_clear()
-    yield
-    client.service_of.cache_clear()
-
-
-@pytest.fixture
-def member(tokens: dict[str, str]) -> Caller:
-    return Caller(tokens["member"])
 
 
 def listed(door: KeystoneServer, kind: str, url: str) -> Iterator[None]:

@@ -11,36 +11,17 @@ from alarms import lifecycle, outbox
 from alarms.choices import Delivery, State
 from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.notifier.delivery import send_due
-from telemetry_site.auth import keystone as client
 from telemetry_site.auth import tokens as own_tokens
-from telemetry_site.settings.allowances import parse_allowance
-from tests.api.alarming.people import AlarmingClient, body, fault_of
-from tests.integration.keystone.asking import away
+from tests.api.alarming.people import body, fault_of
+from tests.integration.keystone.asking import Caller, away
 from tests.keystone import KeystoneServer
 from tests.support.webhooks import Receiver, answering, receiver
 
-pytestmark = [pytest.mark.keystone, pytest.mark.django_db(transaction=True)]
-
-
-class Caller(AlarmingClient):
-    """Brings a token of Keystone's."""
-
-    def __init__(self, token: str) -> None:
-        super().__init__()
-        self.sent["X-Auth-Token"] = token
-
-
-@pytest.fixture(autouse=True)
-def _house(settings: Any, broker: Any, door: KeystoneServer) -> Iterator[None]:
-    settings.TELEMETRY_WEBHOOK_ALLOW = [parse_allowance("127.0.0.0/8")]
-    client.service_of.cache_clear()
-    yield
-    client.service_of.cache_clear()
-
-
-@pytest.fixture
-def member(tokens: dict[str, str]) -> Caller:
-    return Caller(tokens["member"])
+pytestmark = [
+    pytest.mark.keystone,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("sending_door"),
+]
 
 
 @pytest.fixture
