@@ -19,7 +19,7 @@ from keystoneauth1.session import Session
 
 from pollers.errors import SourceError
 from telemetry_site import __version__
-from telemetry_site.settings.polling import CloudAccess
+from telemetry_site.settings.keystone import KeystoneAccess
 
 #: Pollsters of one cycle share what a discovery found.
 REMEMBER_S = 30.0
@@ -33,7 +33,7 @@ class CloudError(SourceError):
 class Cloud:
     """One cloud, for all threads of a process."""
 
-    def __init__(self, access: CloudAccess) -> None:
+    def __init__(self, access: KeystoneAccess) -> None:
         self.access = access
         self._plugin = Password(
             auth_url=access.auth_url, username=access.username, password=access.password,

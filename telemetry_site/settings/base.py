@@ -11,8 +11,8 @@ from kombu import Exchange, Queue
 
 from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
-from telemetry_site.settings.keystone import check_keystone
-from telemetry_site.settings.polling import CloudAccess, check_interface, check_namespaces
+from telemetry_site.settings.keystone import KeystoneAccess, check_keystone
+from telemetry_site.settings.polling import check_interface, check_namespaces
 from telemetry_site.settings.signing import check_signing_secret
 
 env = environ.Env()
@@ -76,7 +76,7 @@ TELEMETRY_POLLSTER_AUTH_MODULES = env.list(
 TELEMETRY_IGNORE_DISABLED_PROJECTS = env.bool("TELEMETRY_IGNORE_DISABLED_PROJECTS", False)
 #: The cloud that agents poll; None where no Keystone is named.
 TELEMETRY_OPENSTACK = check_keystone(
-    CloudAccess(
+    KeystoneAccess(
         auth_url=env.str("TELEMETRY_OPENSTACK_AUTH_URL", ""),
         username=env.str("TELEMETRY_OPENSTACK_USERNAME", ""),
         password=secret("TELEMETRY_OPENSTACK_PASSWORD"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -38,10 +37,9 @@ class KeystoneAccess:
         return parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1")
 
 
-Access = TypeVar("Access", bound=KeystoneAccess)
-
-
-def check_keystone(access: Access, prefix: str = "TELEMETRY_KEYSTONE_") -> Access | None:
+def check_keystone(
+    access: KeystoneAccess, prefix: str = "TELEMETRY_KEYSTONE_"
+) -> KeystoneAccess | None:
     """None where no Keystone is named; its URL ends in /v3. Raises `ImproperlyConfigured`."""
     if not access.auth_url:
         return None

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.core.exceptions import ImproperlyConfigured
-
-from telemetry_site.settings.keystone import KeystoneAccess
 
 INTERFACES = ("public", "internal", "admin")
 NAMESPACES = ("compute", "ipmi")
-
-
-@dataclass(frozen=True)
-class CloudAccess(KeystoneAccess):
-    """`interface` and `region_name` choose the endpoints of the catalogue; "" is any region."""
-
-    interface: str = "public"
-    region_name: str = ""
 
 
 def check_interface(name: str) -> str:

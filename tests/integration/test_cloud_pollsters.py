@@ -20,7 +20,7 @@ from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
 from pollers.selection import Selection
 from pollers.work import pollster_work
-from telemetry_site.settings.polling import CloudAccess
+from telemetry_site.settings.keystone import KeystoneAccess
 from tests.keystone import ADMIN_PASSWORD, KeystoneServer
 from tests.samples import samples_of, values_of
 from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for, recorded_for
@@ -56,8 +56,8 @@ def services(running: HttpService, keystone: KeystoneServer) -> HttpService:
     return running
 
 
-def access(keystone: KeystoneServer, **changes: Any) -> CloudAccess:
-    return CloudAccess(
+def access(keystone: KeystoneServer, **changes: Any) -> KeystoneAccess:
+    return KeystoneAccess(
         **{"auth_url": keystone.url, "username": "admin", "password": ADMIN_PASSWORD,
            "project_name": "admin", **changes}
     )  # fmt: skip
