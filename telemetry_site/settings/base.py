@@ -12,7 +12,7 @@ from kombu import Exchange, Queue
 from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
 from telemetry_site.settings.keystone import KeystoneAccess, check_keystone
-from telemetry_site.settings.polling import check_interface, check_namespaces
+from telemetry_site.settings.polling import check_namespaces
 from telemetry_site.settings.signing import check_signing_secret
 
 env = environ.Env()
@@ -85,7 +85,7 @@ TELEMETRY_OPENSTACK = check_keystone(
         project_domain_name=env.str("TELEMETRY_OPENSTACK_PROJECT_DOMAIN_NAME", "Default"),
         ca_file=env.str("TELEMETRY_OPENSTACK_CACERT", ""),
         timeout_s=env.float("TELEMETRY_OPENSTACK_TIMEOUT", 10.0),
-        interface=check_interface(env.str("TELEMETRY_OPENSTACK_INTERFACE", "public")),
+        interface=env.str("TELEMETRY_OPENSTACK_INTERFACE", "public"),
         region_name=env.str("TELEMETRY_OPENSTACK_REGION_NAME", ""),
     ),
     "TELEMETRY_OPENSTACK_",

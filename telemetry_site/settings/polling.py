@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
 
-INTERFACES = ("public", "internal", "admin")
 NAMESPACES = ("compute", "ipmi")
-
-
-def check_interface(name: str) -> str:
-    """Raises `ImproperlyConfigured`."""
-    if name not in INTERFACES:
-        raise ImproperlyConfigured(
-            f"TELEMETRY_OPENSTACK_INTERFACE is {name!r}; it is one of {', '.join(INTERFACES)}."
-        )
-    return name
 
 
 def check_namespaces(names: list[str]) -> list[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 from django.urls import reverse
 
 from alarms import lifecycle, outbox
@@ -17,7 +15,7 @@ from telemetry_site.auth.models import Membership
 from tests.browser import seed
 from tests.support.alarms import make_alarm
 from tests.support.muting import end, make_silence, matcher
-from tests.support.visitors import signed_in
+from tests.support.visitors import signed_in, text, told
 
 LIST = "/silences"
 
@@ -36,19 +34,6 @@ def alarm_of_member(name: str = "cpu high", state: str = "alarm") -> Alarm:
 
 def of(view: str, one: Alarm | Silence) -> str:
     return reverse(f"alarms:{view}", args=[one.pk])
-
-
-def text(client: Client, page: str, **query: Any) -> str:
-    answer = client.get(page, query)
-    assert answer.status_code == 200, answer.content
-    return answer.content.decode()
-
-
-def told(client: Client, page: str, fields: dict[str, Any], status: int = 200) -> str:
-    """What the page says after a form was sent."""
-    answer = client.post(page, fields, follow=True)
-    assert answer.status_code == status, answer.content
-    return answer.content.decode()
 
 
 def filled(**fields: str) -> dict[str, str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from telemetry_site.celery import app
 from telemetry_site.clock import now_us
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.rabbitmq import RabbitNode
+from tests.support.threads import at_once
 
 SLOT = 1_000_000.0
 
@@ -100,17 +100,6 @@ def test_one_of_many_agents_gets_a_slot_on_rabbitmq(rabbitmq: RabbitNode, settin
         assert "120000" in rabbitmq.control("list_queues", "-p", "claims", "name", "arguments")
     finally:
         app.conf.broker_url, app.conf.broker_transport_options = before
-
-
-def at_once(count: int, call: Callable[[], bool]) -> list[bool]:
-    results: list[bool] = []
-    threads = [threading.Thread(target=lambda: results.append(call())) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == count
-    return results
 
 
 def test_without_a_broker_an_agent_polls_what_it_would(monkeypatch: pytest.MonkeyPatch) -> None:

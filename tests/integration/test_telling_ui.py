@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 from django.urls import reverse
 
 from alarms.choices import ROUTE
@@ -16,7 +15,7 @@ from telemetry_site.auth.models import Membership
 from tests.browser import seed
 from tests.support.alarms import make_alarm
 from tests.support.telling import go, make_receiver, make_route
-from tests.support.visitors import signed_in
+from tests.support.visitors import signed_in, text, told
 
 RECEIVER = {"name": "ops", "url": "https://8.8.8.8/a-secret-path", "secret": "", "project": ""}
 WORDS = {"subject": "{{ alarm_name }}", "body": ""}
@@ -36,18 +35,6 @@ def people(db: None) -> None:
 
 def of(view: str, one: Any) -> str:
     return reverse(f"alarms:{view}", args=[one.pk])
-
-
-def text(client: Client, page: str) -> str:
-    answer = client.get(page)
-    assert answer.status_code == 200, answer.content
-    return answer.content.decode()
-
-
-def told(client: Client, page: str, fields: dict[str, Any], status: int = 200) -> str:
-    answer = client.post(page, fields, follow=True)
-    assert answer.status_code == status, answer.content
-    return answer.content.decode()
 
 
 def test_a_receiver_from_the_empty_list_to_its_end() -> None:
