@@ -220,7 +220,7 @@ class _Evaluation:
 
 def _decided(node: Binary, kept: Table, left: Floats, right: Floats) -> Table:
     """Of arithmetic the results; of a comparison what is `kept` where it holds."""
-    if node.operator in _COMPARISONS and not node.is_bool:
+    if node.chooses:
         return kept.where(_COMPARISONS[node.operator](left, right))
     return kept.computed(_computed(node.operator, left, right))
 

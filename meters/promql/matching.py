@@ -11,8 +11,6 @@ from meters.aggregation import Floats
 from meters.promql.tables import Flags, Key, Labels, Table, merged, stacked, take, unnamed
 from meters.promql.tree import Binary, Grouping
 
-COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
-
 
 class Pairs(NamedTuple):
     """`table` has the labels of the results, the values of the left side, and where both are
@@ -81,9 +79,5 @@ def _labels(node: Binary, own: Labels, key: Key, other: Labels) -> Labels:
     if node.many:
         included = {name: other.get(name, "") for name in node.included}
         labels = {name: value for name, value in (own | included).items() if value}
-        return labels if _chooses(node) else unnamed(labels)
-    return own if _chooses(node) else dict(key)
-
-
-def _chooses(node: Binary) -> bool:
-    return node.operator in COMPARISONS and not node.is_bool
+        return labels if node.chooses else unnamed(labels)
+    return own if node.chooses else dict(key)

@@ -12,6 +12,9 @@ from meters.promql.tables import NAME, Labels
 LOOK_BACK_US = 300_000_000
 
 
+COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
+
+
 @dataclass(frozen=True)
 class Matcher:
     """`equals`: the text where it wants just that."""
@@ -97,6 +100,11 @@ class Binary:
     is_bool: bool = False
     many: str = ""
     included: tuple[str, ...] = ()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it leaves elements as they are, or out."""
+        return self.operator in COMPARISONS and not self.is_bool
 
 
 Node = Selector | Number | Call | Aggregate | Binary
