@@ -168,7 +168,7 @@ def test_an_alarm_is_made_with_a_live_preview_and_seen_to_turn(visitor: Visitor,
     page.get_by_label("Threshold").fill("0.5")
     expect(page.locator("#preview")).to_contain_text("Now it would be alarm")
     expect(page.locator("#preview")).to_contain_text("gone to alarm 1 time.")
-    assert page.evaluate(HAS_COLOR, ["--error-dot", 12])
+    page.wait_for_function(HAS_COLOR, arg=["--error-dot", 12])
     page.get_by_label("Threshold").fill("99")
     expect(page.locator("#preview")).to_contain_text("Now it would be ok")
     expect(page.locator("#preview")).to_contain_text("gone to alarm 0 times")
