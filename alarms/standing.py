@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from alarms import policies
 from alarms.evaluator.policing import memory_of
-from alarms.models import Alarm, PolicyMemory
+from alarms.models import PolicyMemory
 from alarms.muting.marks import Mark, marks
 from alarms.policies import Memory
 from telemetry_site.clock import from_us
+
+#: An alarm, or a row with its fields: `id`, `policy`, `definition_version` and those of its state.
+AlarmRow = Any
 
 
 class Standing(NamedTuple):
@@ -27,15 +30,18 @@ class Standing(NamedTuple):
     inhibited_by: list[UUID]
 
 
-def standings(alarms: Iterable[Alarm]) -> dict[UUID, Standing]:
+def standings(alarms: Iterable[AlarmRow]) -> dict[UUID, Standing]:
     """Of those that have a policy: as the last evaluation left them."""
-    asked = {alarm.pk: alarm for alarm in alarms if alarm.policy is not None}
+    asked = {alarm.id: alarm for alarm in alarms if alarm.policy is not None}
+    if not asked:
+        return {}
     known = marks(asked)
-    return {pk: _standing(alarm, known[pk]) for pk, alarm in asked.items()}
+    stored = PolicyMemory.objects.in_bulk(list(asked))
+    return {pk: _standing(alarm, known[pk], stored.get(pk)) for pk, alarm in asked.items()}
 
 
-def _standing(alarm: Alarm, mark: Mark) -> Standing:
-    memory = _memory(alarm)
+def _standing(alarm: AlarmRow, mark: Mark, stored: PolicyMemory | None) -> Standing:
+    memory = _memory(alarm, stored)
     name, since = policies.phase(alarm.state, memory)
     return Standing(
         name,
@@ -47,12 +53,10 @@ def _standing(alarm: Alarm, mark: Mark) -> Standing:
     )
 
 
-def _memory(alarm: Alarm) -> Memory:
+def _memory(alarm: AlarmRow, stored: PolicyMemory | None) -> Memory:
     """That of another definition of the alarm knows only when actions were last taken."""
-    try:
-        row = alarm.policy_memory
-    except PolicyMemory.DoesNotExist:
+    if stored is None:
         return Memory()
-    memory = memory_of(row)
-    is_current = row.definition_version == alarm.definition_version
+    memory = memory_of(stored)
+    is_current = stored.definition_version == alarm.definition_version
     return memory if is_current else Memory(fired_at=memory.fired_at)

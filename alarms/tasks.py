@@ -6,6 +6,7 @@ retry of one that fails.
 
 from __future__ import annotations
 
+from alarms.evaluator.counting import measure
 from alarms.evaluator.cycle import evaluate_due
 from alarms.muting.releasing import release
 from alarms.notifier.delivery import send_due
@@ -21,6 +22,14 @@ def evaluate_due_alarms() -> None:
     changes its state because of it."""
     with left_to_the_next_run("evaluation"):
         evaluate_due()
+
+
+@app.task(name="alarms.tasks.measure_alarms", queue="evaluator")
+def measure_alarms() -> None:
+    """Count alarms by their states for the operator's metrics: a look at all of them, so not at
+    each tick."""
+    with left_to_the_next_run("measuring alarms"):
+        measure()
 
 
 @app.task(name="alarms.tasks.send_notifications", queue="notifier")

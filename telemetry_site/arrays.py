@@ -10,3 +10,8 @@ def text_array(texts: Iterable[str]) -> str:
     ten times the price, which counts with ten thousand texts."""
     escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join([f'"{text}"' for text in escaped]) + "}"
+
+
+def number_array(numbers: Iterable[int]) -> str:
+    """The same for whole numbers, to be cast: ``%s::bigint[]``."""
+    return "{" + ",".join(map(str, numbers)) + "}"

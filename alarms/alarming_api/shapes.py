@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from alarms.choices import ACTION_FIELDS, Type
 from alarms.definition import PARTS, RULES
 from alarms.definition.constraints import TimeConstraint
-from alarms.models import Alarm, AlarmHistory
+from alarms.models import AlarmHistory
 from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
-from alarms.standing import Standing, standings
+from alarms.standing import AlarmRow, Standing, standings
 
 _COMMON = (
     "comparison_operator", "threshold", "aggregation_method", "evaluation_periods", "granularity",
@@ -30,24 +32,17 @@ _DETAIL_ORDER = {
 }  # fmt: skip
 
 
-#: Fields of an alarm that `alarms_json` has no use for.
-UNSHOWN = (
-    "created_at", "evaluate_at", "evaluation_error", "evaluation_failures", "is_unscoped",
-    "repeat_no", "state_reason_data", "state_version",
-)  # fmt: skip
-
-
-def alarms_json(alarms: Sequence[Alarm], is_whole: bool) -> list[dict[str, Any]]:
+def alarms_json(alarms: Sequence[AlarmRow], is_whole: bool) -> list[dict[str, Any]]:
     """`is_whole`: with actions as they are, for who may change them."""
     known = standings(alarms)
     return [
-        {**_alarm_json(alarm, is_whole), **_policy(alarm, known.get(alarm.pk))} for alarm in alarms
+        {**_alarm_json(alarm, is_whole), **_policy(alarm, known.get(alarm.id))} for alarm in alarms
     ]
 
 
-def _alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
+def _alarm_json(alarm: AlarmRow, is_whole: bool) -> dict[str, Any]:
     return {
-        "alarm_id": str(alarm.pk),
+        "alarm_id": str(alarm.id),
         "name": alarm.name,
         "description": alarm.description,
         "enabled": alarm.enabled,
@@ -67,7 +62,7 @@ def _alarm_json(alarm: Alarm, is_whole: bool) -> dict[str, Any]:
     }
 
 
-def _policy(alarm: Alarm, found: Standing | None) -> dict[str, Any]:
+def _policy(alarm: AlarmRow, found: Standing | None) -> dict[str, Any]:
     """Beyond aodh's fields, and so only where there is one."""
     if found is None:
         return {}
@@ -106,7 +101,8 @@ def rule_json(kind: str, rule: Any) -> Any:
 
 def time_text(moment: datetime) -> str:
     """UTC without a zone: ``2026-11-25T01:52:55.608549``."""
-    return moment.astimezone(UTC).isoformat().removesuffix("+00:00")
+    text: str = msgspec.to_builtins(moment.astimezone(UTC))  # a quarter of isoformat's time
+    return text.removesuffix("Z")
 
 
 def _urls(urls: list[str], is_whole: bool) -> list[str]:

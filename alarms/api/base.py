@@ -38,7 +38,7 @@ class AlarmingView(ApiView):
         return super().handle_exception(translate(exc))
 
     def alarms(self) -> QuerySet[Alarm]:
-        found: QuerySet[Alarm] = Alarm.objects.scope(self.principal).select_related("policy_memory")
+        found: QuerySet[Alarm] = Alarm.objects.scope(self.principal)
         return found
 
     def notifications(self) -> QuerySet[Notification]:

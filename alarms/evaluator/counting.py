@@ -40,6 +40,23 @@ ON CONFLICT (alarm_id) DO UPDATE SET {_RISEN}
 """
 
 
+_STANDING = """
+SELECT state, count(*), count(*) FILTER (WHERE evaluate_at <= now() AND type <> 'event')
+FROM alarms_alarm WHERE enabled GROUP BY state
+"""
+
+
+def measure() -> None:
+    """How many alarms are in which state, and how many are due."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING)
+        rows = cursor.fetchall()
+    counts = {state: count for state, count, _ in rows}
+    for state in State.values:
+        metrics.ALARMS.labels(state).set(counts.get(state, 0))
+    metrics.OVERDUE.set(sum(overdue for _, _, overdue in rows))
+
+
 def count(family: str, cases: Sequence[Case], judged: Judged, took_s: float) -> None:
     insufficient = judged.insufficient
     metrics.EVALUATIONS.labels(family, "ok").inc(len(cases) - insufficient)

@@ -13,13 +13,13 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError
 from psycopg.errors import QueryCanceled
 
-from alarms.choices import State
 from alarms.definition import Rule, parse_rule
 from alarms.definition.constraints import TimeConstraint, parse_constraints
 from alarms.errors import OF_ONE_ALARM, AlarmingError
@@ -43,11 +43,6 @@ from telemetry_site.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
-_OVERDUE = """
-SELECT state, count(*), count(*) FILTER (WHERE evaluate_at <= now() AND type <> 'event')
-FROM alarms_alarm WHERE enabled GROUP BY state
-"""
-
 
 def evaluate_due() -> int:
     """Evaluate every alarm that is due; returns how many. Raises where the database is away."""
@@ -55,16 +50,34 @@ def evaluate_due() -> int:
     while claimed := claim():
         failpoint("evaluator.after_claim")
         began = time.monotonic()
-        note_undecidable([one for one in claimed if not is_evaluated(one.type)])
-        ours = [one for one in claimed if is_evaluated(one.type) and _is_open(one)]
-        _evaluate([one for one in ours if not TYPES[one.type].asks_others])
-        _evaluate([one for one in ours if TYPES[one.type].asks_others])
+        parts = _parted(claimed)
+        note_undecidable(parts.nobodys)
+        _evaluate(parts.by_us)
+        _evaluate(parts.by_asking)
         metrics.SHARD.observe(time.monotonic() - began)
         total += len(claimed)
         if len(claimed) < SHARD_SIZE:
             break
-    _count_states()
     return total
+
+
+class _Parts(NamedTuple):
+    """Claimed alarms by who can decide them; those whose constraints keep them closed in none."""
+
+    by_us: list[Claimed]
+    by_asking: list[Claimed]
+    nobodys: list[Claimed]
+
+
+def _parted(claimed: Sequence[Claimed]) -> _Parts:
+    parts = _Parts([], [], [])
+    for one in claimed:
+        if not is_evaluated(one.type):
+            parts.nobodys.append(one)
+        elif _is_open(one):
+            asks = TYPES[one.type].asks_others
+            (parts.by_asking if asks else parts.by_us).append(one)
+    return parts
 
 
 def _is_open(one: Claimed) -> bool:
@@ -113,14 +126,13 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
     subjects: list[Subject] = []
     policed = policing.load(claimed)
     for one in claimed:
-        rule = _rule(one.type, one.rule)
-        own = policed.get(one.id)
+        kind, rule, parts = _looked_at(one.type, one.rule, one.seen_project)
+        own = policed.get(one.id) if policed else None
         if own:
             rule = policing.rule_for(rule, own.policy, one.state)
-        kind = TYPES[one.type]
+            parts = _subjects(kind, rule, one.seen_project)
         families[kind].append(Case(one, rule, len(subjects), own))
-        for part in kind.parts(rule):
-            subjects.append(Subject(part, one.seen_project))
+        subjects += parts
     view = look_at(subjects, claimed[0].now)
     judged = {kind: kind.judge(cases, view) for kind, cases in families.items()}
     decisions: list[Decision] = [one for each in judged.values() for one in each.decisions]
@@ -133,15 +145,12 @@ def _evaluate_together(claimed: Sequence[Claimed]) -> None:
 
 
 @lru_cache(maxsize=100_000)
-def _rule(alarm_type: str, text: str) -> Rule:
-    return parse_rule(alarm_type, msgspec.json.decode(text))
+def _looked_at(
+    alarm_type: str, text: str, seen_project: str | None
+) -> tuple[AlarmType, Rule, Sequence[Subject]]:
+    kind, rule = TYPES[alarm_type], parse_rule(alarm_type, msgspec.json.decode(text))
+    return kind, rule, _subjects(kind, rule, seen_project)
 
 
-def _count_states() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_OVERDUE)
-        rows = cursor.fetchall()
-    counts = {state: count for state, count, _ in rows}
-    for state in State.values:
-        metrics.ALARMS.labels(state).set(counts.get(state, 0))
-    metrics.OVERDUE.set(sum(overdue for _, _, overdue in rows))
+def _subjects(kind: AlarmType, rule: Rule, seen_project: str | None) -> Sequence[Subject]:
+    return [Subject(part, seen_project) for part in kind.parts(rule)]

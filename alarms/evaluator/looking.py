@@ -9,7 +9,7 @@ read anyway.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,27 +23,18 @@ from alarms.evaluator.reading import (
     Buckets,
     Reader,
     Source,
-    Windows,
     aggregated,
     bucketed,
     restricted,
+    window_of,
 )
 from alarms.evaluator.selection import find, had_other_owners
-from alarms.evaluator.subjects import Found, Series, Subject
+from alarms.evaluator.subjects import Found, Subject
 from meters.aggregation import RATE_PREFIX, between
 from meters.store.points import Points
 
 #: One read for windows of up to so many times the shortest of them.
 BAND = 4
-
-
-class Shape(NamedTuple):
-    """What alarms must have in common to be aggregated together."""
-
-    granularity: int
-    periods: int
-    method: str
-    is_counter: bool
 
 
 class View:
@@ -60,18 +51,27 @@ class View:
             last=np.full(size, np.nan),
             enough=np.zeros(size, dtype=np.bool_),
         )
-        self._slices: list[tuple[Points, int, int]] = [(NO_POINTS, 0, 0)] * size
+        #: Points that were taken in, with where those of each position begin, …
+        self._entries = [(NO_POINTS, np.zeros(2, dtype=np.int64))]
+        #: and for each subject in which of them its own are, at which position.
+        self._entry = np.zeros(size, dtype=np.int64)
+        self._position = np.zeros(size, dtype=np.int64)
 
     def buckets(self, place: int) -> Buckets:
         """The last values (at most `evaluation_periods`) of one subject."""
-        points, low, high = self._slices[place]
+        points, low, high = self._slice(place)
         low = max(low, high - int(self.numbers.periods[place]))
         return Buckets(points.timestamps[low:high], points.values[low:high])
+
+    def _slice(self, place: int) -> tuple[Points, int, int]:
+        points, edges = self._entries[self._entry[place]]
+        position = self._position[place]
+        return points, int(edges[position]), int(edges[position + 1])
 
     def look(self, place: int) -> rules.Look:
         """The columns' row as an object."""
         numbers = self.numbers
-        _, low, high = self._slices[place]
+        _, low, high = self._slice(place)
         return rules.Look(
             int(numbers.periods[place]),
             int(numbers.outside[place]),
@@ -83,9 +83,10 @@ class View:
     def enter(self, places: Sequence[int], points: Points) -> None:
         """Take in aggregated points; `points.index` is a position in `places`."""
         edges = np.searchsorted(points.index, np.arange(len(places) + 1))
-        for position, place in enumerate(places):
-            self._slices[place] = (points, int(edges[position]), int(edges[position + 1]))
         where = np.asarray(places, dtype=np.int64)
+        self._entry[where] = len(self._entries)
+        self._position[where] = np.arange(len(places))
+        self._entries.append((points, edges))
         counts = np.diff(edges)
         self._compare(where, points, edges[1:], counts)
         for position in np.flatnonzero(counts < self.numbers.periods[where]).tolist():
@@ -122,12 +123,12 @@ class View:
         self, places: npt.NDArray[np.int64], matrix: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.bool_]:
         chosen = [self.subjects[place].rule for place in places]
-        thresholds = np.array([rule.threshold for rule in chosen])
-        comparisons = np.array([rule.comparison_operator for rule in chosen])
+        thresholds = np.array([rule.threshold for rule in chosen])[:, np.newaxis]
+        names = [rule.comparison_operator for rule in chosen]
         outside = np.zeros(matrix.shape, dtype=np.bool_)
-        for name in set(comparisons.tolist()):
-            rows = comparisons == name
-            outside[rows] = rules.COMPARE[name](matrix[rows], thresholds[rows][:, np.newaxis])
+        for name in set(names):
+            rows = slice(None) if names.count(name) == len(names) else np.array(names) == name
+            outside[rows] = rules.COMPARE[name](matrix[rows], thresholds[rows])
         return outside
 
 
@@ -155,21 +156,55 @@ def look_at(
     view = View(subjects)
     found = find(subjects) if found is None else found
     for place, one in enumerate(found):
-        view.problems[place] = one.problem
-    windows = Windows(now_us)
-    moved = _moved(subjects, found, windows)
-    for band in _bands(subjects, found):
-        _look_at_band(view, found, band, moved, windows, now_us, source)
+        if one.problem:
+            view.problems[place] = one.problem
+    groups = _groups(subjects, found, now_us)
+    moved = _moved(view, found, groups)
+    for band in _bands(groups):
+        _look_at_band(view, found, band, moved, now_us, source)
     return view
 
 
-def _bands(subjects: Sequence[Subject], found: Sequence[Found]) -> list[list[int]]:
-    """Subjects with series by the length of their window, so that none reads a year for an hour."""
-    bands: dict[int, list[int]] = defaultdict(list)
+class Group(NamedTuple):
+    """Subjects that look alike: `rule` is one of theirs."""
+
+    rule: Part
+    window: rules.Window
+    places: list[int]
+
+    @property
+    def first_read(self) -> int:
+        """Rates need the point before their window, so one period more."""
+        rule = self.rule
+        if isinstance(rule, SeriesRule) and rule.aggregation_method.startswith(RATE_PREFIX):
+            return self.window.start - rule.granularity * rules.SECOND
+        return self.window.start
+
+
+def _groups(subjects: Sequence[Subject], found: Sequence[Found], now_us: int) -> list[Group]:
+    """Those with series, by what they do with them; few, however many subjects there are."""
+    groups: dict[Hashable, Group] = {}
     for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
-        if one.series or isinstance(subject.rule, PromqlThreshold):
-            length = _length(subject.rule)
-            bands[(length.bit_length() + 1) // (BAND // 2)].append(place)
+        rule = subject.rule
+        if not one.series and not isinstance(rule, PromqlThreshold):
+            continue
+        key: Hashable = place
+        if isinstance(rule, SeriesRule):
+            key = (
+                type(rule), rule.granularity, rule.evaluation_periods, rule.aggregation_method,
+            )  # fmt: skip
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Group(rule, window_of(subject, now_us), [])
+        group.places.append(place)
+    return list(groups.values())
+
+
+def _bands(groups: Sequence[Group]) -> list[list[Group]]:
+    """By the length of their windows, so that none reads a year for an hour."""
+    bands: dict[int, list[Group]] = defaultdict(list)
+    for group in groups:
+        bands[(_length(group.rule).bit_length() + 1) // (BAND // 2)].append(group)
     return list(bands.values())
 
 
@@ -183,74 +218,72 @@ def _length(rule: Part) -> int:
 
 
 def _look_at_band(
-    view: View, found: Sequence[Found], band: list[int], moved: set[int], windows: Windows,
-    now_us: int, source: Source | None,
+    view: View, found: Sequence[Found], band: Sequence[Group], moved: set[int], now_us: int,
+    source: Source | None,
 ) -> None:  # fmt: skip
-    """One read for all, then a shape at a time."""
-    shapes: dict[Shape, list[int]] = defaultdict(list)
-    alone = []
-    for place in band:
-        shape = None if place in moved else _shape(view.subjects[place], found[place])
-        if shape:
-            shapes[shape].append(place)
+    """One read for all, then what can be aggregated together, then the others."""
+    start = min(group.first_read for group in band)
+    reader = Reader([found[place] for each in band for place in each.places], start, now_us, source)
+    for group in band:
+        if isinstance(group.rule, ResourceThreshold):
+            gauges, counters = _by_kind(found, [one for one in group.places if one not in moved])
+            _enter_together(view, found, group, gauges, reader, is_counter=False)
+            _enter_together(view, found, group, counters, reader, is_counter=True)
+            alone = [one for one in group.places if one in moved]
         else:
-            alone.append(place)
-    start = min(_first_read(view.subjects[place], windows) for place in band)
-    reader = Reader([found[place] for place in band], start, now_us, source)
-    for shape, places in shapes.items():
-        series = [found[place].series[0] for place in places]
-        window = windows.of(view.subjects[places[0]])
-        _enter_together(view, places, series, reader, shape, window)
-    for place in alone:
-        subject = view.subjects[place]
-        window = windows.of(subject)
-        if isinstance(subject.rule, PromqlThreshold):
-            points = restricted(subject, found[place].series, reader)
-            view.enter_vector(place, vectors.values(subject.rule, found[place], points, now_us))
-        elif isinstance(subject.rule, ClassicThreshold):
-            points = between(restricted(subject, found[place].series, reader), *window)
-            view.enter([place], classic.values(subject.rule, points, window))
-        else:
-            view.enter([place], bucketed(subject, found[place], reader, window))
+            alone = group.places
+        for place in alone:
+            _enter_alone(view, found[place], place, reader, group.window, now_us)
 
 
-def _first_read(subject: Subject, windows: Windows) -> int:
-    """Rates need the point before their window, so one period more."""
-    start = windows.of(subject).start
-    rule = subject.rule
-    if isinstance(rule, SeriesRule) and rule.aggregation_method.startswith(RATE_PREFIX):
-        return start - rule.granularity * rules.SECOND
-    return start
+def _by_kind(found: Sequence[Found], places: Iterable[int]) -> tuple[list[int], list[int]]:
+    """Whose series is a counter comes second."""
+    kinds: tuple[list[int], list[int]] = ([], [])
+    for place in places:
+        kinds[found[place].series[0].is_counter].append(place)
+    return kinds
 
 
-def _shape(subject: Subject, found: Found) -> Shape | None:
-    """None where the subject must be aggregated by itself."""
-    rule = subject.rule
-    if not isinstance(rule, ResourceThreshold):
-        return None
-    is_counter = found.series[0].is_counter
-    return Shape(rule.granularity, rule.evaluation_periods, rule.aggregation_method, is_counter)
+def _enter_together(
+    view: View, found: Sequence[Found], group: Group, places: Sequence[int], reader: Reader, *,
+    is_counter: bool,
+) -> None:  # fmt: skip
+    """Of one series each, which is theirs all the time."""
+    rule = group.rule
+    assert isinstance(rule, ResourceThreshold)
+    if places:
+        points = reader.of([found[place].series[0] for place in places])
+        points = aggregated(points, rule.granularity, rule.aggregation_method, is_counter)
+        view.enter(places, between(points, *group.window))
 
 
-def _moved(subjects: Sequence[Subject], found: Sequence[Found], windows: Windows) -> set[int]:
+def _enter_alone(
+    view: View, found: Found, place: int, reader: Reader, window: rules.Window, now_us: int
+) -> None:
+    subject = view.subjects[place]
+    if isinstance(subject.rule, PromqlThreshold):
+        points = restricted(subject, found.series, reader)
+        view.enter_vector(place, vectors.values(subject.rule, found, points, now_us))
+    elif isinstance(subject.rule, ClassicThreshold):
+        points = between(restricted(subject, found.series, reader), *window)
+        view.enter([place], classic.values(subject.rule, points, window))
+    else:
+        view.enter([place], bucketed(subject, found, reader, window))
+
+
+def _moved(view: View, found: Sequence[Found], groups: Sequence[Group]) -> set[int]:
     """Subjects whose series may have had another owner within the window (or a period before).
 
     A series of one owner was described anew at most, so one question settles all.
     """
     recent: dict[int, int] = {}
-    for place, (subject, one) in enumerate(zip(subjects, found, strict=True)):
-        rule = subject.rule
-        if one.series and subject.project_id is not None and isinstance(rule, ResourceThreshold):
-            first = windows.of(subject).start - rule.granularity * rules.SECOND
-            if one.series[0].since_us > first:
-                recent[place] = one.series[0].resource_id
+    for group in groups:
+        if not isinstance(group.rule, ResourceThreshold):
+            continue
+        first = group.window.start - group.rule.granularity * rules.SECOND
+        for place in group.places:
+            series = found[place].series[0]
+            if series.since_us > first and view.subjects[place].project_id is not None:
+                recent[place] = series.resource_id
     changed = had_other_owners(set(recent.values()))
     return {place for place, resource in recent.items() if resource in changed}
-
-
-def _enter_together(
-    view: View, places: list[int], series: list[Series], reader: Reader, shape: Shape,
-    window: rules.Window,
-) -> None:  # fmt: skip
-    points = aggregated(reader.of(series), shape.granularity, shape.method, shape.is_counter)
-    view.enter(places, between(points, window.start, window.stop))

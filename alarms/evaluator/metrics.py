@@ -26,11 +26,11 @@ SHARD = Histogram(
     buckets=LATENCY_BUCKETS,
 )  # fmt: skip
 OVERDUE = Gauge(
-    "telemetry_evaluation_overdue", "Alarms that are due, after a cycle.",
+    "telemetry_evaluation_overdue", "Alarms that are due now.",
     multiprocess_mode="mostrecent",
 )  # fmt: skip
 ALARMS = Gauge(
-    "telemetry_alarms", "Enabled alarms by state, after a cycle.", ["state"],
+    "telemetry_alarms", "Enabled alarms by state.", ["state"],
     multiprocess_mode="mostrecent",
 )  # fmt: skip
 

@@ -45,24 +45,6 @@ def window_of(subject: Subject, now_us: int) -> rules.Window:
     return rules.window(now_us, rule.granularity, rule.evaluation_periods, lag)
 
 
-class Windows:
-    """What subjects look at, at one instant; most of many share a few windows."""
-
-    def __init__(self, now_us: int) -> None:
-        self._now_us = now_us
-        self._known: dict[tuple[int, int], rules.Window] = {}
-
-    def of(self, subject: Subject) -> rules.Window:
-        rule = subject.rule
-        if not isinstance(rule, SeriesRule):
-            return window_of(subject, self._now_us)
-        key = (rule.granularity, rule.evaluation_periods)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = window_of(subject, self._now_us)
-        return found
-
-
 def raw_points(subject: Subject, found: Found, now_us: int) -> Points:
     """The points that the subject's window is made of; `index` is the place in `found.series`."""
     window = window_of(subject, now_us)

@@ -26,7 +26,7 @@ from alarms.evaluator.subjects import Found, Series, Subject, is_uuid
 from alarms.evaluator.vectors import find_vectors
 from meters.models import Metric, Resource
 from meters.search import parse_search
-from telemetry_site.arrays import text_array
+from telemetry_site.arrays import number_array, text_array
 from telemetry_site.clock import to_us
 
 __all__ = ["Found", "Series", "Subject", "find", "had_other_owners", "is_uuid"]
@@ -139,10 +139,11 @@ def _look_up(
 ) -> None:
     if not keys:
         return
+    cumulative = Metric.Type.CUMULATIVE.value
     with connection.cursor() as cursor:
         cursor.execute(statement, [text_array(column) for column in zip(*keys, strict=True)])
         for position, _, resource, project, since, metric, kind in cursor.fetchall():
-            is_counter = kind == Metric.Type.CUMULATIVE
+            is_counter = kind == cumulative
             series = Series(metric, resource, is_counter, since) if metric else None
             found[keys[position]].append(Candidate(project, series))
 
@@ -150,12 +151,14 @@ def _look_up(
 def of_resource(subject: Subject, candidates: list[Candidate]) -> Found:
     rule = subject.rule
     assert isinstance(rule, ResourceThreshold)
-    visible = [one for one in candidates if subject.project_id in (None, one.project_id)]
-    if not visible:
+    is_known = False
+    for one in candidates:
+        if subject.project_id in (None, one.project_id):
+            if one.series:
+                return Found((one.series,))
+            is_known = True
+    if not is_known:
         return Found(problem=f"resource {rule.resource_id} does not exists")
-    for one in visible:
-        if one.series:
-            return Found((one.series,))
     text = f"metric {rule.metric} for resource {rule.resource_id} does not exists"
     return Found(problem=text)
 
@@ -184,7 +187,7 @@ FINDERS: dict[type, Callable[[Sequence[Subject]], list[Found]]] = {
 _OTHER_OWNERS = """
 SELECT DISTINCT resource.id FROM meters_resource AS resource
 JOIN meters_resourcerevision AS revision ON revision.resource_id = resource.id
-WHERE resource.id = ANY(%s) AND revision.project_id IS DISTINCT FROM resource.project_id
+WHERE resource.id = ANY(%s::bigint[]) AND revision.project_id IS DISTINCT FROM resource.project_id
 """
 
 
@@ -193,5 +196,5 @@ def had_other_owners(resources: Collection[int]) -> set[int]:
     if not resources:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(_OTHER_OWNERS, [list(resources)])
+        cursor.execute(_OTHER_OWNERS, [number_array(resources)])
         return {row[0] for row in cursor.fetchall()}

@@ -35,7 +35,13 @@ class Found(NamedTuple):
     labels: tuple[dict[str, str], ...] = ()
 
 
+#: Of the form that counts, with hyphens.
+_UUID_LENGTH = 36
+
+
 def is_uuid(text: str) -> bool:
+    if len(text) != _UUID_LENGTH:
+        return False
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:

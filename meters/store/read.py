@@ -31,6 +31,7 @@ from meters.store.copy_format import (
 from meters.store.head import Rows, table_of
 from meters.store.points import Points, join
 from meters.store.replica import reading
+from telemetry_site.arrays import number_array
 from telemetry_site.clock import from_us, to_us
 
 #: As the function does; of the slots those that hold rows.
@@ -273,9 +274,10 @@ def _fetch(cursor: CursorWrapper, asked: Asked) -> list[Found]:
     sooner a packed slot can be emptied. Raises `TooManyPointsError`.
     """
     firsts, lasts = _runs(asked.series)
+    ids = number_array(asked.series.tolist())
     rows = copy_out(
         cursor, _POINTS,
-        [asked.series.tolist(), firsts, lasts, asked.start, asked.stop, asked.most, asked.newest],
+        [ids, firsts, lasts, asked.start, asked.stop, asked.most, asked.newest],
     )  # fmt: skip
     found = [Found.of(fields) for fields in rows]
     if asked.most is not None and any(one.held > asked.most for one in found):

@@ -140,6 +140,7 @@ CELERY_BEAT_SCHEDULE = {
     "survey": _every("meters.tasks.survey_store", 30),
     "dead letters": _every("meters.tasks.drain_dead_letters", 60),
     "evaluate": _every("alarms.tasks.evaluate_due_alarms", TELEMETRY_EVALUATION_TICK),
+    "measure alarms": _every("alarms.tasks.measure_alarms", 15),
     "sweep outbox": _every("alarms.tasks.sweep_outbox", 2),
 }
 

@@ -71,7 +71,7 @@ def test_what_waits_is_remembered_by_nobody_but_the_database() -> None:
     store(95.0)
     evaluated(alarm)
     since = PolicyMemory.objects.get(pk=alarm.pk).pending_since
-    for cache in (cycle._rule, cycle._constraints):
+    for cache in (cycle._looked_at, cycle._constraints):
         cache.cache_clear()
     evaluated(alarm)
     assert PolicyMemory.objects.get(pk=alarm.pk).pending_since == since

@@ -11,11 +11,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from alarms import lifecycle, rules
 from alarms.choices import State
 from alarms.definition import parse_rule
 from alarms.evaluator import cycle, looking, reading
+from alarms.evaluator.counting import measure
 from alarms.evaluator.cycle import evaluate_due
 from alarms.evaluator.selection import Subject
 from alarms.models import Alarm, AlarmHistory, Notification
@@ -470,3 +472,20 @@ def test_an_unscoped_alarm_sees_other_projects_samples() -> None:
     lifecycle.change(unscoped, {"rule": threshold(threshold=1.0)}, "u2")
     unscoped.refresh_from_db()
     assert not unscoped.is_unscoped
+
+
+def test_alarms_are_counted_by_state_for_the_operators_metrics() -> None:
+    """A disabled one counts nowhere; one that is due is also counted as such."""
+    make_alarm(threshold(), name="fires")
+    make_alarm(threshold(), name="off", enabled=False)
+    Alarm.objects.filter(name="fires").update(state=State.ALARM)
+    measure()
+    counted = {
+        state: REGISTRY.get_sample_value("telemetry_alarms", {"state": state})
+        for state in State.values
+    }
+    assert counted == {"insufficient data": 0, "ok": 0, "alarm": 1}
+    assert REGISTRY.get_sample_value("telemetry_evaluation_overdue") == 1
+    evaluate_due()
+    measure()
+    assert REGISTRY.get_sample_value("telemetry_evaluation_overdue") == 0
