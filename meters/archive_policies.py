@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from meters.aggregation import every_method, is_method
 from meters.models import ArchivePolicy, ArchivePolicyRule
+from telemetry_site.prepared import Prepared
 
 #: What a policy has that names no methods.
 DEFAULT_METHODS = ("mean", "min", "max", "sum", "std", "count")
@@ -143,12 +144,20 @@ def rule_json(rule: ArchivePolicyRule) -> dict[str, str]:
 # --- the policy of a new metric ----------------------------------------------------------------
 
 
+_rules: Prepared[ArchivePolicyRule] = Prepared(
+    lambda: ArchivePolicyRule.objects.select_related("archive_policy")
+)
+_policies_by_name: Prepared[ArchivePolicy] = Prepared(
+    lambda names: ArchivePolicy.objects.filter(name__any=names), list
+)
+
+
 def rules_in_order() -> list[ArchivePolicyRule]:
     """As they are tried: patterns backwards, so that the longer of two beginnings comes first.
 
     By code points, whatever the database's collation.
     """
-    rules = list(ArchivePolicyRule.objects.select_related("archive_policy"))
+    rules = _rules.rows()
     rules.sort(key=attrgetter("name"))
     rules.sort(key=attrgetter("metric_pattern"), reverse=True)
     return rules
@@ -160,7 +169,7 @@ def choose_all(wanted: Sequence[tuple[str, str | None]]) -> list[ArchivePolicy]:
     Raises `PolicyError` where there is none.
     """
     names = {policy for _, policy in wanted if policy is not None}
-    named = {policy.name: policy for policy in ArchivePolicy.objects.filter(name__in=names)}
+    named = {policy.name: policy for policy in _policies_by_name.rows(list(names))} if names else {}
     by_rule = [metric for metric, policy in wanted if policy is None]
     rules = rules_in_order() if by_rule else []
     return [

@@ -146,6 +146,8 @@ def _taken(pairs: Sequence[tuple[int, str]]) -> str:
 
 def _stand_ins(alone: Sequence[object], caller: Caller) -> list[Resource]:
     """A resource of its own for each metric that has none, so that every metric has one owner."""
+    if not alone:
+        return []
     moment = now()
     ids = [uuid.uuid4() for _ in alone]
     return Resource.objects.bulk_create(
