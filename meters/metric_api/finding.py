@@ -104,16 +104,30 @@ class Readable(NamedTuple):
         )  # fmt: skip
 
 
-def readable(resources: Sequence[int], names: Collection[str] | None = None) -> list[Readable]:
-    """The metrics of these resources, of these names if given, without a model instance each."""
-    rows = Metric.objects.filter(resource__id__any=resources, archive_policy__isnull=False)
-    if names is not None:
-        rows = rows.filter(name__in=names)
-    found = rows.order_by("pk").values_list(
+def _readable(condition: Q) -> QuerySet[Metric, tuple[Any, ...]]:
+    rows = Metric.objects.filter(condition, archive_policy__isnull=False).order_by("pk")
+    return rows.values_list(
         "pk", "uuid", "name", "resource_id", "resource__uuid", "archive_policy_id"
     )
-    policies = ArchivePolicy.objects.in_bulk({row[-1] for row in found})
-    return [Readable(*row[:-1], policies[row[-1]]) for row in found]
+
+
+_readable_of = Prepared(lambda owners: _readable(Q(resource__id__any=owners)), list)
+_readable_by_name = Prepared(
+    lambda owners, names: _readable(Q(resource__id__any=owners, name__any=names)), list, list
+)
+_policies = Prepared(lambda ids: ArchivePolicy.objects.filter(id__any=ids), list)
+
+
+def readable(resources: Sequence[int], names: Collection[str] | None = None) -> list[Readable]:
+    """The metrics of these resources, of these names if given, without a model instance each."""
+    owners = list(resources)
+    found: list[tuple[Any, ...]]
+    if names is None:
+        found = _readable_of.rows(owners)
+    else:
+        found = _readable_by_name.rows(owners, list(names))
+    policies = {one.pk: one for one in _policies.rows(list({row[-1] for row in found}))}
+    return [Readable._make((*row[:-1], policies[row[-1]])) for row in found]
 
 
 class Measured(NamedTuple):
@@ -199,6 +213,10 @@ def resources_of_type(kind: ResourceType) -> QuerySet[Resource]:
     """Under `generic` those of every type."""
     rows = Resource.objects.exclude(type=STANDALONE)
     return rows if kind.name == GENERIC else rows.filter(type=kind.name)
+
+
+def primary_keys(rows: QuerySet[Resource]) -> list[int]:
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def described(rows: QuerySet[Resource]) -> dict[int, Described]:

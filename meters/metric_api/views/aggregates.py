@@ -20,6 +20,7 @@ from meters.metric_api.finding import (
     known_type,
     metrics_by_ids,
     parse_uuid,
+    primary_keys,
     readable,
     require,
     target_of,
@@ -93,14 +94,15 @@ class Aggregates(MetricView):
         self, operations: Node, query: Query, granularity_us: int | None,
         kind: ResourceType, rows: Any,
     ) -> HttpResponse:  # fmt: skip
-        resources = described(rows)
+        by = sorted(set(self.params.texts("groupby")))
+        resources = described(rows) if by or self.params.flag("details") else {}
         wanted = references(operations)
-        metrics = readable(list(resources), aggregates.plain_names(wanted))
+        found_in = list(resources) or primary_keys(rows)
+        metrics = readable(found_in, aggregates.plain_names(wanted))
         sources = aggregates.by_name(wanted, metrics)
         lacking = sorted({one.metric for one in wanted if one not in sources.columns})
         if lacking:
             raise not_found(f"Metric {lacking} does not exist")
-        by = sorted(set(self.params.texts("groupby")))
         grouping.check_attributes_known(
             kind, by, "Invalid pagination: `Sort key supplied is invalid: {}'"
         )
