@@ -176,7 +176,8 @@ def test_a_created_volume_gives_its_size() -> None:
     [
         ("volume.exists", 1), ("volume.retype", 1), ("volume.resize.start", 1),
         ("volume.resize.end", 2), ("volume.delete.end", 2), ("volume.attach.end", 2),
-        ("volume.detach.start", 2), ("volume.update.end", 2), ("volume.manage.end", 3),
+        ("volume.detach.start", 2), ("volume.update.end", 2),
+        ("volume.manage_existing.end", 3),
     ],
 )  # fmt: skip
 def test_each_phase_of_a_volume_gives_its_size_of_then(event_type: str, size: int) -> None:
@@ -224,6 +225,9 @@ def test_a_snapshot_gives_its_size_and_an_event() -> None:
 
     assert result.samples == {"snapshot.size": (1.0, "GiB", "gauge")}
     assert result.resource.id == "db5a6b2a-da37-45a8-85d5-a73496feedd1"
+    assert result.resource.type == "volume"  # what the pollster of snapshots says, too
+    managed = convert(message("snapshot.manage_existing_snapshot.end", payload))
+    assert managed.samples == result.samples
     assert result.traits["resource_id"] == "db5a6b2a-da37-45a8-85d5-a73496feedd1"
     assert result.traits["volume_id"] == VOLUME
 
@@ -517,7 +521,7 @@ def test_a_back_end_tells_its_capacity(kind: str, prefix: str, type: str) -> Non
         "name_to_id": "cmp01@lvm#lvm", "type": kind, "total": 100, "free": 80, "allocated": 10,
         "provisioned": 20, "virtual_free": 75, "reported_at": "2026-11-25T02:00:00",
     }  # fmt: skip
-    result = convert(message(f"capacity.{kind}.lvm", payload))
+    result = convert(message(f"capacity.{kind}", payload))
 
     assert result.samples == {
         f"{prefix}.{name}": (float(payload[name]), "GiB", "gauge")  # type: ignore[arg-type]
