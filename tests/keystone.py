@@ -36,10 +36,15 @@ START_WITHIN_S = 120.0
 
 
 class KeystoneServer:
-    """One Keystone, by http and by https; it may be stopped and started again."""
+    """One Keystone, by http and by https; it may be stopped and started again.
 
-    def __init__(self, directory: Path) -> None:
+    `python` is that of the environment it is in, `config` more of its configuration.
+    """
+
+    def __init__(self, directory: Path, python: Path = PYTHON, config: str = "") -> None:
         self.directory = directory
+        self._python = python
+        (directory / "more.conf").write_text(config)
         self.port, self.tls_port = free_port(), free_port()
         self.certificates = make_certificates(directory)
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,8 +61,8 @@ class KeystoneServer:
         """Returns when it answers. Raises `RuntimeError` with its output if it does not."""
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(
-                [PYTHON, "-W", "ignore", PROCESS, self.directory, str(self.port), ADMIN_PASSWORD,
-                 str(self.tls_port), self.certificates / "good"],
+                [self._python, "-W", "ignore", PROCESS, self.directory, str(self.port),
+                 ADMIN_PASSWORD, str(self.tls_port), self.certificates / "good"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                 env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
             )  # fmt: skip
@@ -129,6 +134,14 @@ class KeystoneServer:
     def make_project(self, name: str) -> str:
         body = {"project": {"name": name, "domain_id": "default"}}
         return str(self.call("POST", "projects", body)["project"]["id"])
+
+    def make_service(self, kind: str, name: str, url: str) -> str:
+        """A service with its public endpoint in the catalogue; returns the service's id."""
+        body = {"service": {"type": kind, "name": name}}
+        found = str(self.call("POST", "services", body)["service"]["id"])
+        endpoint = {"service_id": found, "interface": "public", "region_id": "one", "url": url}
+        self.call("POST", "endpoints", {"endpoint": endpoint})
+        return found
 
     def make_user(self, name: str, password: str = "") -> str:
         body = {"user": {"name": name, "password": password or name, "domain_id": "default"}}

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -137,11 +138,9 @@ class RabbitNode:
         }
 
 
-@pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[RabbitNode]:
-    """The running node of this pytest process."""
-    if not SERVER.exists() or not shutil.which("epmd"):
-        pytest.skip("rabbitmq-server is not installed (deploy/apt-test.txt)")
+@contextmanager
+def rabbit_node() -> Iterator[RabbitNode]:
+    """A running node in a directory of its own."""
     directory = Path(tempfile.mkdtemp(prefix="telemetry-rabbit-"))
     node = RabbitNode(make_certificates(directory))
     try:
@@ -150,3 +149,12 @@ def rabbitmq() -> Iterator[RabbitNode]:
     finally:
         node.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitNode]:
+    """The running node of this pytest process."""
+    if not SERVER.exists() or not shutil.which("epmd"):
+        pytest.skip("rabbitmq-server is not installed (deploy/apt-test.txt)")
+    with rabbit_node() as node:
+        yield node

@@ -14,6 +14,7 @@ from tests.compat import (
     aodhclient,
     ceilometer,
     ceilometerclient,
+    cloud,
     event,
     gnocchiclient,
     metering,
@@ -27,10 +28,12 @@ SUITES = {
     "metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh,
     "alarming": alarming, "aodhclient": aodhclient, "metering": metering,
     "event": event, "ceilometerclient": ceilometerclient,
-    "pankoclient": pankoclient,
+    "pankoclient": pankoclient, "cloud": cloud,
 }  # fmt: skip
 #: Suites that need more than a server: what starts it, and yields more settings for ours.
-SURROUNDINGS = {"aodhclient": aodhclient.keystone}
+SURROUNDINGS = {"aodhclient": aodhclient.keystone, "cloud": cloud.surroundings.cloud}
+#: Suites that need more of the house than its API.
+ROLES = {"cloud": cloud.ROLES}
 
 
 def told(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -52,7 +55,9 @@ def main(name: str, *files: str) -> int:
     log = state_dir() / f"{name}.log"
     with (
         SURROUNDINGS.get(name, nullcontext)() as more,
-        serving(log, suite.PREFIX, **suite.SETTINGS, **(more or {})) as server,
+        serving(
+            log, suite.PREFIX, ROLES.get(name, "web"), **suite.SETTINGS, **(more or {})
+        ) as server,
     ):
         outcomes = told(suite.run(server, environment, files))
     judgement = judge(outcomes, exceptions, whole=not files)

@@ -72,10 +72,7 @@ def run(server: Server, environment: Path, files: Sequence[str]) -> Iterator[Out
 
 def _announce(keystone: KeystoneServer, url: str) -> None:
     """The service in the catalogue, so that clients find it, and the administrator."""
-    body = {"service": {"name": "aodh", "type": "alarming"}}
-    service = keystone.call("POST", "services", body)["service"]["id"]
-    endpoint = {"service_id": service, "interface": "public", "region": None, "url": url}
-    keystone.call("POST", "endpoints", {"endpoint": endpoint})
+    keystone.make_service("alarming", "aodh", url)
     keystone.make_user(BOSS)
     keystone.grant("admin", BOSS, f"projects/{keystone.find('projects', 'admin')}")
 

@@ -1,4 +1,4 @@
-"""The server under test: a real house with the role `web`, in a directory of its own."""
+"""The server under test: a real house in a directory of its own."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ class HouseServer:
 
 
 @contextmanager
-def serving(log: Path, prefix: str = "metric", **settings: str) -> Iterator[Server]:
+def serving(
+    log: Path, prefix: str = "metric", roles: str = "web", **settings: str
+) -> Iterator[Server]:
     """A server with these settings; this process' Django uses its database. `log` is its output."""
     base = Path(tempfile.mkdtemp(prefix="compat-"))
     house = RunningHouse(base / "home", TELEMETRY_METRIC_API_PREFIX=prefix, **settings)
     use_database_of(house)
     try:
-        house.start("--roles", "web")
+        house.start("--roles", roles)
         root = f"http://127.0.0.1:{house.port}"
         yield HouseServer(f"{root}/{prefix}", root)
     finally:

@@ -36,14 +36,7 @@ def running(keystone: KeystoneServer) -> Iterator[HttpService]:
     with http_service() as service:
         made = []
         for kind, path in ENDPOINTS.items():
-            body = {"service": {"type": kind, "name": kind}}
-            found = keystone.call("POST", "services", body)["service"]["id"]
-            made.append(found)
-            endpoint = {
-                "service_id": found, "interface": "public", "url": service.url + path,
-                "region_id": "one",
-            }  # fmt: skip
-            keystone.call("POST", "endpoints", {"endpoint": endpoint})
+            made.append(keystone.make_service(kind, kind, service.url + path))
         yield service
         for found in made:
             keystone.call("DELETE", f"services/{found}")
@@ -371,10 +364,7 @@ def test_the_token_never_goes_to_another_host(
 def test_a_secret_of_the_key_manager_signs_requests(
     cloud: Cloud, services: HttpService, keystone: KeystoneServer, tmp_path: Path
 ) -> None:
-    body = {"service": {"type": "key-manager", "name": "barbican"}}
-    made = keystone.call("POST", "services", body)["service"]["id"]
-    endpoint = {"service_id": made, "interface": "public", "url": f"{services.url}/keys"}
-    keystone.call("POST", "endpoints", {"endpoint": endpoint})
+    made = keystone.make_service("key-manager", "barbican", f"{services.url}/keys")
     services.answers["/keys/v1/secrets/s1/payload"] = answering(200, "user, pass word")
     services.answers["/own"] = lambda request: answer(
         request, 200, [{"id": request.headers["Authorization"], "enabled": 1}]

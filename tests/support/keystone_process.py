@@ -1,6 +1,7 @@
 """A real Keystone on SQLite: set up where that has not been done, then served. Takes its directory,
-a port, and for TLS another port and a certificate's file. Run by the Python of Keystone's own
-environment, which knows none of our packages.
+a port, and for TLS another port and a certificate's file; `more.conf` in the directory is added to
+its configuration. Run by the Python of Keystone's own environment, which knows none of our
+packages.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def set_up(home: Path, port: str, password: str) -> Path:
     if config.exists():
         return config
     making = home / "making.conf"
-    making.write_text(CONFIG.format(home=home))
+    making.write_text(CONFIG.format(home=home) + (home / "more.conf").read_text())
     me = ["--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid())]
     manage(making, "db_sync")
     manage(making, "fernet_setup", *me)
