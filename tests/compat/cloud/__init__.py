@@ -49,9 +49,10 @@ def identities(cloud: Cloud) -> dict[str, list[str]]:
 
 
 def assignments(cloud: Cloud) -> list[dict[str, str]]:
-    """Who has which role where, by ids: {role, user, project}."""
+    """Who has which role where, by ids: {role, user, project}. Keystone tells no role on the system."""
     listed = cloud.keystone.call("GET", "role_assignments")["role_assignments"]
     return [
         {kind: one["id"] for kind, one in (each | each["scope"]).items() if "id" in one}
         for each in listed
+        if "system" not in each["scope"]
     ]
