@@ -49,7 +49,7 @@ def identities(cloud: Cloud) -> dict[str, list[str]]:
 
 
 def assignments(cloud: Cloud) -> list[dict[str, str]]:
-    """Who has which role where, by ids: {role, user, project}. Keystone tells no role on the system."""
+    """Who has which role where, by ids: {role, user, project}. Of the system none is told."""
     listed = cloud.keystone.call("GET", "role_assignments")["role_assignments"]
     return [
         {kind: one["id"] for kind, one in (each | each["scope"]).items() if "id" in one}

@@ -33,7 +33,7 @@ class Store:
 def ask(root: str, token: str) -> Store:
     def get(path: str, **params: Any) -> Any:
         answer = requests.get(
-            f"{root}/{path}", headers={"X-Auth-Token": token}, params=params, timeout=60
+            f"{root}/{path}", headers={"Authorization": f"Bearer {token}"}, params=params, timeout=60
         )
         answer.raise_for_status()
         return answer.json()
