@@ -26,6 +26,7 @@ password = {name}
 project_name = service
 user_domain_name = Default
 project_domain_name = Default
+interface = public
 """
 _GLANCE = """
 [DEFAULT]

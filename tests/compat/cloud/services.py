@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -60,15 +60,17 @@ class Services:
             config = str(place.home / f"{name}.conf")
             self._start(f"swift-{name}", [f"bin/swift-{name}-server", config, "verbose"])
         # It carries what containers hold to their account.
+        updater = ["bin/python", str(HERE / "updater.py"), str(place.home)]
         config = str(place.home / "container.conf")
-        self._start("swift-container-updater", ["bin/swift-container-updater", config, "verbose"])
+        self._start("swift-container-updater", [*updater, config, "verbose"])
         self._wait("glance-api", f"http://127.0.0.1:{place.image_port}/healthcheck")
         self._wait("cinder-api", f"http://127.0.0.1:{place.volume_port}/healthcheck")
         self._wait("swift-proxy", f"http://127.0.0.1:{place.object_port}/info")
 
     def stop(self) -> None:
         for process in self._processes.values():
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def died(self) -> list[str]:
