@@ -64,7 +64,7 @@ state_path = {home}
 enabled_backends = {back_end}
 backend_stats_polling_interval = 5
 [{back_end}]
-volume_driver = cinder.tests.fake_driver.FakeLoggingVolumeDriver
+volume_driver = sized_driver.SizedDriver
 volume_backend_name = {back_end}
 [oslo_messaging_notifications]
 driver = messagingv2

@@ -32,9 +32,8 @@ class Store:
 
 def ask(root: str, token: str) -> Store:
     def get(path: str, **params: Any) -> Any:
-        answer = requests.get(
-            f"{root}/{path}", headers={"Authorization": f"Bearer {token}"}, params=params, timeout=60
-        )
+        bearer = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"{root}/{path}", headers=bearer, params=params, timeout=60)
         answer.raise_for_status()
         return answer.json()
 

@@ -111,6 +111,7 @@ class Services:
             "HOME": str(self.place.home),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(HERE),  # of Cinder's driver
             "OS_GLANCE_CONFIG_DIR": str(self.place.home / "glance"),
         }
 
