@@ -16,7 +16,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from amqp.exceptions import MessageNacked
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError
 
 THREADS = 4
 VOLUMES = 500
@@ -69,6 +71,7 @@ class Flood:
             connection = Connection(
                 self._url, transport_options={"confirm_publish": True}, connect_timeout=2
             )
+            broken = connection.connection_errors + connection.channel_errors
             try:
                 with connection, connection.Producer() as producer:
                     queue = Queue(KEY, EXCHANGE, KEY, durable=True)
@@ -80,7 +83,7 @@ class Flood:
                             serializer="json", delivery_mode=2, confirm_timeout=10, retry=False,
                         )  # fmt: skip
                         waiting = None
-            except (OSError, *connection.connection_errors, *connection.channel_errors):
+            except (OSError, OperationalError, MessageNacked, *broken):
                 time.sleep(0.2)
 
     def _next(self) -> dict[str, Any]:
