@@ -13,16 +13,15 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from kombu.exceptions import KombuError
 
 from meters.deliveries import Delivery
 from meters.foreign import UnacceptableError, check, set_aside
+from telemetry_site.batchmessage import batch_in
 from telemetry_site.celery import app
 from telemetry_site.queues import broker_errors
 
 log = structlog.get_logger(__name__)
 
-TASK = "meters.tasks.store_batch"
 #: Messages in one transaction beside the first, and their size: memory stays bounded (O4).
 MOST_MESSAGES = 15
 MOST_BYTES = 8 << 20
@@ -93,16 +92,10 @@ def _take() -> list[tuple[Any, Delivery]]:
 
 
 def _delivery(message: Any) -> Delivery | None:
-    """The batch in a Celery message (protocol 2); None for anything else."""
-    if (message.headers or {}).get("task") != TASK:
+    found = batch_in(message)
+    if found is None:
         return None
-    try:
-        args, kwargs, _ = message.payload
-        payload, publication = args if len(args) == 2 else (args[0], kwargs.get("publication", 1))
-    except (KombuError, ValueError, TypeError, AttributeError, IndexError):
-        return None
-    if not isinstance(payload, bytes) or not isinstance(publication, int):
-        return None
+    payload, publication = found
     redelivered = bool((message.delivery_info or {}).get("redelivered"))
     return Delivery(payload, redelivered or publication > 1)
 

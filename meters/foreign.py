@@ -16,11 +16,11 @@ from kombu.exceptions import KombuError
 from meters import metrics
 from meters.models import Quarantine
 from meters.store import quarantine
+from telemetry_site.batchmessage import STORE_BATCH
 from telemetry_site.database import AWAY
 
 log = structlog.get_logger(__name__)
 
-STORE_BATCH = "meters.tasks.store_batch"
 OUR_PREFIXES = ("meters.tasks.", "telemetry.")
 
 

@@ -15,6 +15,7 @@ from meters.drain import waiting_messages
 from meters.housekeeping import keep_house
 from meters.store import retention, surveys
 from meters.store.compaction import tend
+from telemetry_site.batchmessage import STORE_BATCH
 from telemetry_site.celery import app
 from telemetry_site.database import left_to_the_next_run
 from telemetry_site.queues import broker_errors
@@ -22,7 +23,7 @@ from telemetry_site.queues import broker_errors
 log = structlog.get_logger(__name__)
 
 
-@app.task(name="meters.tasks.store_batch", queue="collector", bind=True)
+@app.task(name=STORE_BATCH, queue="collector", bind=True)
 def store_batch(self: Any, payload: bytes, publication: int = 1) -> None:
     """Store one encoded `wire.Batch`, and with it what else waits in the queue.
 

@@ -31,8 +31,8 @@ class Role:
     concurrency: int = 1
     #: A management command, for `kind="command"`.
     command: str = ""
-    #: Started only where this environment variable is set.
-    needs: str = ""
+    #: Started only where one of these environment variables is set.
+    needs: tuple[str, ...] = ()
     #: Runs an `pollers.agent.Agent` (spool, receipts) and the fallback timer.
     polls: bool = False
     #: Sends itself a heartbeat task where nothing else comes regularly (rule X7).
@@ -57,7 +57,7 @@ ROLES: dict[str, Role] = {
         Role(
             "notification", "takes OpenStack notifications from their bus", kind="command",
             settings="agent", command="consume_notifications",
-            needs="TELEMETRY_NOTIFICATION_URLS",
+            needs=("TELEMETRY_NOTIFICATION_URLS",),
         ),
         Role(
             "notification-worker", "makes events and samples of notifications", settings="agent",
@@ -66,6 +66,11 @@ ROLES: dict[str, Role] = {
         Role(
             "collector", "stores batches in the database", queues="collector,maintenance",
             concurrency=2, heartbeat=True, stop_stage=1,
+        ),
+        Role(
+            "publisher", "hands samples and events on to other systems", kind="command",
+            settings="agent", command="publish", stop_stage=1,
+            needs=("TELEMETRY_PUBLISHERS", "TELEMETRY_METER_PIPELINE", "TELEMETRY_EVENT_PIPELINE"),
         ),
         Role("evaluator", "decides the states of alarms", queues="evaluator", stop_stage=1),
         Role(
@@ -83,7 +88,11 @@ def wanted(names: str = "") -> list[Role]:
     """
     if names:
         return [ROLES[name.strip()] for name in names.split(",") if name.strip()]
-    return [role for role in ROLES.values() if not role.needs or os.environ.get(role.needs)]
+    return [
+        role
+        for role in ROLES.values()
+        if not role.needs or any(os.environ.get(name) for name in role.needs)
+    ]
 
 
 def settings_module(kind: str) -> str:

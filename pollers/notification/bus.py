@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection, Exchange, Queue
 from kombu.transport.pyamqp import Transport
+
+from telemetry_site.declaring import Declarer
 
 PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
 HEARTBEAT_S = 30
@@ -139,37 +139,6 @@ def _whole_urls(pieces: list[str]) -> list[str]:
         else:
             urls.append(piece)
     return urls
-
-
-class Declarer:
-    """Tries one thing after the other; a refusal closes the channel, so the next gets a new one."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._channel = connection.channel()
-
-    def refusal(self, action: Callable[[Any], Any]) -> str:
-        """Why the broker refused; empty if it did not."""
-        try:
-            action(self._channel)
-        except (PreconditionFailed, AccessRefused, NotFound) as error:
-            self._channel = self._connection.channel()
-            return str(error.reply_text)
-        return ""
-
-    def declare(self, declare: Callable[..., Any], what: str, said: list[str]) -> bool:
-        """Whether it is there now; what is not as configured is said."""
-        refusal = self.refusal(lambda channel: declare(channel=channel))
-        if not refusal:
-            return True
-        if self.refusal(lambda channel: declare(channel=channel, passive=True)):
-            said.append(f"{what} is missing and could not be declared: {refusal}")
-            return False
-        said.append(f"{what} is used as it is: {refusal}")
-        return True
-
-    def close(self) -> None:
-        self._channel.close()
 
 
 def declare(connection: Connection, layout: Layout) -> tuple[list[Queue], list[str]]:

@@ -65,6 +65,17 @@ def judged(target: Target, project_id: str | None) -> list[Address]:
     return found
 
 
+def reachable(target: Target) -> list[Address]:
+    """The addresses of a target of the operator's own: any network, but no metadata service.
+
+    Raises `OutboundError` of kind forbidden_address or dns.
+    """
+    found = [] if target.host in METADATA_NAMES else addresses(target.host)
+    if not found or any(_within(one, METADATA) for each in found for one in (each, *_wrapped(each))):
+        raise OutboundError("forbidden_address", "leads to what tells a machine its own secrets")
+    return found
+
+
 def addresses(host: str) -> list[Address]:
     """All of a host's addresses, IPv4 ones that are wrapped as mapped unwrapped."""
     try:

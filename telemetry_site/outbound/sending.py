@@ -6,17 +6,17 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.message import Message
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import NamedTuple
 
 from django.conf import settings
 
 from telemetry_site.outbound.errors import OutboundError
-from telemetry_site.outbound.guard import Address, judged
+from telemetry_site.outbound.guard import Address, judged, reachable
 from telemetry_site.outbound.parsing import Target, parse
 
 CONNECT_S, READ_S, TOTAL_S = 5.0, 10.0, 15.0
@@ -60,6 +60,27 @@ def request(
     return _send(url, _Asked(method, body, headers, longest), None, True)
 
 
+def deliver(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    context: ssl.SSLContext | None = None,
+    patience_s: float = TOTAL_S,
+) -> Answer:
+    """Send once to an address that the operator's own files name. Raises `OutboundError`.
+
+    Private networks are open to it; what tells a machine its own secrets is not, nor are redirects.
+    `context` is for https, by default with the system's authorities.
+    """
+    deadline = time.monotonic() + patience_s
+    target = parse(url)
+    connected = _connect(target, reachable(target), deadline)
+    asked = _Asked(method, body, headers, LONGEST_ANSWER)
+    trust = ssl.create_default_context if context is None else lambda: context
+    return _over(connected, target, asked, trust, deadline)
+
+
 class _Asked(NamedTuple):
     method: str
     body: bytes | None
@@ -71,8 +92,19 @@ def _send(url: str, asked: _Asked, project_id: str | None, verify: bool) -> Answ
     deadline = time.monotonic() + TOTAL_S
     target = parse(url)
     connected = _connect(target, judged(target, project_id), deadline)
+    return _over(connected, target, asked, partial(_context, verify), deadline)
+
+
+def _over(
+    connected: socket.socket,
+    target: Target,
+    asked: _Asked,
+    trust: Callable[[], ssl.SSLContext],
+    deadline: float,
+) -> Answer:
+    """The exchange on an open connection, which is closed at the end."""
     with _cut_off(connected, deadline) as cut, _in_words(cut):
-        secured = _secured(connected, target, verify)
+        secured = _secured(connected, target, trust)
         try:
             return _exchange(secured, target, asked)
         finally:
@@ -98,10 +130,12 @@ def _connect(target: Target, found: list[Address], deadline: float) -> socket.so
     raise problem
 
 
-def _secured(connected: socket.socket, target: Target, verify: bool) -> socket.socket:
+def _secured(
+    connected: socket.socket, target: Target, trust: Callable[[], ssl.SSLContext]
+) -> socket.socket:
     if target.scheme == "http":
         return connected
-    return _context(verify).wrap_socket(connected, server_hostname=target.host)
+    return trust().wrap_socket(connected, server_hostname=target.host)
 
 
 @cache

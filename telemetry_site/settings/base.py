@@ -116,7 +116,8 @@ TELEMETRY_EVENT_PIPELINE = env.str("TELEMETRY_EVENT_PIPELINE", "")
 #: gnocchi_resources.yaml: types, attributes and archive policies of what samples are of, and the
 #: events that make and end resources. Takes the place of ours.
 TELEMETRY_RESOURCE_DEFINITIONS = env.str("TELEMETRY_RESOURCE_DEFINITIONS", "")
-#: What signs the samples and events that others' publishers send; empty: they need no signature.
+#: What signs the samples and events that others' publishers send, and those that ours send; empty:
+#: they need no signature, and have none.
 TELEMETRY_NOTIFICATION_SECRET = check_signing_secret(secret("TELEMETRY_NOTIFICATION_SECRET"))
 TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS = env.bool("TELEMETRY_DROP_UNMATCHED_NOTIFICATIONS", False)
 #: Priorities (info, error) whose events keep the whole message.
@@ -127,6 +128,12 @@ TELEMETRY_USER_METADATA_PREFIXES = env.list(
 )
 TELEMETRY_USER_METADATA_KEYS = env.list("TELEMETRY_USER_METADATA_KEYS", default=[])
 TELEMETRY_USER_METADATA_LENGTH = env.int("TELEMETRY_USER_METADATA_LENGTH", 256)
+
+# --- publishing ----------------------------------------------------------------------------
+#: Where every sample and event goes beside the store: NAME=URL, comma separated.
+TELEMETRY_PUBLISHERS = env.list("TELEMETRY_PUBLISHERS", default=[])
+#: Batches that wait for one of them at the most; then the oldest makes room, and is counted.
+TELEMETRY_PUBLISHER_BACKLOG = env.int("TELEMETRY_PUBLISHER_BACKLOG", 10_000)
 
 # --- broker --------------------------------------------------------------------------------
 EMBEDDED_BROKER_SOCKET = paths.run_dir() / "valkey.sock"

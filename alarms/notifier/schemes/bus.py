@@ -17,8 +17,9 @@ from kombu import Connection
 from alarms.errors import ActionError
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import SHOWN_ANSWER, Outcome
-from pollers.notification.bus import Declarer, Layout, bind, bus
+from pollers.notification.bus import Layout, bind, bus
 from telemetry_site import clock
+from telemetry_site.declaring import Declarer
 from telemetry_site.queues import errors_of
 
 PATIENCE_S = 5
