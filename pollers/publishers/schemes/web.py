@@ -1,0 +1,74 @@
+"""What targets over HTTP share: one POST, and what its answer means for a delivery."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import ClassVar
+
+from pollers.publishers.addresses import Address
+from pollers.publishers.errors import Refused, TargetError, Unreachable
+from pollers.publishers.schemes.base import Sink
+from telemetry_site import __version__, outbound
+
+#: What says that the delivery itself is wrong. All else (a login, a path, a server that is ill)
+#: can be mended there, so the delivery waits.
+REFUSALS = frozenset({400, 413, 415, 422})
+SHOWN_ANSWER = 200
+
+
+class WebSink(Sink):
+    """`timeout`: seconds for one POST. `verify_ssl`: true, false, or a file of authorities."""
+
+    options: ClassVar[frozenset[str]] = frozenset({"timeout", "verify_ssl", "clientcert", "clientkey"})
+    needless: ClassVar[frozenset[str]] = frozenset({"max_retries"})
+    #: How the real URL begins, where the scheme is none of the web's: `tls` in the URL asks for it.
+    plain, secured = "http", "https"
+
+    def __init__(self, address: Address, secret: str = "") -> None:
+        super().__init__(address, secret)
+        tls = address.scheme == "https" or address.flag("tls")
+        scheme = self.secured if tls else self.plain
+        own = self.options | self.needless
+        self.url = f"{scheme}://{address.netloc}{address.path}{address.without(own)}"
+        self.patience_s = address.number("timeout", 5, 0.1, 60)
+        self._headers = {"User-Agent": f"telemetry/{__version__}", "Connection": "close"}
+        if address.user:
+            login = base64.b64encode(f"{address.user}:{address.password}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {login}"
+        self._context = _context(address) if tls else None
+        try:
+            outbound.parse(self.url)
+        except outbound.OutboundError as error:
+            raise TargetError(error.detail) from error
+
+    def post(self, url: str, body: bytes, content_type: str) -> bytes:
+        """The answer's body. Raises `Unreachable` or `Refused`."""
+        headers = {**self._headers, "Content-Type": content_type}
+        try:
+            answer = outbound.deliver("POST", url, body, headers, self._context, self.patience_s)
+        except outbound.OutboundError as error:
+            raise Unreachable(f"{error.kind}: {error.detail}") from error
+        if 200 <= answer.status < 300:
+            return answer.body
+        text = " ".join(answer.body.decode("utf-8", "replace").split())[:SHOWN_ANSWER]
+        said = f"answered {answer.status}: {text}" if text else f"answered {answer.status}"
+        raise Refused(said) if answer.status in REFUSALS else Unreachable(said)
+
+
+def _context(address: Address) -> ssl.SSLContext:
+    """Raises `TargetError` where a file is none that TLS can use."""
+    asked = address.text("verify_ssl")
+    is_switch = asked.lower() in ("", "0", "1", "true", "false", "yes", "no")
+    authorities = None if is_switch else address.file("verify_ssl")
+    certificate = address.file("clientcert")
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+        if certificate:
+            context.load_cert_chain(certificate, address.file("clientkey") or None)
+    except (ssl.SSLError, OSError) as error:
+        raise TargetError(f"verify_ssl, clientcert or clientkey: {error}") from error
+    if is_switch and not address.flag("verify_ssl", default=True):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
