@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.db import DataError, IntegrityError
 
 from meters import wire
 from meters.models import Quarantine
 from meters.store import quarantine
 from meters.store.write import store_batch
+from telemetry_site import publishing
+from telemetry_site.batchmessage import STORE_BATCH
 from telemetry_site.celery import app
 from telemetry_site.clock import now_us
+from telemetry_site.queues import answering, broker_errors, destination
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +57,9 @@ def replay_one(row: Quarantine) -> None:
     if row.form == Quarantine.Form.NOTIFICATION:
         _resend_notification(row, body)
         return
+    if row.form == Quarantine.Form.PUBLICATION:
+        _publish_again(row, body)
+        return
     result = store_batch(wire.decode_batch(body))
     if result.rejected:
         raise wire.WireError(result.problems[0].detail if result.problems else "rejected again")
@@ -74,3 +82,27 @@ def _resend_notification(row: Quarantine, body: bytes) -> None:
         serializer="msgpack",
         retry=False,
     )
+
+
+def _publish_again(row: Quarantine, body: bytes) -> None:
+    """Back into the queue of the publisher whose target refused it. Under an id of its own, since
+    the publisher may remember the other. Raises `wire.WireError` where the broker does not take it.
+    """
+    batch = wire.decode_batch(body)
+    batch_id = str(uuid.uuid5(REPLAY_NAMESPACE, f"{row.pk}/{now_us()}"))
+    payload = wire.encode(msgspec.structs.replace(batch, batch_id=batch_id))
+    try:
+        _put(publishing.queue_of(str(row.headers.get("publisher", ""))), payload)
+    except broker_errors() as error:
+        raise wire.WireError(f"the broker does not take it: {error}") from error
+
+
+def _put(queue: Any, payload: bytes) -> None:
+    if settings.BROKER_IS_AMQP:
+        app.send_task(
+            STORE_BATCH, args=[payload, 1], queue=queue, **destination(queue),
+            serializer="msgpack", retry=False,
+        )  # fmt: skip
+        return
+    with answering(app) as connection:
+        publishing.push(connection, queue.name, payload)

@@ -7,10 +7,12 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from meters.models import Source
 from meters.store.quarantine import open_counts
 from meters.store.reports import ingest_rates
 from telemetry_site import __version__, clock, status
 from telemetry_site.celery import app
+from telemetry_site.publishing import queue_name
 from telemetry_site.queues import answering, broker_errors, depths
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,8 @@ def look(details: bool) -> dict[str, Any]:
 def queue_lengths() -> list[dict[str, Any]]:
     """Messages that wait in each queue; None where it can't be said."""
     names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
+    publishers = Source.objects.filter(kind="publisher").order_by("name").values_list("name")
+    names += [queue_name(name) for (name,) in publishers.distinct()]
     waiting: dict[str, int] = {}
     try:
         with answering(app, BROKER_WAIT_S) as connection:

@@ -99,6 +99,7 @@ class Quarantine(models.Model):
         FOREIGN_RESOURCE = "foreign_resource", "sender may not speak for this resource"
         NO_PARTITION = "no_partition", "no place for this time"
         CRASHES_WORKER = "crashes_worker", "ended the worker three times"
+        REFUSED = "refused", "refused by what it was published to"
         UNKNOWN = "unknown", "unknown"
 
     class State(models.TextChoices):
@@ -113,6 +114,7 @@ class Quarantine(models.Model):
         RAW_BATCH = "raw_batch", "raw batch of notifications"
         NOTIFICATION = "notification", "notification"
         SAMPLES = "samples", "samples of a batch"
+        PUBLICATION = "publication", "what a publisher's target refused"
         OTHER = "other", "not replayable"
 
     id = models.BigAutoField(primary_key=True)

@@ -83,13 +83,12 @@ def put_samples(
 
 
 def put_rejects(cursor: CursorWrapper, batch: wire.Batch) -> None:
-    """What an agent could not convert."""
+    """What an agent could not convert, or a publisher's target refused."""
     for position, reject in enumerate(batch.rejects):
-        form = Quarantine.Form.NOTIFICATION if reject.headers else Quarantine.Form.OTHER
         put(
             cursor,
             Item(
-                form,
+                _form_of(reject),
                 reject.reason,
                 reject.detail,
                 reject.body,
@@ -101,6 +100,12 @@ def put_rejects(cursor: CursorWrapper, batch: wire.Batch) -> None:
                 headers=reject.headers,
             ),
         )
+
+
+def _form_of(reject: wire.Reject) -> Quarantine.Form:
+    if reject.reason == Quarantine.Reason.REFUSED:
+        return Quarantine.Form.PUBLICATION
+    return Quarantine.Form.NOTIFICATION if reject.headers else Quarantine.Form.OTHER
 
 
 def close(ids: Iterable[int], state: Quarantine.State, by: str) -> int:

@@ -10,6 +10,7 @@ nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 
@@ -29,6 +30,14 @@ from pollers.notification.samples import Outcome
 log = structlog.get_logger(__name__)
 
 
+class Converted(NamedTuple):
+    """`batch` is for the collector; `published` are {publisher: batches for it alone}."""
+
+    batch: wire.Batch
+    tally: Tally
+    published: dict[str, list[wire.Batch]]
+
+
 @dataclass
 class Converter:
     """The definitions in use, and the conversion by them.
@@ -44,12 +53,12 @@ class Converter:
     event_pipelines: Pipelines | None = None
     resources: ResourceRules = field(default_factory=lambda: ResourceRules({}))
 
-    def convert(self, raw: wire.RawBatch) -> tuple[wire.Batch, Tally]:
+    def convert(self, raw: wire.RawBatch) -> Converted:
         """The batch keeps the raw batch's id, agent and time of creation."""
         packing = Packing(raw)
         for message in raw.messages:
             self._one(message, packing)
-        return packing.batch(), packing.tally
+        return Converted(packing.batch(), packing.tally, packing.published())
 
     def _one(self, message: wire.RawMessage, packing: Packing) -> None:
         try:
@@ -79,12 +88,15 @@ class Converter:
             apply_builtin(notification, outcome, tally.notes)
 
     def _select(self, outcome: Outcome) -> None:
-        """What the pipelines take of it."""
+        """What the pipelines take of it, and for whom."""
         if self.meter_pipelines is not None:
             self.meter_pipelines.pass_through(outcome)
         if self.event_pipelines is not None:
-            takes = self.event_pipelines.takes
-            outcome.events = [event for event in outcome.events if takes(event.event_type)]
+            pipelines = self.event_pipelines
+            for event in outcome.events:
+                for target in pipelines.targets_of(event.event_type):
+                    outcome.published_events.setdefault(target, []).append(event)
+            outcome.events = [one for one in outcome.events if pipelines.stores(one.event_type)]
 
     def _describe(self, outcome: Outcome, notes: Notes) -> None:
         """What the samples are of, and what the events say of resources."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ class Packing:
         self._builder = BatchBuilder(raw.agent_id)
         self._samples_left = SAMPLES_A_BATCH
         self._bytes_left = CATALOGUE_BYTES_A_BATCH
+        self._published: dict[str, BatchBuilder] = {}
 
     def take(self, message: wire.RawMessage, outcome: Outcome) -> None:
         for event in outcome.events:
@@ -53,12 +55,14 @@ class Packing:
             text = f"{len(outcome.samples)} samples in one message do not fit a batch"
             failures.append(Unusable(text, "payload", "item_too_large"))
         self._reject_failures(message, failures)
+        is_handed_on = self._publish(outcome)
         self.tally.samples += samples
         self.tally.empty += outcome.empty
         if failures:
             self.tally.results["rejected"] += 1
         else:
-            self.tally.results["converted" if outcome.events or samples else "ignored"] += 1
+            is_converted = outcome.events or samples or is_handed_on
+            self.tally.results["converted" if is_converted else "ignored"] += 1
 
     def reject(self, message: wire.RawMessage, reason: str, detail: str, path: str = "") -> None:
         self._append(message, reason, detail, path)
@@ -67,6 +71,39 @@ class Packing:
     def batch(self) -> wire.Batch:
         (made,) = self._builder.batches(self.raw.batch_id)
         return msgspec.structs.replace(made, created_at=self.raw.created_at)
+
+    def published(self) -> dict[str, list[wire.Batch]]:
+        """Batches for single publishers. Their ids follow from the raw batch's: a raw batch that
+        comes again gives the same ones."""
+        return {
+            name: [
+                msgspec.structs.replace(
+                    batch, batch_id=self._id_for(name, number), created_at=self.raw.created_at
+                )
+                for number, batch in enumerate(builder.batches())
+            ]
+            for name, builder in self._published.items()
+        }
+
+    def _id_for(self, publisher: str, number: int) -> str:
+        return str(uuid.uuid5(uuid.UUID(self.raw.batch_id), f"{publisher}/{number}"))
+
+    def _publish(self, outcome: Outcome) -> bool:
+        """Whether anything of it is for a publisher. What breaks the format is left out: where it
+        is to be stored as well, it is told there."""
+        for name, samples in outcome.published.items():
+            builder = self._builder_for(name)
+            for one in _distinct(samples):
+                builder.add(
+                    one.resource, one.meter, one.volume, one.timestamp_us, one.unit, one.type
+                )
+        for name, events in outcome.published_events.items():
+            for event in events:
+                self._builder_for(name).event(event)
+        return bool(outcome.published or outcome.published_events)
+
+    def _builder_for(self, publisher: str) -> BatchBuilder:
+        return self._published.setdefault(publisher, BatchBuilder(self.raw.agent_id))
 
     def _fits(self, samples: list[Sample]) -> bool:
         """Whether a message's samples fit; if so, their room is taken."""

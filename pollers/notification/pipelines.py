@@ -1,8 +1,9 @@
-"""pipeline.yaml and event_pipeline.yaml: which samples and events are kept, and in which form.
+"""pipeline.yaml and event_pipeline.yaml: which samples and events go where, and in which form.
 
 ``{sources: [{name, meters (or events), sinks}], sinks: [{name, publishers, transformers}]}``;
 older files are a list of ``{name, meters (or counters), publishers, transformers}``. What no
-source selects is let go. What goes through several sinks and comes out the same is stored once.
+source selects is let go. What goes through several sinks and comes out the same is stored once, and
+handed to each target once. A sink whose publishers are all targets of ours stores nothing.
 
 A file with a source or sink that is wrong is not used: half of it would lose data silently, so
 everything is kept until it is right. What has no effect is named, and the rest counts.
@@ -19,6 +20,7 @@ from typing import Any
 from pollers.notification import publishers
 from pollers.notification.samples import Outcome, Sample, Unusable
 from pollers.notification.transformers import Derived, Transform, make_transformer
+from pollers.publishers.targets import Target
 from pollers.selection import Selection
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml, unknown_keys
 from telemetry_site.yamlfile import Sequence as Listed
@@ -30,11 +32,20 @@ _SINK_KEYS = {"name", "publishers", "transformers"}
 
 
 @dataclass(frozen=True)
+class Sink:
+    """What is made of a sample, and where it goes."""
+
+    chain: tuple[Transform, ...] = ()
+    is_stored: bool = True
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True)
 class Route:
-    """What a source takes, and what each of its sinks makes of it."""
+    """What a source takes, and the sinks that it goes through."""
 
     selection: Selection
-    sinks: tuple[tuple[Transform, ...], ...]
+    sinks: tuple[Sink, ...]
 
 
 class Pipelines:
@@ -44,31 +55,56 @@ class Pipelines:
         self.routes = tuple(routes)
         self.sinks_of = lru_cache(maxsize=4096)(self._sinks_of)
 
-    def _sinks_of(self, name: str) -> tuple[tuple[Transform, ...], ...]:
+    def _sinks_of(self, name: str) -> tuple[Sink, ...]:
         """Without repetition: a sink that two sources name does its work once."""
         found = [sink for route in self.routes if route.selection.accepts(name)
                  for sink in route.sinks]  # fmt: skip
-        return tuple({tuple(map(id, sink)): sink for sink in found}.values())
+        return tuple({id(sink): sink for sink in found}.values())
 
-    def takes(self, name: str) -> bool:
-        return bool(self.sinks_of(name))
+    @property
+    def targets(self) -> list[Target]:
+        """All that are named, each once."""
+        found = [target for route in self.routes for sink in route.sinks for target in sink.targets]
+        return list(dict.fromkeys(found))
+
+    def stores(self, name: str) -> bool:
+        return any(sink.is_stored for sink in self.sinks_of(name))
+
+    def targets_of(self, name: str) -> list[str]:
+        """Names of the targets that are to be handed it; some get all that is stored anyway."""
+        stored = self.stores(name)
+        found = [target for sink in self.sinks_of(name) for target in sink.targets]
+        return list(dict.fromkeys(one.name for one in found if not (stored and one.gets_all)))
 
     def pass_through(self, outcome: Outcome) -> None:
-        """Leave in `outcome` what the sinks make of its samples."""
+        """Leave in `outcome` what the sinks make of its samples, to be stored and to be handed on."""
         samples, outcome.samples = outcome.samples, []
         for sample in samples:
             made: list[Sample] = []
+            handed: dict[Target, list[Sample]] = {}
             for sink in self.sinks_of(sample.meter):
                 try:
-                    result = sample
-                    for transform in sink:
-                        result = transform(result)
+                    result = _transformed(sample, sink.chain)
                 except Unusable as error:
                     outcome.failures.append(error)
                     continue
-                if result not in made:
+                if sink.is_stored and result not in made:
                     made.append(result)
+                for target in sink.targets:
+                    of_target = handed.setdefault(target, [])
+                    if result not in of_target:
+                        of_target.append(result)
             outcome.samples += made
+            for target, results in handed.items():
+                new = [one for one in results if not (target.gets_all and one in made)]
+                if new:
+                    outcome.published.setdefault(target.name, []).extend(new)
+
+
+def _transformed(sample: Sample, chain: tuple[Transform, ...]) -> Sample:
+    for transform in chain:
+        sample = transform(sample)
+    return sample
 
 
 @dataclass
@@ -78,7 +114,7 @@ class _Reading:
     file: Path
     what: str
     faults: list[Fault]
-    sinks: dict[str, tuple[Transform, ...]] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
     routes: dict[str, Route] = field(default_factory=dict)
     wrong: bool = False
 
@@ -139,21 +175,25 @@ def _sink(reading: _Reading, written: Any, line: int, beside: Collection[str] = 
         reading.faults += unknown_keys(
             reading.file, written, {*_SINK_KEYS, *beside}, f"sink {name!r}"
         )
-        _publishers(reading, written, name)
-        reading.sinks[name] = _chain(reading, written, name)
+        is_stored, targets = _publishers(reading, written, name)
+        chain = _chain(reading, written, name)
+        reading.sinks[name] = Sink(chain, is_stored, tuple(dict.fromkeys(targets)))
     except DefinitionError as error:
         reading.refuse(error.line or line, str(error))
 
 
-def _publishers(reading: _Reading, written: Mapping, name: str) -> None:
+def _publishers(reading: _Reading, written: Mapping, name: str) -> tuple[bool, list[Target]]:
+    """(whether the store is one of them, the others)."""
     line = written.line_of("publishers")
     listed = written.get("publishers")
     if not listed or not isinstance(listed, Listed):
         raise DefinitionError(f"sink {name!r}: No publisher specified", line)
-    for one, place in zip(listed, listed.lines, strict=True):
-        said = publishers.problem(one)
-        if said:
+    found = [publishers.read(one) for one in listed]
+    for one, place in zip(found, listed.lines, strict=True):
+        for said in one.said:
             reading.fault(place, f"sink {name!r}: {said}")
+    targets = [one.target for one in found if one.target is not None]
+    return len(targets) < len(found), targets
 
 
 def _chain(reading: _Reading, written: Mapping, name: str) -> tuple[Transform, ...]:
@@ -219,7 +259,7 @@ def _selection(reading: _Reading, written: Mapping, name: str) -> Selection:
         raise DefinitionError(f"source {name!r}: {error}", line) from error
 
 
-def _sinks(reading: _Reading, written: Mapping, name: str) -> tuple[tuple[Transform, ...], ...]:
+def _sinks(reading: _Reading, written: Mapping, name: str) -> tuple[Sink, ...]:
     listed, line = written.get("sinks"), written.line_of("sinks")
     if not listed or not isinstance(listed, list):
         raise DefinitionError(f"No sink defined in source {name}", line)

@@ -1,38 +1,64 @@
-"""Where the sinks of a pipeline file publish to, and what of that there is."""
+"""Where the sinks of a pipeline file publish to: the store, and targets of ours."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
+
+from pollers.publishers.errors import TargetError
+from pollers.publishers.schemes import SCHEMES
+from pollers.publishers.targets import Target, fed_target, remarks
 
 #: What means "into the store", which is ours.
 STORE = "gnocchi"
-#: Others have these; ours do not yet.
-NOT_YET = frozenset({
-    "notifier", "kafka", "udp", "tcp", "file", "http", "https", "prometheus", "opentelemetryhttp",
-    "zaqar",
-})  # fmt: skip
+#: Others have these; ours do not.
+NOT_THERE = frozenset({"zaqar", "test"})
 #: What older releases had, and what stands for it now.
 GONE = {
     "direct": "gnocchi://", "database": "gnocchi://", "rpc": "notifier://",
     "panko": "gnocchi:// (events are kept in the store)", "monasca": "gnocchi://",
 }  # fmt: skip
-ONLY_IN_TESTS = "test"
 
 
-def problem(written: Any) -> str:
-    """What is wrong with one publisher of a sink, or an empty text."""
+@dataclass(frozen=True)
+class Publication:
+    """One publisher of a sink: the store or a target, and what is to be said of how it is written.
+
+    What nothing can be made of means the store, so that nothing is lost by a slip.
+    """
+
+    target: Target | None = None
+    said: list[str] = field(default_factory=list)
+
+
+def read(written: Any) -> Publication:
     if not isinstance(written, str) or not written:
-        return f"{written!r:.80} is not the URL of a publisher"
+        return _stored(f"{written!r:.80} is not the URL of a publisher")
     scheme, separator, rest = written.partition("://")
     if scheme == STORE and not separator:
-        return f"publisher {STORE!r} is taken as {STORE}://"
+        return _stored(f"publisher {STORE!r} is taken as {STORE}://")
     if scheme == STORE:
-        return _options(rest)
+        return _stored(_options(rest))
     if scheme in GONE:
-        return f"publisher {scheme}:// is gone, {GONE[scheme]} stands for it"
-    if scheme in NOT_YET or scheme == ONLY_IN_TESTS:
-        return f"publisher {scheme}:// is not there yet; what it would get is stored here"
-    return f"there is no publisher {scheme!r:.80}; what it would get is stored here"
+        return _stored(f"publisher {scheme}:// is gone, {GONE[scheme]} stands for it")
+    if scheme == "notifier" and rest.partition("?")[0] in ("", "/"):
+        return _stored(
+            "publisher notifier:// without a host leads to the collector: what it would get is "
+            "stored here"
+        )
+    if scheme in NOT_THERE:
+        return _stored(f"publisher {scheme}:// is not there; what it would get is stored here")
+    if scheme not in SCHEMES:
+        return _stored(f"there is no publisher {scheme!r:.80}; what it would get is stored here")
+    try:
+        target = fed_target(written)
+    except TargetError as error:
+        return _stored(f"publisher {scheme}://: {error}; what it would get is stored here")
+    return Publication(target, [f"publisher {scheme}://: {one}" for one in remarks(target)])
+
+
+def _stored(said: str) -> Publication:
+    return Publication(None, [said] if said else [])
 
 
 def _options(rest: str) -> str:

@@ -37,13 +37,19 @@ class Unusable(ValueError):
 
 @dataclass
 class Outcome:
-    """What one message gave, what could not be made of it, and values missing as usual."""
+    """What one message gave, what could not be made of it, and values missing as usual.
+
+    `samples` and `events` are to be stored; `published` are {target: samples for it}, and
+    `published_events` {target: events for it}.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     events: list[wire.Event] = field(default_factory=list)
     failures: list[Unusable] = field(default_factory=list)
     #: Samples without volume: null before an upload, a host without that counter, …
     empty: int = 0
+    published: dict[str, list[Sample]] = field(default_factory=dict)
+    published_events: dict[str, list[wire.Event]] = field(default_factory=dict)
 
     def attempt(self, make: Callable[[], Sample | None]) -> None:
         try:

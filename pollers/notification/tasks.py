@@ -1,4 +1,6 @@
-"""The notification workers' task: undecoded messages in, one batch for the collector out."""
+"""The notification workers' task: undecoded messages in; one batch for the collector out, and what
+pipelines hand to publishers.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from pollers.agent import agent_id
 from pollers.notification import metrics
 from pollers.notification.loading import current_converter
 from pollers.notification.packing import Tally
-from pollers.publish import HANDLE_NOTIFICATIONS, PublishError, publish_batch
+from pollers.publish import (
+    HANDLE_NOTIFICATIONS,
+    PublishError,
+    feed_publisher,
+    publish_batch,
+)
 from telemetry_site.celery import app
 from telemetry_site.clock import now_us
 from telemetry_site.patience import PATIENCE_S, patiently
@@ -23,6 +30,8 @@ log = structlog.get_logger(__name__)
 #: Payloads without readable header get an id that follows from them, so two deliveries are one.
 UNREADABLE_NAMESPACE = uuid.UUID("a3a4a9e6-6c2b-4d4f-8f0d-0b8e1c1c5c4e")
 NOTES_IN_LOG = 5
+#: {publisher: batches for it alone}.
+Published = dict[str, list[wire.Batch]]
 
 
 @app.task(name=HANDLE_NOTIFICATIONS, queue="notification")
@@ -31,27 +40,35 @@ def handle_notifications(payload: bytes) -> None:
 
     Raises nothing but `Reject` (requeue), when the broker does not take the result.
     """
-    batch = convert_payload(payload)
+    batch, published = convert_payload(payload)
     try:
-        patiently(lambda: publish_batch(batch), (PublishError,), _broker_away, PATIENCE_S)
+        patiently(lambda: _hand_on(batch, published), (PublishError,), _broker_away, PATIENCE_S)
     except PublishError as error:
         log.warning("broker away, notifications go back", batch=batch.batch_id, error=str(error))
         raise Reject(str(error), requeue=True) from error
 
 
-def convert_payload(payload: bytes) -> wire.Batch:
+def _hand_on(batch: wire.Batch, published: Published) -> None:
+    """To the publishers first: once the collector has its batch, nothing of it comes again."""
+    for publisher, batches in published.items():
+        for one in batches:
+            feed_publisher(publisher, one)
+    publish_batch(batch)
+
+
+def convert_payload(payload: bytes) -> tuple[wire.Batch, Published]:
     """What cannot be converted at all becomes one reject that holds the whole payload."""
     try:
-        batch, tally = current_converter().convert(wire.decode_raw_batch(payload))
+        batch, tally, published = current_converter().convert(wire.decode_raw_batch(payload))
     except wire.WireError as error:
-        return _rejected_whole(payload, error.reason, str(error))
+        return _rejected_whole(payload, error.reason, str(error)), {}
     except Exception as error:
         # Conversion is pure, so another delivery would fail alike: into the quarantine at once.
         metrics.UNKNOWN_ERRORS.labels("batch").inc()
         log.exception("a batch of notifications could not be converted")
-        return _rejected_whole(payload, "unknown", f"{type(error).__name__}: {error}")
+        return _rejected_whole(payload, "unknown", f"{type(error).__name__}: {error}"), {}
     _count(batch, tally)
-    return batch
+    return batch, published
 
 
 def _rejected_whole(payload: bytes, reason: str, detail: str) -> wire.Batch:

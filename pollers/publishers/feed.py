@@ -74,6 +74,7 @@ class Feed:
         self._stopped = stopped
         self._pause = 0.0
         self._is_broker_away = False
+        self._is_at_work = False
         self._refusals = 0
         self._lately: OrderedDict[tuple[str, int, int], None] = OrderedDict()
 
@@ -115,8 +116,11 @@ class Feed:
             self.state.waiting = self._backlog.count()
         except broker_errors() as error:
             self._broker_away(error)
-        else:
-            metrics.WAITING.labels(self.name).set(self.state.waiting)
+            return
+        metrics.WAITING.labels(self.name).set(self.state.waiting)
+        if not self._is_at_work:
+            log.info("publisher at work", publisher=self.name, waiting=self.state.waiting)
+            self._is_at_work = True
 
     # --- one batch ---------------------------------------------------------------------------
 

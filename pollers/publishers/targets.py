@@ -72,6 +72,12 @@ def of_settings() -> tuple[list[Target], list[str]]:
     return list(found.values()), wrong
 
 
+def fed_target(url: str) -> Target:
+    """A target that a pipeline names; one that gets everything is the same one. Raises `TargetError`."""
+    everything, _ = of_settings()
+    return next((one for one in everything if one.address.url == url), None) or target_of(url)
+
+
 def merged(everything: Iterable[Target], fed: Iterable[Target]) -> list[Target]:
     """All of them; a URL that gets everything needs no feeding."""
     found = {target.address.url: target for target in fed}

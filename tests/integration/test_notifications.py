@@ -94,7 +94,7 @@ class Consumer:
             lambda: sum(len(raw.messages) for raw in self.spooled()) >= number,
             f"{number} spooled messages", self,
         )  # fmt: skip
-        return [Result(convert_payload(wire.encode(raw)), Tally()) for raw in self.spooled()]
+        return [Result(convert_payload(wire.encode(raw))[0], Tally()) for raw in self.spooled()]
 
 
 def wait_until(

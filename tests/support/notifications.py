@@ -190,6 +190,6 @@ def stock_converter() -> Converter:
 def convert(*messages: dict[str, Any] | wire.RawMessage, by: Converter | None = None) -> Result:
     """Convert by the stock definitions (or `by`), and check that the collector would take it."""
     raw = raw_batch(*(one if isinstance(one, wire.RawMessage) else packed(one) for one in messages))
-    batch, tally = (by or stock_converter()).convert(raw)
+    batch, tally, _ = (by or stock_converter()).convert(raw)
     wire.decode_batch(wire.encode(batch))
     return Result(batch, tally)

@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 
 from meters import wire
-from pollers.notification.pipelines import Pipelines, Route, load_pipelines
+from pollers.notification.pipelines import Pipelines, Route, Sink, load_pipelines
 from pollers.notification.samples import Outcome, Sample
 from pollers.selection import Selection
-from tests.support.notifications import convert, image, instance, stock_converter, volume
+from tests.support.notifications import (
+    convert,
+    image,
+    instance,
+    packed,
+    raw_batch,
+    stock_converter,
+    volume,
+)
 
 EVERYTHING = """
 sources:
@@ -107,8 +115,8 @@ def test_what_several_sinks_leave_the_same_is_kept_once(load: Any) -> None:
 
 
 def test_pipelines_select_what_notifications_give() -> None:
-    sizes = Pipelines([Route(Selection(["disk.*.size"]), ((),))])
-    volumes = Pipelines([Route(Selection(["volume.*"], "events"), ((),))])
+    sizes = Pipelines([Route(Selection(["disk.*.size"]), (Sink(),))])
+    volumes = Pipelines([Route(Selection(["volume.*"], "events"), (Sink(),))])
     by = replace(stock_converter(), meter_pipelines=sizes, event_pipelines=volumes)
     result = convert(instance(), volume(), image(), by=by)
 
@@ -133,12 +141,12 @@ def test_slips_are_named_with_their_places_and_the_rest_counts(load: Any) -> Non
           - {name: meter_sink, publishers: [gnocchi], transformers: }
           - {name: other_sink, transformers: [], publishers: ["gnocchi://"]}
           - name: third
-            publishers: ["udp://10.0.0.1", "direct://", "gnochi://", "gnocchi://?archive_policy=low"]
+            publishers: ["zaqar://?queue=q", "direct://", "gnochi://", "gnocchi://?archive_policy=low"]
         """)
 
     assert faults == [
         "p.yaml:10: sink 'meter_sink': publisher 'gnocchi' is taken as gnocchi://",
-        "p.yaml:13: sink 'third': publisher udp:// is not there yet; what it would get is stored "
+        "p.yaml:13: sink 'third': publisher zaqar:// is not there; what it would get is stored "
         "here",
         "p.yaml:13: sink 'third': publisher direct:// is gone, gnocchi:// stands for it",
         "p.yaml:13: sink 'third': there is no publisher 'gnochi'; what it would get is stored here",
@@ -283,3 +291,110 @@ def test_an_accumulator_changes_nothing_of_what_is_kept(load: Any) -> None:
 
     assert faults == []
     assert through(pipelines, sample("cpu", 5)).samples == [sample("cpu", 5)]
+
+
+# --- publishers --------------------------------------------------------------------------------
+
+PUBLISHED = """
+sources:
+  - {name: all, meters: ["*"], sinks: [store]}
+  - {name: disks, meters: ["disk.*"], sinks: [far, wide]}
+  - {name: lan, meters: ["net.*"], sinks: [near]}
+sinks:
+  - {name: store, publishers: ["gnocchi://"]}
+  - {name: far, publishers: ["udp://10.0.0.1", "file:///tmp/x"]}
+  - name: wide
+    publishers: ["udp://10.0.0.1"]
+    transformers:
+      - {name: unit_conversion, parameters: {target: {name: kdisk, scale: 0.001}}}
+  - {name: near, publishers: ["udp://10.0.0.2?"]}
+"""
+
+
+def test_each_target_gets_what_the_sinks_that_name_it_make(load: Any) -> None:
+    pipelines, faults = load(PUBLISHED)
+    outcome = through(pipelines, sample("disk.a", 5), sample("cpu"))
+    far, file, _ = (one.name for one in pipelines.targets)
+
+    assert faults == []
+    assert outcome.samples == [sample("disk.a", 5), sample("cpu")]
+    assert outcome.published == {
+        far: [sample("disk.a", 5), sample("kdisk", 0.005)],
+        file: [sample("disk.a", 5)],
+    }
+
+
+def test_what_only_targets_get_is_not_stored(load: Any) -> None:
+    pipelines, _ = load(PUBLISHED.replace('["*"]', '["!net.*", "!snmp.*"]'))
+    outcome = through(pipelines, sample("net.in"), sample("snmp.x"))
+
+    assert outcome.samples == []
+    assert outcome.published == {pipelines.targets[-1].name: [sample("net.in")]}
+
+
+def test_who_gets_everything_is_not_handed_what_is_stored(load: Any, settings: Any) -> None:
+    settings.TELEMETRY_PUBLISHERS = ["near=udp://10.0.0.2?"]
+    pipelines, _ = load(PUBLISHED)
+
+    assert through(pipelines, sample("net.in")).published == {}
+    pipelines, _ = load(PUBLISHED.replace('["*"]', '["!net.*"]'))
+    assert through(pipelines, sample("net.in")).published == {"near": [sample("net.in")]}
+
+
+def test_events_go_to_their_targets_too(load: Any) -> None:
+    text = """
+        sources:
+          - {name: all, events: ["*"], sinks: [store]}
+          - {name: v, events: ["volume.*"], sinks: [both]}
+          - {name: i, events: ["compute.*"], sinks: [far]}
+        sinks:
+          - {name: store, publishers: ["gnocchi://"]}
+          - {name: both, publishers: ["gnocchi://", "file:///tmp/both"]}
+          - {name: far, publishers: ["file:///tmp/far"]}
+        """
+    pipelines, faults = load(text, "events")
+    assert faults == []
+    both, far = (one.name for one in pipelines.targets)
+    by = replace(stock_converter(), event_pipelines=pipelines)
+    raw = raw_batch(packed(instance()), packed(volume()))
+    made = by.convert(raw)
+
+    assert {name: [event.event_type for one in batches for event in one.events.events]
+            for name, batches in made.published.items()} == {
+        both: ["volume.create.end"], far: ["compute.instance.create.end"],
+    }  # fmt: skip
+    ids = [one.batch_id for batches in by.convert(raw).published.values() for one in batches]
+    assert ids == [one.batch_id for batches in made.published.values() for one in batches]
+    assert made.batch.batch_id not in ids
+
+
+def test_a_target_that_cannot_be_used_means_the_store(load: Any) -> None:
+    pipelines, faults = load("""
+        sources:
+          - {name: all, meters: ["*"], sinks: [one]}
+        sinks:
+          - name: one
+            publishers:
+              - notifier://
+              - kafka:///
+              - file://elsewhere/x
+              - http://user:hidden@h/?timeout=x
+              - udp://h:99999
+              - http://h/?max_retries=2
+        """)
+
+    assert faults == [
+        "p.yaml:6: sink 'one': publisher notifier:// without a host leads to the collector: what it "
+        "would get is stored here",
+        "p.yaml:7: sink 'one': publisher kafka://: the host is missing; what it would get is stored "
+        "here",
+        "p.yaml:8: sink 'one': publisher file://: must be file:///path, on this machine; what it "
+        "would get is stored here",
+        "p.yaml:9: sink 'one': publisher http://: timeout='x' is no number from 0.1 to 60; what it "
+        "would get is stored here",
+        "p.yaml:10: sink 'one': publisher udp://: h:99999 has no port from 1 to 65535; what it would "
+        "get is stored here",
+        "p.yaml:11: sink 'one': publisher http://: max_retries has no effect",
+    ]  # fmt: skip
+    assert through(pipelines, sample("cpu")).samples == [sample("cpu")]
+    assert len(pipelines.targets) == 1

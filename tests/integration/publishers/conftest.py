@@ -1,0 +1,118 @@
+"""A publisher's queue on each broker, and what is on the other end."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from meters import wire
+from pollers.publish import Publisher
+from pollers.publishers.backlog import Backlog, backlog_of
+from pollers.publishers.errors import Refused, Unreachable
+from pollers.publishers.feed import Feed
+from pollers.publishers.items import Sample
+from telemetry_site.celery import app
+from telemetry_site.embedded.valkey import EmbeddedValkey
+from tests.rabbitmq import RabbitNode
+
+
+@pytest.fixture(params=["valkey", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def on_broker(
+    request: pytest.FixtureRequest, broker: EmbeddedValkey, settings: Any
+) -> Iterator[str]:
+    """The broker of the house, one after the other."""
+    if request.param == "valkey":
+        yield "valkey"
+        return
+    node: RabbitNode = request.getfixturevalue("rabbitmq")
+    yield from _moved(node.add_vhost(uuid.uuid4().hex), settings)
+
+
+def _moved(url: str, settings: Any) -> Iterator[str]:
+    """Celery's application and our settings on that RabbitMQ."""
+    settings.BROKER_URL = url
+    settings.BROKER_IS_AMQP = True
+    before = app.conf.broker_url, app.conf.broker_transport_options
+    app.conf.broker_url, app.conf.broker_transport_options = url, {"confirm_publish": True}
+    app.conf.broker_read_url = app.conf.broker_write_url = url
+    yield "rabbitmq"
+    app.conf.broker_url, app.conf.broker_transport_options = before
+    app.conf.broker_read_url = app.conf.broker_write_url = before[0]
+
+
+class Ledger:
+    """A target that does what the test says, and keeps what it was given."""
+
+    takes_events = True
+    most = 4
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self.events: list[wire.Event] = []
+        self.away = False
+        self.hated: set[str] = set()
+        self.calls = 0
+
+    def send_samples(self, samples: Sequence[Sample]) -> None:
+        self._judge([one.meter for one in samples])
+        self.samples += samples
+
+    def send_events(self, events: Sequence[wire.Event]) -> None:
+        self._judge([one.message_id for one in events])
+        self.events += events
+
+    def _judge(self, names: list[str]) -> None:
+        self.calls += 1
+        assert len(names) <= self.most
+        if self.away:
+            raise Unreachable("not now")
+        if self.hated & set(names):
+            raise Refused("never")
+
+    def close(self) -> None:
+        pass
+
+
+class Line:
+    """A feed with its queue, worked by hand."""
+
+    def __init__(self, name: str, gets_all: bool) -> None:
+        self.sink = Ledger()
+        self.refused: list[tuple[Any, ...]] = []
+        self.backlog: Backlog = backlog_of(name, gets_all)
+        self.backlog.count()  # makes the queue
+        sink: Any = self.sink
+        self.feed = Feed(
+            name, sink, self.backlog, lambda *said: self.refused.append(said), threading.Event()
+        )
+
+    def work(self) -> int:
+        """Until nothing is left or the target is away; how many batches were dealt with."""
+        done = 0
+        while self.feed.step():
+            done += 1
+        return done
+
+
+@pytest.fixture
+def lines(on_broker: str) -> Iterator[Any]:
+    made: list[Line] = []
+
+    def line(name: str, gets_all: bool = True) -> Line:
+        made.append(Line(name, gets_all))
+        return made[-1]
+
+    yield line
+    for one in made:
+        one.backlog.close()
+
+
+@pytest.fixture
+def publisher(on_broker: str) -> Iterator[Publisher]:
+    made = Publisher()
+    yield made
+    made.close()
