@@ -12,7 +12,7 @@ from django.conf import settings
 
 from pollers.publishers.addresses import Address, parse_address
 from pollers.publishers.errors import TargetError
-from pollers.publishers.schemes import SCHEMES, Sink
+from pollers.publishers.schemes import SCHEMES, Sink, kind_of
 
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})=(.*)", re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -32,7 +32,7 @@ class Target:
     def sink(self) -> Sink:
         """Raises `TargetError`."""
         secret = settings.TELEMETRY_NOTIFICATION_SECRET
-        return SCHEMES[self.address.scheme](self.address, secret)
+        return kind_of(self.address.scheme)(self.address, secret)
 
 
 def target_of(url: Any, name: str = "", gets_all: bool = False) -> Target:
@@ -47,7 +47,7 @@ def target_of(url: Any, name: str = "", gets_all: bool = False) -> Target:
 
 def remarks(target: Target) -> list[str]:
     """Options that have no effect, in words."""
-    kind = SCHEMES[target.address.scheme]
+    kind = kind_of(target.address.scheme)
     needless = target.address.unknown(kind.options)
     if target.address.scheme in ("http", "https"):
         needless = [name for name in needless if name in kind.needless]  # others go to the receiver

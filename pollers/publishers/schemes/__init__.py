@@ -1,27 +1,35 @@
-"""The kinds of targets: one module a scheme, this one table."""
+"""The kinds of targets: one module a scheme, this one table.
+
+A module is loaded when a target asks for it: agents that publish nothing should not hold the client
+libraries.
+"""
 
 from __future__ import annotations
 
-from pollers.publishers.schemes.base import Sink
-from pollers.publishers.schemes.file import FileSink
-from pollers.publishers.schemes.http import HttpSink
-from pollers.publishers.schemes.kafka import KafkaSink
-from pollers.publishers.schemes.notifier import NotifierSink
-from pollers.publishers.schemes.otlp import OtlpSink
-from pollers.publishers.schemes.prometheus import PrometheusSink
-from pollers.publishers.schemes.tcp import TcpSink
-from pollers.publishers.schemes.udp import UdpSink
+from functools import cache
+from importlib import import_module
 
-SCHEMES: dict[str, type[Sink]] = {
-    "notifier": NotifierSink,
-    "kafka": KafkaSink,
-    "http": HttpSink,
-    "https": HttpSink,
-    "udp": UdpSink,
-    "tcp": TcpSink,
-    "file": FileSink,
-    "prometheus": PrometheusSink,
-    "opentelemetryhttp": OtlpSink,
+from pollers.publishers.schemes.base import Sink
+
+SCHEMES = {
+    "notifier": "notifier.NotifierSink",
+    "kafka": "kafka.KafkaSink",
+    "http": "http.HttpSink",
+    "https": "http.HttpSink",
+    "udp": "udp.UdpSink",
+    "tcp": "tcp.TcpSink",
+    "file": "file.FileSink",
+    "prometheus": "prometheus.PrometheusSink",
+    "opentelemetryhttp": "otlp.OtlpSink",
 }
 
-__all__ = ["SCHEMES", "Sink"]
+
+@cache
+def kind_of(scheme: str) -> type[Sink]:
+    """Raises `KeyError` for a scheme that is not in the table."""
+    module, _, name = SCHEMES[scheme].partition(".")
+    kind: type[Sink] = getattr(import_module(f"{__name__}.{module}"), name)
+    return kind
+
+
+__all__ = ["SCHEMES", "Sink", "kind_of"]
