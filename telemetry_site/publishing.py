@@ -1,11 +1,12 @@
 """The publishers' queues: one for each target, filled beside the collector's.
 
-RabbitMQ: the queue is bound to the collector's exchange by the collector's key, so the broker copies
-each batch, and confirms it when all queues have it. Whoever sends needs no further right.
+RabbitMQ: the queue is bound to the collector's exchange by the collector's key, so the broker
+copies each batch, and confirms it when all queues have it. Whoever sends needs no further right.
 
 Valkey: whoever sends pushes the batch to each queue that is listed in the set `publishers`, before
-it pushes the collector's. kombu's bindings would not do (docs/decisions/0003), and its consumers lose
-what they hold when they are killed; so these lists are ours: read, delivered, and only then removed.
+it pushes the collector's. kombu's bindings would not do (docs/decisions/0003), and its consumers
+lose what they hold when they are killed; so these lists are ours: a batch is read, delivered, and
+only then removed.
 
 A queue is bounded by `TELEMETRY_PUBLISHER_BACKLOG`: the oldest batch makes room for the newest, and
 is counted. On RabbitMQ the broker moves it to the queue `publishers.dropped`, on Valkey the sender

@@ -77,7 +77,7 @@ class Pipelines:
         return list(dict.fromkeys(one.name for one in found if not (stored and one.gets_all)))
 
     def pass_through(self, outcome: Outcome) -> None:
-        """Leave in `outcome` what the sinks make of its samples, to be stored and to be handed on."""
+        """Leave in `outcome` what the sinks make of its samples, to be stored and handed on."""
         samples, outcome.samples = outcome.samples, []
         for sample in samples:
             made: list[Sample] = []

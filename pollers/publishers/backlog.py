@@ -1,4 +1,4 @@
-"""A target's queue on the broker: the oldest batch is looked at, delivered, and only then removed."""
+"""A target's queue on the broker: the oldest batch is read, delivered, and only then removed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 from django.conf import settings
-from kombu import Connection, Producer
+from kombu import Connection
 
 from telemetry_site import publishing
 from telemetry_site.batchmessage import batch_in
@@ -146,7 +146,7 @@ def _binding(queue: Any, exchange: str, key: str) -> Any:
 
 
 class ValkeyBacklog(_Connected):
-    """A list, read without taking. FLUSHALL takes its name from the set, so it is told each time."""
+    """A list, read without taking. After FLUSHALL its name is in the set no more: told each time."""
 
     def oldest(self) -> Waiting | None:
         connection = self._named()

@@ -11,7 +11,7 @@ from pollers.publishers.targets import Target, merged, of_settings
 
 
 def configured() -> tuple[list[Target], list[str]]:
-    """(targets, what is wrong in the settings). Faults of pipeline files are their readers' to say."""
+    """(targets, what is wrong in the settings). Faults of pipeline files are told elsewhere."""
     everything, wrong = of_settings()
     fed: list[Target] = []
     for name, what in (

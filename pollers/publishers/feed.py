@@ -1,9 +1,9 @@
 """One target's work, in a thread of its own: take the oldest batch, deliver it, remove it.
 
 A target that is away holds up nothing but its own queue: its batch goes back, and is tried again
-after a pause that grows. What a target refuses is cut down to the samples and events at fault, which
-go to the quarantine; the others are delivered. At least once: killed in between, or where the broker
-forgets the acknowledgement, a batch is delivered again, except where this process remembers it.
+after a pause that grows. What a target refuses is cut down to the samples and events at fault,
+which go to the quarantine; the others are delivered. At least once: killed in between, or where the
+broker forgets the acknowledgement, a batch is delivered again, unless this process remembers it.
 """
 
 from __future__ import annotations
@@ -198,7 +198,11 @@ class Feed:
             self.state.trouble = ""
 
     def _set_aside(
-        self, samples: Sequence[Sample], events: Sequence[wire.Event], why: str, payload: bytes = b""
+        self,
+        samples: Sequence[Sample],
+        events: Sequence[wire.Event],
+        why: str,
+        payload: bytes = b"",
     ) -> None:
         items = len(samples) + len(events) or 1
         self.state.refused += items

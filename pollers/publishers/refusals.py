@@ -53,9 +53,7 @@ class Refusals:
     def _bodies(self, samples: Sequence[Sample], events: Sequence[wire.Event]) -> list[bytes]:
         builder = BatchBuilder(self._agent.agent_id)
         for one in samples:
-            builder.add(
-                one.resource, one.meter, one.volume, one.timestamp_us, one.unit, one.type
-            )
+            builder.add(one.resource, one.meter, one.volume, one.timestamp_us, one.unit, one.type)
         for event in events:
             builder.event(event)
         return [wire.encode(batch) for batch in builder.batches()]

@@ -73,7 +73,7 @@ def of_settings() -> tuple[list[Target], list[str]]:
 
 
 def fed_target(url: str) -> Target:
-    """A target that a pipeline names; one that gets everything is the same one. Raises `TargetError`."""
+    """Of a pipeline; where it gets everything, that very one. Raises `TargetError`."""
     everything, _ = of_settings()
     return next((one for one in everything if one.address.url == url), None) or target_of(url)
 
@@ -89,7 +89,9 @@ def _whole(pieces: Iterable[str]) -> list[str]:
     """A URL may hold commas: a piece that begins nothing belongs to the one before."""
     found: list[str] = []
     for piece in filter(None, map(str.strip, pieces)):
-        begins = _SCHEME.match(piece) or re.match(r"[A-Za-z0-9_.-]+=[A-Za-z][A-Za-z0-9+.-]*://", piece)
+        begins = _SCHEME.match(piece) or re.match(
+            r"[A-Za-z0-9_.-]+=[A-Za-z][A-Za-z0-9+.-]*://", piece
+        )
         if found and not begins:
             found[-1] += f",{piece}"
         else:

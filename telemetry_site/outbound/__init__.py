@@ -10,4 +10,14 @@ from telemetry_site.outbound.guard import judged
 from telemetry_site.outbound.parsing import Target, parse
 from telemetry_site.outbound.sending import Answer, deliver, get, post, request
 
-__all__ = ["Answer", "OutboundError", "Target", "deliver", "get", "judged", "parse", "post", "request"]
+__all__ = [
+    "Answer",
+    "OutboundError",
+    "Target",
+    "deliver",
+    "get",
+    "judged",
+    "parse",
+    "post",
+    "request",
+]

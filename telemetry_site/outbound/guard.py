@@ -71,7 +71,9 @@ def reachable(target: Target) -> list[Address]:
     Raises `OutboundError` of kind forbidden_address or dns.
     """
     found = [] if target.host in METADATA_NAMES else addresses(target.host)
-    if not found or any(_within(one, METADATA) for each in found for one in (each, *_wrapped(each))):
+    if not found or any(
+        _within(one, METADATA) for each in found for one in (each, *_wrapped(each))
+    ):
         raise OutboundError("forbidden_address", "leads to what tells a machine its own secrets")
     return found
 

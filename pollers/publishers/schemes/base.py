@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ from pollers.publishers.addresses import Address
 from pollers.publishers.items import Sample
 
 
-class Sink(ABC):
+class Sink:
     """One target. Made without connecting; raises `TargetError` for an address that can't be used.
 
     A delivery counts when its method has returned: then the target has it, as far as its protocol
@@ -32,8 +31,8 @@ class Sink(ABC):
         self.address = address
         self.secret = secret
 
-    @abstractmethod
-    def send_samples(self, samples: Sequence[Sample]) -> None: ...
+    def send_samples(self, samples: Sequence[Sample]) -> None:
+        raise NotImplementedError
 
     def send_events(self, events: Sequence[wire.Event]) -> None:
         """Called only where `takes_events`."""

@@ -47,9 +47,7 @@ class KafkaSink(Sink):
         self._producer: Any = None
 
     def send_samples(self, samples: Sequence[Sample]) -> None:
-        self._send(
-            [(one.resource.id, metering_message(one, self.secret)) for one in samples]
-        )
+        self._send([(one.resource.id, metering_message(one, self.secret)) for one in samples])
 
     def send_events(self, events: Sequence[wire.Event]) -> None:
         self._send([(one.message_id, event_message(one, self.secret)) for one in events])
@@ -131,7 +129,9 @@ def _servers(address: Address) -> list[str]:
     """Raises `TargetError`."""
     found = []
     for place in address.netloc.split(","):
-        host, _, port = place.rpartition(":") if place.rpartition(":")[2].isdigit() else (place, "", "")
+        host, _, port = (
+            place.rpartition(":") if place.rpartition(":")[2].isdigit() else (place, "", "")
+        )
         if not host:
             raise TargetError("the host is missing")
         found.append(f"{host}:{port or PORT}")

@@ -20,7 +20,9 @@ SHOWN_ANSWER = 200
 class WebSink(Sink):
     """`timeout`: seconds for one POST. `verify_ssl`: true, false, or a file of authorities."""
 
-    options: ClassVar[frozenset[str]] = frozenset({"timeout", "verify_ssl", "clientcert", "clientkey"})
+    options: ClassVar[frozenset[str]] = frozenset(
+        {"timeout", "verify_ssl", "clientcert", "clientkey"}
+    )
     needless: ClassVar[frozenset[str]] = frozenset({"max_retries"})
     #: How the real URL begins, where the scheme is none of the web's: `tls` in the URL asks for it.
     plain, secured = "http", "https"

@@ -55,7 +55,9 @@ def test_every_target_gets_everything_and_a_dead_one_holds_up_nobody(
     assert dead.feed.state.trouble == ""
 
 
-def test_what_is_refused_is_set_aside_and_the_rest_goes_on(lines: Any, publisher: Publisher) -> None:
+def test_what_is_refused_is_set_aside_and_the_rest_goes_on(
+    lines: Any, publisher: Publisher
+) -> None:
     line = lines("choosy")
     line.sink.hated = {"bad", "e2"}
     send(publisher, batch(*"abcdefg", "bad", *"hij", events=("e1", "e2", "e3")), batch("z"))

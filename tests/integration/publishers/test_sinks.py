@@ -218,8 +218,9 @@ def test_a_push_gateway_has_a_group_a_resource_or_the_one_that_is_named(gateway:
     lines = pushed(gateway)
 
     labels = 'instance="",job="one",project_id="p1",resource_id="{}",user_id="u1"'
+    odd_labels = labels.format('a/b \\"x\\"')
     assert f"memory{{{labels.format('r2')}}} 2" in lines
-    assert 'disk_read{%s} 7' % labels.format('a/b \\"x\\"') in lines
+    assert f"disk_read{{{odd_labels}}} 7" in lines
     assert "# TYPE disk_read counter" in lines
     assert (
         'memory{instance="",job="two",project_id="p1",resource_id="r2",user_id="u1",zone="z1"} 2'
@@ -313,7 +314,7 @@ def test_kafka_a_record_each_in_the_order_of_its_resource(kafka: str) -> None:
 def test_kafka_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pollers.publishers.schemes.kafka.PATIENCE_S", 1.0)
     made = sink(f"kafka://127.0.0.1:{free_port()}/")
-    with pytest.raises(Unreachable, match="TIMED_OUT|TRANSPORT"):
+    with pytest.raises(Unreachable, match=r"TIMED_OUT|TRANSPORT"):
         made.send_samples(SAMPLES)
     made.close()
 

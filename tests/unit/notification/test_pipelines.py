@@ -384,16 +384,16 @@ def test_a_target_that_cannot_be_used_means_the_store(load: Any) -> None:
         """)
 
     assert faults == [
-        "p.yaml:6: sink 'one': publisher notifier:// without a host leads to the collector: what it "
-        "would get is stored here",
-        "p.yaml:7: sink 'one': publisher kafka://: the host is missing; what it would get is stored "
-        "here",
+        "p.yaml:6: sink 'one': publisher notifier:// without a host leads to the collector: what "
+        "it would get is stored here",
+        "p.yaml:7: sink 'one': publisher kafka://: the host is missing; what it would get is "
+        "stored here",
         "p.yaml:8: sink 'one': publisher file://: must be file:///path, on this machine; what it "
         "would get is stored here",
         "p.yaml:9: sink 'one': publisher http://: timeout='x' is no number from 0.1 to 60; what it "
         "would get is stored here",
-        "p.yaml:10: sink 'one': publisher udp://: h:99999 has no port from 1 to 65535; what it would "
-        "get is stored here",
+        "p.yaml:10: sink 'one': publisher udp://: h:99999 has no port from 1 to 65535; what it "
+        "would get is stored here",
         "p.yaml:11: sink 'one': publisher http://: max_retries has no effect",
     ]  # fmt: skip
     assert through(pipelines, sample("cpu")).samples == [sample("cpu")]

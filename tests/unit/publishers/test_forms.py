@@ -30,8 +30,7 @@ def test_the_exposition_reads_back() -> None:
         "disk_device_read_bytes": "counter", "_9lives": "gauge", "d": "unknown",
     }  # fmt: skip
     assert [
-        (one.labels["resource_id"], one.value)
-        for one in families["disk_device_read_bytes"].samples
+        (one.labels["resource_id"], one.value) for one in families["disk_device_read_bytes"].samples
     ] == [(odd, 3.0), ("r3", 4.0)]
 
 
