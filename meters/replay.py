@@ -98,11 +98,12 @@ def _publish_again(row: Quarantine, body: bytes) -> None:
 
 
 def _put(queue: Any, payload: bytes) -> None:
-    if settings.BROKER_IS_AMQP:
+    with answering(app) as connection:
+        if not settings.BROKER_IS_AMQP:
+            publishing.push(connection, queue.name, payload)
+            return
         app.send_task(
             STORE_BATCH, args=[payload, 1], queue=queue, **destination(queue),
+            producer=app.amqp.Producer(connection, auto_declare=False), declare=[],
             serializer="msgpack", retry=False,
         )  # fmt: skip
-        return
-    with answering(app) as connection:
-        publishing.push(connection, queue.name, payload)

@@ -146,7 +146,7 @@ def _binding(queue: Any, exchange: str, key: str) -> Any:
 
 
 class ValkeyBacklog(_Connected):
-    """A list, read without taking. After FLUSHALL its name is in the set no more: told each time."""
+    """A list, read without taking. After FLUSHALL its name is not in the set: told each time."""
 
     def oldest(self) -> Waiting | None:
         connection = self._named()

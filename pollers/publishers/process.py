@@ -91,13 +91,11 @@ class PublisherProcess:
             log.debug("nothing counted: the broker is away", error=str(error))
             return
         for feed in self.feeds:
-            if found[feed.name]:
-                feed.state.dropped += found[feed.name]
-                metrics.DROPPED.labels(feed.name).inc(found[feed.name])
-                log.warning(
-                    "backlog full, oldest batches dropped", publisher=feed.name,
-                    batches=found[feed.name],
-                )  # fmt: skip
+            feed.state.dropped += found[feed.name]
+        for name, batches in found.items():
+            if batches:
+                metrics.DROPPED.labels(name).inc(batches)
+                log.warning("backlog full, oldest dropped", publisher=name, batches=batches)
 
     def _report(self, slot_us: int) -> None:
         builder = BatchBuilder(self._agent.agent_id)

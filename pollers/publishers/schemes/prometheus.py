@@ -38,7 +38,7 @@ class PrometheusSink(WebSink):
         if found is None:
             raise TargetError("the path must be /metrics/job/NAME, with further labels after it")
         self._has_group = bool((found[1] or "").strip("/"))
-        self.url = self.url.rstrip("/")
+        self.url = self.url.partition("?")[0].rstrip("/")
 
     def send_samples(self, samples: Sequence[Sample]) -> None:
         newest = {(one.meter, one.resource.id): one for one in samples}

@@ -18,19 +18,20 @@ SHOWN_ANSWER = 200
 
 
 class WebSink(Sink):
-    """`timeout`: seconds for one POST. `verify_ssl`: true, false, or a file of authorities."""
+    """`timeout`: seconds for one POST. `verify_ssl`: true, false, or a file of authorities.
+
+    Schemes that are none of the web's may have `tls`.
+    """
 
     options: ClassVar[frozenset[str]] = frozenset(
         {"timeout", "verify_ssl", "clientcert", "clientkey"}
     )
     needless: ClassVar[frozenset[str]] = frozenset({"max_retries"})
-    #: How the real URL begins, where the scheme is none of the web's: `tls` in the URL asks for it.
-    plain, secured = "http", "https"
 
     def __init__(self, address: Address, secret: str = "") -> None:
         super().__init__(address, secret)
-        tls = address.scheme == "https" or address.flag("tls")
-        scheme = self.secured if tls else self.plain
+        tls = address.scheme == "https" or ("tls" in self.options and address.flag("tls"))
+        scheme = "https" if tls else "http"
         own = self.options | self.needless
         self.url = f"{scheme}://{address.netloc}{address.path}{address.without(own)}"
         self.patience_s = address.number("timeout", 5, 0.1, 60)
