@@ -35,7 +35,7 @@ def look(details: bool) -> dict[str, Any]:
 def queue_lengths() -> list[dict[str, Any]]:
     """Messages that wait in each queue; None where it can't be said."""
     names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
-    publishers = Source.objects.filter(kind="publisher").order_by("name").values_list("name")
+    publishers = Source.objects.filter(kind=Source.PUBLISHER).order_by("name").values_list("name")
     names += [queue_name(name) for (name,) in publishers.distinct()]
     waiting: dict[str, int] = {}
     try:

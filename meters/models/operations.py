@@ -11,7 +11,12 @@ from meters.queries import OperatorQuerySet
 
 
 class Source(models.Model):
-    """One polled thing as one agent sees it: a hypervisor, an endpoint, a queue, a host."""
+    """One polled thing as one agent sees it: a hypervisor, an endpoint, a queue, a host.
+
+    Of the kind `PUBLISHER` it is a target that samples are handed on to.
+    """
+
+    PUBLISHER = "publisher"
 
     class Outcome(models.TextChoices):
         OK = "ok", "ok"

@@ -27,6 +27,17 @@ class State(StrEnum):
 #: Worst first: the order of the sources page.
 ORDER = (State.SILENT, State.ERROR, State.PARTIAL, State.OK)
 BAD = (State.SILENT, State.ERROR)
+#: What is said of a source that is not well: of one that is polled, and of a publisher's target.
+POLLED = {
+    State.SILENT: "is silent",
+    State.ERROR: "can't be polled",
+    State.PARTIAL: "answers in part",
+}
+PUBLISHERS = {
+    State.SILENT: "is silent",
+    State.ERROR: "takes nothing",
+    State.PARTIAL: "does not get all",
+}
 
 
 @dataclass(frozen=True)
@@ -104,10 +115,6 @@ def _away(time: timedelta) -> Problem:
 
 def _source_problem(each: SourceHealth) -> Problem:
     severity = "error" if each.is_bad else "warning"
-    words = {
-        State.SILENT: "is silent",
-        State.ERROR: "can't be polled",
-        State.PARTIAL: "answers in part",
-    }
+    words = PUBLISHERS if each.source.kind == Source.PUBLISHER else POLLED
     title = f"{each.source.kind} {each.source.name} {words[each.state]}"
     return Problem(severity, title, each.sentence, "ui:source", each.source.pk)

@@ -23,7 +23,7 @@ SPOOL_DROPPED = "telemetry.spool.dropped"
 
 def look(asked: Asked) -> Operations:
     moment = now()
-    rows = list(Source.objects.all())
+    rows = list(Source.objects.exclude(kind=Source.PUBLISHER))
     sources, others = tied(rows, asked, moment)
     waiting = backlog(moment)
     reports, expected = _reports(sources, moment)
@@ -53,7 +53,9 @@ def _reports(sources: Sequence[SourceFact], moment: datetime) -> tuple[int, int]
 
 def _refused(asked: Asked) -> list[Refused]:
     """Open rows that name resource and meter, or hold them in what could not be stored."""
-    open_rows = Quarantine.objects.filter(state=Quarantine.State.OPEN)
+    open_rows = Quarantine.objects.filter(state=Quarantine.State.OPEN).exclude(
+        form=Quarantine.Form.PUBLICATION  # stored all the same
+    )
     newest = list(open_rows.order_by("-pk").values_list("pk", flat=True)[:ROWS_SEARCHED])
     rows = open_rows.filter(pk__in=newest).annotate(
         resource_at=_place_of(asked.name), meter_at=_place_of(asked.meter)

@@ -97,6 +97,7 @@ def test_how_it_goes_stands_among_the_sources_and_in_the_status(
     assert line.feed.state.dropped == 0
     queues = operator.get("/api/status").json()["installation"]["queues"]
     assert {"name": "publisher.lan", "messages": 0} in queues
+    assert "publisher lan takes nothing" in operator.get("/").content.decode()
     page = operator.get("/sources").content.decode()
     assert "no connection. 5 batches wait." in page
     assert "hidden" not in page
