@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -96,6 +97,18 @@ class Line:
         while self.feed.step():
             done += 1
         return done
+
+    def work_off(self, batches: int) -> None:
+        """Until so many are dealt with: what goes back takes RabbitMQ a moment."""
+        done = 0
+        deadline = time.monotonic() + 10
+        while done < batches:
+            assert time.monotonic() < deadline, f"{done} of {batches} batches"
+            done += self.feed.step()
+
+    @property
+    def meters(self) -> list[str]:
+        return [one.meter for one in self.sink.samples]
 
 
 @pytest.fixture
