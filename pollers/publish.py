@@ -67,11 +67,9 @@ class Publisher:
         """A queue that is there with another bound is used as it is."""
         if queue.name in self._fed:
             return
-        connection = self._connected()
-        with connection.channel() as channel:
-            queue.exchange.bind(channel).declare()
         said: list[str] = []
-        declarer = Declarer(connection)
+        declarer = Declarer(self._connected())
+        declarer.declare(queue.exchange.declare, f"exchange {queue.exchange.name}", said)
         if declarer.declare(queue.queue_declare, f"queue {queue.name}", said):
             bind = partial(
                 queue.bind_to, exchange=queue.exchange.name, routing_key=queue.routing_key

@@ -125,8 +125,7 @@ def declare(connection: Connection, publisher: str, gets_all: bool) -> None:
     dropped = publishing.dropped_queue()
     declarer = Declarer(connection)
     for exchange in (settings.TASK_EXCHANGE, settings.INGEST_EXCHANGE):
-        with connection.channel() as channel:
-            declarer.declare(exchange.bind(channel).declare, f"exchange {exchange.name}", said)
+        declarer.declare(exchange.declare, f"exchange {exchange.name}", said)
     declarer.declare(dropped.queue_declare, f"queue {dropped.name}", said)
     declarer.declare(queue.queue_declare, f"queue {queue.name}", said)
     wanted = [(settings.TASK_EXCHANGE, queue.routing_key)]
