@@ -154,9 +154,12 @@ class Feed:
         self, items: Sequence[Any], send: Callable[[Any], None], kind: str,
         sorted_out: Callable[[Any], tuple[Any, Any]],
     ) -> None:  # fmt: skip
-        """In pieces; a piece that is refused is halved, down to the items at fault."""
+        """In pieces; a piece that is refused is halved, down to the items at fault. Those are set
+        aside at the end: where the target goes away before, they come again with the others.
+        """
         most = self._sink.most
         pieces = [items[start : start + most] for start in range(0, len(items), most)]
+        refused: dict[str, list[Any]] = {}
         self._refusals = 0
         while pieces:
             piece = pieces.pop(0)
@@ -166,10 +169,12 @@ class Feed:
                 self._delivered(len(piece), kind)
             elif len(piece) == 1 or self._refusals >= REFUSALS_IN_A_ROW:
                 self._refusals += 1
-                self._set_aside(*sorted_out(piece), why)
+                refused.setdefault(why, []).extend(piece)
             else:
                 half = len(piece) // 2
                 pieces[:0] = [piece[:half], piece[half:]]
+        for why, some in refused.items():
+            self._set_aside(*sorted_out(some), why)
 
     def _attempt(self, piece: Sequence[Any], send: Callable[[Any], None]) -> str:
         """Why the target refuses it; empty where it has it. Raises `Unreachable`, `OSError`."""

@@ -11,14 +11,23 @@ from typing import Any
 import pytest
 
 from meters import wire
+from pollers import publish
 from pollers.publish import Publisher
 from pollers.publishers.backlog import Backlog, backlog_of
 from pollers.publishers.errors import Refused, Unreachable
 from pollers.publishers.feed import Feed
 from pollers.publishers.items import Sample
+from telemetry_site import publishing
 from telemetry_site.celery import app
 from telemetry_site.embedded.valkey import EmbeddedValkey
+from telemetry_site.queues import answering
 from tests.rabbitmq import RabbitNode
+
+
+@pytest.fixture(scope="module")
+def vhost(rabbitmq: RabbitNode) -> str:
+    """One for a file of tests: to make one takes seconds."""
+    return rabbitmq.add_vhost(uuid.uuid4().hex)
 
 
 @pytest.fixture(params=["valkey", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
@@ -26,11 +35,12 @@ def on_broker(
     request: pytest.FixtureRequest, broker: EmbeddedValkey, settings: Any
 ) -> Iterator[str]:
     """The broker of the house, one after the other."""
+    publish._local.__dict__.clear()  # the connection of this thread
     if request.param == "valkey":
         yield "valkey"
-        return
-    node: RabbitNode = request.getfixturevalue("rabbitmq")
-    yield from _moved(node.add_vhost(uuid.uuid4().hex), settings)
+    else:
+        yield from _moved(request.getfixturevalue("vhost"), settings)
+    publish._local.__dict__.clear()
 
 
 def _moved(url: str, settings: Any) -> Iterator[str]:
@@ -40,6 +50,9 @@ def _moved(url: str, settings: Any) -> Iterator[str]:
     before = app.conf.broker_url, app.conf.broker_transport_options
     app.conf.broker_url, app.conf.broker_transport_options = url, {"confirm_publish": True}
     app.conf.broker_read_url = app.conf.broker_write_url = url
+    with answering(app) as connection, connection.channel() as channel:
+        settings.COLLECTOR_QUEUE.bind(channel).declare()
+        channel.queue_purge(settings.COLLECTOR_QUEUE.name)
     yield "rabbitmq"
     app.conf.broker_url, app.conf.broker_transport_options = before
     app.conf.broker_read_url = app.conf.broker_write_url = before[0]
@@ -122,6 +135,8 @@ def lines(on_broker: str) -> Iterator[Any]:
     yield line
     for one in made:
         one.backlog.close()
+        with answering(app) as connection:
+            publishing.forget(connection, one.feed.name)
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def target(settings: Any, tmp_path: Path) -> Any:
 def test_a_notification_goes_where_its_pipeline_says(lines: Any, target: Any) -> None:
     line = lines(target.name, gets_all=False)
     raw = wire.encode(raw_batch(packed(volume())))
-    handle_notifications(raw)
-    handle_notifications(raw)
+    handle_notifications.run(raw)
+    handle_notifications.run(raw)
 
     assert line.work() == 2
     assert {one.meter for one in line.sink.samples} == {"volume.size"}
@@ -57,7 +57,7 @@ def test_targets_and_backlogs_are_listed_and_one_can_be_forgotten(
 ) -> None:
     settings.TELEMETRY_PUBLISHERS = ["lan=http://u:hidden@h/x"]
     lines(target.name, gets_all=False)
-    handle_notifications(wire.encode(raw_batch(packed(volume()))))
+    handle_notifications.run(wire.encode(raw_batch(packed(volume()))))
     call_command("publishers", "--format", "json")
     text = capsys.readouterr().out
 

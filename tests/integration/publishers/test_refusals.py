@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from meters import replay, wire
 from meters.models import Quarantine, Source
@@ -16,7 +15,9 @@ from pollers.publishers.process import report_of
 from pollers.publishers.refusals import Refusals
 from pollers.publishers.targets import target_of
 from telemetry_site.clock import now_us
+from tests.browser.seed import users
 from tests.support.published import event, sample
+from tests.support.visitors import signed_in
 
 pytestmark = pytest.mark.usefixtures("fresh_store")
 
@@ -73,14 +74,14 @@ def test_a_publisher_that_is_gone_takes_nothing_back(on_broker: str) -> None:
     assert "the broker does not take it" in replay.replay([row.pk], "me")[1][row.pk]
 
 
-def test_how_it_goes_stands_among_the_sources_and_in_the_status(
-    lines: Any, operator: Client
-) -> None:
+def test_how_it_goes_stands_among_the_sources_and_in_the_status(lines: Any) -> None:
+    users()
+    operator = signed_in("operator")
     line = lines("lan")
     line.feed.state.trouble, line.feed.state.waiting = "refused: no connection", 5
     line.feed.state.refused, line.feed.state.refusal = 2, "answered 400"
     line.feed.state.dropped = 3
-    target = target_of("http://u:hidden@h:1/x", "lan", gets_all=True)
+    target = target_of("http://u:pw-of-u@h:1/x", "lan", gets_all=True)
     now = now_us()
     batch_id = wire.new_batch_id()
     report = report_of(line.feed, target, now, 10.0)
@@ -100,7 +101,7 @@ def test_how_it_goes_stands_among_the_sources_and_in_the_status(
     assert "publisher lan takes nothing" in operator.get("/").content.decode()
     page = operator.get("/sources").content.decode()
     assert "no connection. 5 batches wait." in page
-    assert "hidden" not in page
+    assert "pw-of-u" not in page
 
 
 def test_the_spool_keeps_a_refusal_until_the_database_has_it(settings: Any, broker: Any) -> None:
