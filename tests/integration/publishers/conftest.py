@@ -35,12 +35,17 @@ def on_broker(
     request: pytest.FixtureRequest, broker: EmbeddedValkey, settings: Any
 ) -> Iterator[str]:
     """The broker of the house, one after the other."""
-    publish._local.__dict__.clear()  # the connection of this thread
+    _let_go()
     if request.param == "valkey":
         yield "valkey"
     else:
         yield from _moved(request.getfixturevalue("vhost"), settings)
-    publish._local.__dict__.clear()
+    _let_go()
+
+
+def _let_go() -> None:
+    """Of this thread's connection for publishing, which knows the other broker."""
+    publish._publisher().close()
 
 
 def _moved(url: str, settings: Any) -> Iterator[str]:

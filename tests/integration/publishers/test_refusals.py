@@ -84,7 +84,7 @@ def test_how_it_goes_stands_among_the_sources_and_in_the_status(lines: Any) -> N
     target = target_of("http://u:pw-of-u@h:1/x", "lan", gets_all=True)
     now = now_us()
     batch_id = wire.new_batch_id()
-    report = report_of(line.feed, target, now, 10.0)
+    report = report_of(line.feed, target, now, 3600.0)
     store_batch(wire.Batch(1, batch_id, "publisher.h", now, reports=[report]))
     [source] = Source.objects.all()
 
