@@ -74,8 +74,8 @@ def push(connection: Connection, queue: str, payload: bytes) -> None:
 
 def ask(connection: Connection, command: str, name: str, *arguments: Any) -> Any:
     """One command on a key of ours; kombu's client would add its prefix to some commands only."""
-    client = connection.default_channel.client
-    return Redis.execute_command(client, command, f"{_prefix()}{name}", *arguments)
+    send: Any = Redis.execute_command
+    return send(connection.default_channel.client, command, f"{_prefix()}{name}", *arguments)
 
 
 def _prefix() -> str:
