@@ -18,6 +18,7 @@ urlpatterns = [
     path(f"{settings.TELEMETRY_METRIC_API_PREFIX}/", include("meters.metric_api.urls")),
     path(f"{settings.TELEMETRY_ALARMING_API_PREFIX}/", include("alarms.alarming_api.urls")),
     path("prometheus/", include("meters.prometheus_api.urls")),
+    path("otlp/", include("meters.otlp_api.urls")),
     path(f"{_METERING}/", include("alarms.alarming_api.metering_urls")),
     path(f"{_METERING}/", include("meters.metering_api.urls")),
     path(f"{settings.TELEMETRY_EVENT_API_PREFIX}/", include("meters.event_api.urls")),

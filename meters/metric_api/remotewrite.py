@@ -12,16 +12,14 @@ from typing import Any
 
 import cramjam
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from meters.metric_api.measures import Batch, Columns
 from meters.metric_api.times import LATEST_US
+from meters.protobuf import DOUBLE, INT64, STRING, field, message_class
 
 #: What snappy may unfold to.
 LARGEST = 64 << 20
-_Field: Any = descriptor_pb2.FieldDescriptorProto
-_PACKAGE = "telemetry.remotewrite"
 
 
 class RemoteWriteError(ValueError):
@@ -32,39 +30,13 @@ class RemoteWriteError(ValueError):
 Written = Batch[dict[str, str]]
 
 
-def _field(name: str, number: int, kind: int, repeats: bool = False, message: str = "") -> Any:
-    label = _Field.LABEL_REPEATED if repeats else _Field.LABEL_OPTIONAL
-    field = _Field(name=name, number=number, type=kind, label=label)
-    if message:
-        field.type_name = f".{_PACKAGE}.{message}"
-    return field
-
-
-def _request_class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="telemetry/remotewrite.proto", package=_PACKAGE, syntax="proto3"
-    )
-    messages = {
-        "Label": [_field("name", 1, _Field.TYPE_STRING), _field("value", 2, _Field.TYPE_STRING)],
-        "Sample": [
-            _field("value", 1, _Field.TYPE_DOUBLE),
-            _field("timestamp", 2, _Field.TYPE_INT64),
-        ],
-        "TimeSeries": [
-            _field("labels", 1, _Field.TYPE_MESSAGE, True, "Label"),
-            _field("samples", 2, _Field.TYPE_MESSAGE, True, "Sample"),
-        ],
-        "WriteRequest": [_field("timeseries", 1, _Field.TYPE_MESSAGE, True, "TimeSeries")],
-    }
-    for name, fields in messages.items():
-        file.message_type.add(name=name).field.extend(fields)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    found = pool.FindMessageTypeByName(f"{_PACKAGE}.WriteRequest")
-    return message_factory.GetMessageClass(found)
-
-
-WriteRequest = _request_class()
+_MESSAGES = {
+    "Label": [field("name", 1, STRING), field("value", 2, STRING)],
+    "Sample": [field("value", 1, DOUBLE), field("timestamp", 2, INT64)],
+    "TimeSeries": [field("labels", 1, "Label", True), field("samples", 2, "Sample", True)],
+    "WriteRequest": [field("timeseries", 1, "TimeSeries", True)],
+}
+WriteRequest = message_class("telemetry.remotewrite", _MESSAGES, "WriteRequest")
 
 
 def decode(body: bytes) -> Written:

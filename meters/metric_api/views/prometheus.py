@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponse
@@ -16,8 +14,8 @@ from meters.metric_api.finding import require
 from meters.metric_api.measures import Batch, Wanted
 from meters.metric_api.posting import store_by_name
 from meters.metric_api.remotewrite import RemoteWriteError, Written, decode
-from meters.metric_api.schemas import LONGEST_NAME
 from meters.models import ResourceType
+from meters.series_names import series_name
 
 TYPE = "prometheus"
 _ATTRIBUTE = {"type": "string", "min_length": 1, "max_length": 512, "required": True}
@@ -67,12 +65,6 @@ def _posted(written: Written) -> tuple[Batch[Wanted], dict[str, dict[str, str]]]
 
 
 def _metric_name(labels: dict[str, str]) -> str:
-    """Another one for each series of a target, also where the labels are too long for a name."""
+    """Another one for each series of a target."""
     name = labels.pop("__name__", NONE)
-    others = ",".join(f"{key}={labels[key]}" for key in sorted(labels))
-    if others and not settings.TELEMETRY_PROMETHEUS_FOLD_LABELS:
-        name = f"{name}@{others}"
-    if len(name) > LONGEST_NAME:
-        digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
-        name = f"{name[: LONGEST_NAME - len(digest) - 1]}~{digest}"
-    return name.replace("/", "_")
+    return series_name(name, {} if settings.TELEMETRY_PROMETHEUS_FOLD_LABELS else labels)
