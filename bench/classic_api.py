@@ -155,9 +155,7 @@ def listed(root: str, size: Size, now_us: int) -> dict[str, dict[str, float]]:
     kinds["resources_next_page"] = pages(names[99::100][:PAGES], "/v2/resources")
     meters = [one["meter_id"] for one in fetched(client, asked("/v2/meters", limit=10_000))]
     kinds["meters_next_page"] = pages(meters[99 :: len(meters) // PAGES][:PAGES], "/v2/meters")
-    found = {
-        name: latencies(client, questions, size.requests) for name, questions in kinds.items()
-    }
+    found = {name: latencies(client, questions, size.requests) for name, questions in kinds.items()}
     own = Client(root, tenant(classic_load.project_of(0)))
     found["own_resources"] = latencies(own, ["/v2/resources"], size.requests, of_length(100))
     found["own_meters"] = latencies(own, ["/v2/meters"], size.requests, of_length(100))

@@ -118,7 +118,9 @@ def series(resources: int, minutes: int, meter: str, first_us: int, value_of: An
         one = wire.Resource(
             name_of(number), project_of(number), f"user-{number % 7}", "instance", metadata
         )
-        builder.add(one, meter, float(value_of(np.array([number]), np.array([0]))[0]), first_us, "%")
+        builder.add(
+            one, meter, float(value_of(np.array([number]), np.array([0]))[0]), first_us, "%"
+        )
     store_batches(list(builder.batches()))
     ids = np.array(
         Metric.objects.filter(name=meter).order_by("resource__original_id")

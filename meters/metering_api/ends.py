@@ -1,4 +1,6 @@
-"""The oldest and the newest sample of series, read day by day until each has one."""
+"""The oldest and the newest sample of series: the store tells them of series that fit as a whole,
+of all others they are read day by day until each has one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from meters.metering_api.conditions import Bounds
 from meters.metering_api.reading import find_days, parts_of, read
 from meters.metering_api.stretches import Stretch, Stretches
 from meters.store.points import Points
-from meters.store.read import latest_points
+from meters.store.read import first_times, latest_points
 from telemetry_site.clock import to_us
 
 
@@ -33,7 +35,14 @@ def last_samples(stretches: Stretches, bounds: Bounds) -> dict[int, End]:
 
 def first_samples(stretches: Stretches, bounds: Bounds) -> dict[int, End]:
     """The oldest sample of each series (by its id) that has one in its stretches."""
-    return _ends(stretches, bounds, newest=False)
+    found: dict[int, End] = {}
+    if bounds.are_open:
+        for pk, at in first_times(stretches.series_ids).items():
+            stretch = stretches.at(pk, at)
+            if stretch is not None:
+                found[pk] = End(at, stretch)
+    left = [one for one in stretches.all if one.series.pk not in found]
+    return found | _ends(Stretches(left), bounds, newest=False)
 
 
 def _ends(stretches: Stretches, bounds: Bounds, newest: bool) -> dict[int, End]:

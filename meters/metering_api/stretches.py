@@ -9,14 +9,14 @@ that lie in one. So a resource that moves between projects takes none of its pas
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from meters.api.params import is_uuid
 from meters.metering_api.metadata import stored_at
@@ -144,35 +144,55 @@ def find(asked: Asked, sees_all: bool) -> Stretches:
 
     For all others nobody owns what is older: `asked.revisions` must name their project.
     """
-    series = _series(asked.series)
-    revisions = _revisions(asked, sees_all)
+    return of_series(find_series(asked), asked, sees_all)
+
+
+def find_few(asked: Asked, sees_all: bool, most: int) -> Stretches | None:
+    """None where more than `most` series may be meant."""
+    if len(_rows(asked).values_list("pk", flat=True)[: most + 1]) > most:
+        return None
+    return find(asked, sees_all)
+
+
+def find_series(asked: Asked, most: int | None = None) -> list[Series]:
+    """The first of those that may have a stretch, in the order in which they were made."""
+    return list(map(_series, _rows(asked).order_by("pk")[:most].values_list(*_SERIES)))
+
+
+def of_series(series: Sequence[Series], asked: Asked, sees_all: bool) -> Stretches:
+    """Their stretches, as far as those fit."""
+    revisions = _revisions(asked, {one.resource_pk for one in series}, sees_all)
     return Stretches(
         [Stretch(one, revision) for one in series for revision in revisions[one.resource_pk]]
     )
 
 
-def _series(condition: Q) -> list[Series]:
+_SERIES = (
+    "pk", "name", "unit", "type", "uuid", "resource_id", "resource__original_id", "resource__type",
+)  # fmt: skip
+
+
+def _series(row: Sequence[Any]) -> Series:
+    pk, name, unit, kind, uuid, resource, original, of = row
+    return Series(pk, name, unit, kind, str(uuid) if of == STANDALONE else original, resource)
+
+
+def _rows(asked: Asked) -> QuerySet[Metric]:
     """Metrics without a name are none of this API's."""
-    rows = Metric.objects.filter(condition).exclude(name="").order_by("pk")
-    columns = (
-        "pk", "name", "unit", "type", "uuid", "resource_id", "resource__original_id",
-        "resource__type",
-    )  # fmt: skip
-    return [
-        Series(pk, name, unit, kind, str(uuid) if of == STANDALONE else original, resource)
-        for pk, name, unit, kind, uuid, resource, original, of in rows.values_list(*columns)
-    ]
+    rows = Metric.objects.filter(asked.series).exclude(name="")
+    if not asked.revisions:
+        return rows
+    described = ResourceRevision.objects.filter(asked.revisions).values("resource_id")
+    alone = Resource.objects.filter(asked.revisions, type=STANDALONE).values("pk")
+    return rows.filter(resource_id__in=described.union(alone, all=True))
 
 
-def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
-    """By the resource, in the order of time."""
+def _revisions(asked: Asked, owners: Collection[int], sees_all: bool) -> dict[int, list[Revision]]:
+    """By the resource, one of the `owners`, in the order of time."""
     earlier = ResourceRevision.objects.filter(
         resource=OuterRef("resource"), valid_from__lt=OuterRef("valid_from")
     )
-    rows = ResourceRevision.objects.filter(asked.revisions)
-    if asked.series:
-        owners = Metric.objects.filter(asked.series).values("resource_id")
-        rows = rows.filter(resource_id__in=owners)
+    rows = ResourceRevision.objects.filter(asked.revisions, resource__id__any=list(owners))
     if asked.stop_us < NEVER_US and not sees_all:
         rows = rows.filter(valid_from__lt=from_us(asked.stop_us))
     rows = rows.annotate(until=revision_end(), is_later=Exists(earlier))
@@ -180,7 +200,7 @@ def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
         rows = rows.filter(Q(until__gt=from_us(asked.start_us)) | Q(until=None))
     rows = rows.order_by("resource_id", "valid_from")
     columns = ["pk", "resource_id", "valid_from", "until", "is_later", *_DESCRIBED]
-    found = _stand_ins(asked)
+    found = _stand_ins(asked, owners)
     for pk, resource, since, until, is_later, *described in rows.values_list(
         *columns, *(stored_at(path) for path in asked.paths)
     ):
@@ -191,12 +211,9 @@ def _revisions(asked: Asked, sees_all: bool) -> dict[int, list[Revision]]:
     return found
 
 
-def _stand_ins(asked: Asked) -> dict[int, list[Revision]]:
+def _stand_ins(asked: Asked, owners: Collection[int]) -> dict[int, list[Revision]]:
     """Resources of metrics that have none: they are what they are for ever, without revisions."""
-    rows = Resource.objects.filter(asked.revisions, type=STANDALONE)
-    if asked.series:
-        owners = Metric.objects.filter(asked.series).values("resource_id")
-        rows = rows.filter(pk__in=owners)
+    rows = Resource.objects.filter(asked.revisions, type=STANDALONE, pk__any=list(owners))
     found: dict[int, list[Revision]] = defaultdict(list)
     columns = rows.values_list("pk", *_DESCRIBED, *(stored_at(path) for path in asked.paths))
     for pk, *described in columns:
@@ -212,9 +229,21 @@ def _revision(
     return Revision(pk, since_us, until_us, project, user, source, metadata)
 
 
+def of_series_ids(ids: Iterable[int]) -> Q:
+    return Q(pk__any=list(ids))
+
+
 def of_resource(resource_id: str) -> Q:
     """On `Metric`: those of the resource with this id, as it is shown."""
-    own = Q(resource__original_id=resource_id) & ~Q(resource__type=STANDALONE)
-    if not is_uuid(resource_id):
-        return own
-    return own | Q(resource__type=STANDALONE, uuid=resource_id)
+    return of_resources([resource_id])
+
+
+def of_resources(resource_ids: Iterable[str]) -> Q:
+    """The same of several. A union: what is found in either of two tables has no index."""
+    names = list(resource_ids)
+    own = Metric.objects.filter(resource__original_id__any=names)
+    own = own.exclude(resource__type=STANDALONE)
+    alone = Metric.objects.filter(
+        resource__type=STANDALONE, uuid__any=[name for name in names if is_uuid(name)]
+    )
+    return Q(pk__in=own.values("pk").union(alone.values("pk"), all=True))

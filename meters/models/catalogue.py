@@ -87,6 +87,7 @@ class ResourceRevision(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["resource", "valid_from"], name="revision_identity"),
         ]
+        indexes = [models.Index(fields=["project_id"], name="revision_project")]
 
     def __str__(self) -> str:
         return f"{self.resource_id} from {self.valid_from:%Y-%m-%d %H:%M:%S}"
@@ -122,7 +123,7 @@ class Metric(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["resource", "name"], name="metric_identity"),
         ]
-        indexes = [models.Index(fields=["name"], name="metric_name")]
+        indexes = [models.Index(fields=["name", "type", "unit"], name="metric_kind")]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.resource_id}"

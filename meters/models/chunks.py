@@ -37,7 +37,9 @@ class Chunk(models.Model):
                 condition=models.Q(merged=False),
                 name="chunk_unmerged",
             ),
-            BrinIndex(fields=["start"], name="chunk_start", pages_per_range=32, autosummarize=True),
+            BrinIndex(
+                fields=["start", "last"], name="chunk_times", pages_per_range=32, autosummarize=True
+            ),
         ]
 
     def __str__(self) -> str:

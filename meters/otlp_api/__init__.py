@@ -1,4 +1,4 @@
 """The OpenTelemetry protocol over HTTP, for metrics, under ``/otlp``: samples come in by it.
 
-Source: opentelemetry.io/docs/specs/otlp. What becomes of a metric is told in docs/reference/otlp.md.
+Source: opentelemetry.io/docs/specs/otlp. What becomes of a metric: docs/reference/otlp.md.
 """

@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from django.conf import settings
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
@@ -313,6 +314,13 @@ def make_resources(cursor: CursorWrapper, new: Iterable[Asked], creator: str = "
     cursor.execute(INSERT_RESOURCES, {"creator": creator, **_resource_columns(ordered, creator)})
 
 
+def kinds_of_series(most: int) -> set[tuple[str, str, str]]:
+    """(name, type, unit) of series, at most so many of them: from one to the next by the index."""
+    with connection.cursor() as cursor:
+        cursor.execute(KINDS, [most])
+        return set(cursor.fetchall())
+
+
 def lock_catalogue(cursor: CursorWrapper) -> None:
     """Whoever makes, changes or deletes resources or metrics holds it until the commit."""
     cursor.execute(LOCK_CATALOGUE, [CATALOGUE_LOCK])
@@ -472,4 +480,16 @@ SELECT metric.id, metric.resource_id, metric.name, metric.unit, metric.type
 FROM meters_metric AS metric
 JOIN unnest(%(resources)s::bigint[], %(names)s::text[]) AS asked (resource_id, name)
     ON metric.resource_id = asked.resource_id AND metric.name = asked.name
+"""
+
+KINDS = """
+WITH RECURSIVE kind AS (
+    (SELECT name, type, unit FROM meters_metric ORDER BY name, type, unit LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM kind, LATERAL (
+        SELECT name, type, unit FROM meters_metric
+        WHERE (name, type, unit) > (kind.name, kind.type, kind.unit)
+        ORDER BY name, type, unit LIMIT 1) AS next
+)
+SELECT name, type, unit FROM kind WHERE name <> '' LIMIT %s
 """

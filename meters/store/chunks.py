@@ -162,3 +162,15 @@ def unpack(packed: Packed) -> tuple[Ints, npt.NDArray[np.float64]]:
         codec.unpack_values(packed.data[middle:end], values[at:until])
         at = until
     return timestamps, values
+
+
+def first_times(packed: Packed) -> Ints:
+    """Of the first point of each chunk."""
+    columns = (packed.begins, packed.begins + packed.time_bytes, packed.counts)
+    return np.array(
+        [
+            codec.first_time(packed.data[begin:end], count)
+            for begin, end, count in zip(*(one.tolist() for one in columns), strict=True)
+        ],
+        dtype=np.int64,
+    )

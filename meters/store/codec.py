@@ -88,6 +88,15 @@ def unpack_times(data: bytes, into: Ints) -> None:
     into += first
 
 
+def first_time(data: bytes, count: int) -> int:
+    """Of a chunk with so many points."""
+    if data[0] == GRID:
+        return int(_GRID.unpack_from(data)[1])
+    times = np.empty(count, dtype=np.int64)
+    unpack_times(data, times)
+    return int(times[0])
+
+
 def unpack_values(data: bytes, into: Floats) -> None:
     if data[0] != DECIMAL:
         standalone.simple_decompress_into(data, into)

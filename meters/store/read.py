@@ -70,6 +70,36 @@ _DAYS = """
 SELECT start, sum(count)::bigint FROM meters_chunk
 WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 """
+#: A byte string a column: series and the time of the newest of their points in the time, from
+#: which the one after the time has come, if there is one.
+_NEWEST_COLUMNS = "string_agg(int8send(series_id), ''), string_agg(timestamptz_send(newest), '')"
+_NEWEST_OF_SLOT = f"""
+COPY (SELECT {_NEWEST_COLUMNS} FROM (
+    SELECT series_id, max(timestamp) AS newest FROM {{}}
+    WHERE timestamp >= %s AND timestamp < %s GROUP BY series_id) AS found)
+TO STDOUT (FORMAT BINARY)
+"""
+_NEWEST_OF_CHUNKS = f"""
+COPY (SELECT {_NEWEST_COLUMNS} FROM (
+    SELECT series_id, least(max(last), %s - interval '1 microsecond') AS newest FROM meters_chunk
+    WHERE start > %s AND start < %s AND last >= %s GROUP BY series_id) AS found)
+TO STDOUT (FORMAT BINARY)
+"""
+_FIRST_OF_SLOT = """
+COPY (SELECT string_agg(int8send(series_id), ''), string_agg(timestamptz_send(oldest), '') FROM (
+    SELECT series_id, min(timestamp) AS oldest FROM {}
+    WHERE series_id + 0 = ANY(%s::bigint[]) AND timestamp < %s GROUP BY series_id) AS found)
+TO STDOUT (FORMAT BINARY)
+"""
+_FILLED = "SELECT sequence FROM meters_headslot WHERE state <> 'free'"
+#: All chunks of each series' first day: before they are merged, any of them may begin first.
+_FIRST_CHUNKS = f"""
+COPY (SELECT {chunks.COLUMNS} FROM (
+    SELECT chunk.* FROM unnest(%s::bigint[]) AS wanted, LATERAL (
+        SELECT start FROM meters_chunk WHERE series_id = wanted ORDER BY start LIMIT 1) AS day
+    JOIN meters_chunk AS chunk ON chunk.series_id = wanted AND chunk.start = day.start) AS chunk)
+TO STDOUT (FORMAT BINARY)
+"""
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 END = datetime.fromisoformat("2263-01-01T00:00:00+00:00")
 _DAY = timedelta(days=1)
@@ -204,6 +234,85 @@ def oldest_time(series_ids: Sequence[int]) -> datetime | None:
         return found
 
     return min((moment for moment in reading(read) if moment), default=None)
+
+
+class Moments(NamedTuple):
+    """A time (µs since 1970) of each of some series, each of them once."""
+
+    series: Ids
+    times: Ids
+
+
+def newest_times(start: datetime, stop: datetime) -> Moments:
+    """All series that have points in [start, stop), with the time of the newest one there.
+
+    Of one that has points behind it, too, the time may be later than that, but lies before `stop`.
+    """
+
+    def read(cursor: CursorWrapper) -> Moments:
+        rows = []
+        with _slots(cursor) as slots:
+            for number in slots:
+                rows += copy_out(cursor, _NEWEST_OF_SLOT.format(table_of(number)), [start, stop])
+            rows += copy_out(cursor, _NEWEST_OF_CHUNKS, [stop, start - _DAY, stop, start])
+        return _one_each(list(map(_moments, rows)), newest=True)
+
+    return reading(read)
+
+
+def first_times(series_ids: Sequence[int]) -> dict[int, int]:
+    """When (µs since 1970) the oldest point is of each series that has one.
+
+    The head, whose points are young, is looked at only before what the chunks tell. So it is read
+    last, and all again where a slot has been packed meanwhile.
+    """
+    wanted = list(series_ids)
+    if not wanted:
+        return {}
+
+    def read(cursor: CursorWrapper) -> Moments:
+        while True:
+            before = _filled(cursor)
+            found = _firsts(cursor, wanted)
+            if before <= _filled(cursor):
+                return found
+
+    first = reading(read)
+    return dict(zip(first.series.tolist(), first.times.tolist(), strict=True))
+
+
+def _filled(cursor: CursorWrapper) -> set[int]:
+    """The openings whose rows are in the head still."""
+    cursor.execute(_FILLED)
+    return {sequence for (sequence,) in cursor.fetchall()}
+
+
+def _firsts(cursor: CursorWrapper, wanted: Sequence[int]) -> Moments:
+    with _slots(cursor) as slots:
+        packed = chunks.as_packed(copy_out(cursor, _FIRST_CHUNKS, [list(wanted)])[0])
+        parts = [Moments(packed.series_id, chunks.first_times(packed))]
+        others = np.setdiff1d(wanted, packed.series_id).tolist()
+        before = from_us(parts[0].times.max(initial=0))
+        for number in slots:
+            statement = _FIRST_OF_SLOT.format(table_of(number))
+            for ids, until in ((np.unique(packed.series_id).tolist(), before), (others, END)):
+                if ids:
+                    parts += map(_moments, copy_out(cursor, statement, [ids, until]))
+    return _one_each(parts, newest=False)
+
+
+def _moments(fields: Sequence[bytes]) -> Moments:
+    return Moments(decode_int8(fields[0]), decode_times(fields[1]))
+
+
+def _one_each(parts: Sequence[Moments], newest: bool) -> Moments:
+    """Of each series the newest moment, or the oldest."""
+    series, times = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((-times if newest else times, series))
+    series, times = series[order], times[order]
+    first = np.ones(len(series), dtype=bool)
+    first[1:] = series[1:] != series[:-1]
+    return Moments(series[first], times[first])
 
 
 def points_by_day(

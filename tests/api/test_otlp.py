@@ -287,9 +287,8 @@ class TestForms:
                 "aggregationTemporality": 2, "isMonotonic": True, "new": {"field": 1},
                 "dataPoints": [
                     {"timeUnixNano": str(AT * 1000), "asInt": "3"},
-                    {"timeUnixNano": AT * 1000 + 10**9, "asInt": 4, "exemplars": [
-                        {"spanId": "eee19b7ec3c1b174", "traceId": "5b8efff798038103d269b633813fc60c",
-                         "asInt": "1"}]},
+                    {"timeUnixNano": AT * 1000 + 10**9, "asInt": 4,
+                     "exemplars": [{"spanId": "eee19b7ec3c1b174", "asInt": "1"}]},
                 ],
             },
         }  # fmt: skip
@@ -308,7 +307,7 @@ class TestForms:
         (b"", "text/plain", 415, 3),
     ]  # fmt: skip
 
-    @pytest.mark.parametrize("body,kind,status,code", REFUSED, ids=range(len(REFUSED)))
+    @pytest.mark.parametrize(("body", "kind", "status", "code"), REFUSED, ids=range(len(REFUSED)))
     def test_a_status_says_what_is_wrong(
         self, member: Client, body: bytes, kind: str, status: int, code: int
     ) -> None:

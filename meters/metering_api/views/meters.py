@@ -1,76 +1,178 @@
-"""Meters: each kind of measurement of each resource that has a sample of it."""
+"""Meters: each kind of measurement of each resource that has a sample of it.
+
+In the order in which they first appeared, some series at a time, so that a list is made of no more
+than what it shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import reduce
+from itertools import islice
+from operator import or_
 
+from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from meters.metering_api import stretches as finding
 from meters.metering_api.base import QUERY, MeteringView
-from meters.metering_api.conditions import METERS, read
+from meters.metering_api.conditions import METERS, Query, read
 from meters.metering_api.ends import last_samples
 from meters.metering_api.metadata import path_of
 from meters.metering_api.shapes import meter_id, meter_json, unique_meter_json
-from meters.metering_api.stretches import Stretch, Stretches
+from meters.metering_api.stretches import Asked, Series, Stretch, of_resource, of_resources
+from meters.store.catalogue import kinds_of_series
 from meters.wsme.classic import unknown_marker
 from meters.wsme.simple import read_terms
 from meters.wsme.values import is_yes
 
-#: Series whose newest samples are looked up at once.
-AT_ONCE = 1000
+#: Series whose newest samples are looked up at once: at first, and at the most.
+AT_FIRST, AT_ONCE = 256, 4096
+#: So many kinds of meters are asked for by name, and so many are counted.
+FEW_KINDS, MOST_KINDS = 50, 5_000
+#: What is told apart: a meter's name, type and unit, and its resource (unless it is any one).
+Kind = tuple[str, str, str]
+Key = tuple[str, str, str, str | None]
 
 
 class Meters(MeteringView):
     parameters = (*QUERY, "unique")
 
     def get(self, request: Request) -> HttpResponse:
-        """In the order in which they first appeared; `marker` is a meter's id."""
-        limit = self.limit()
-        is_unique = is_yes(self.arguments().get("unique", ""))
-        found = self._distinct(self._measured(), is_unique)
-        marker = self.arguments().get("marker")
+        """`marker` is a meter's id."""
+        limit, marker = self.limit(), self.arguments().get("marker")
+        if is_yes(self.arguments().get("unique", "")):
+            found = self._kinds()
+            if marker is not None:
+                found = _behind(found, marker)
+            shown = [unique_meter_json(one) for one in islice(found, limit + 1)]
+        else:
+            shown = [meter_json(one) for one in islice(self._meters(marker), limit + 1)]
+        return self.cut_list(shown[:limit], shown[limit - 1]["meter_id"] if shown[limit:] else None)
+
+    # --- which there are -----------------------------------------------------------------------
+
+    def _meters(self, marker: str | None) -> Iterator[Stretch]:
+        """Behind the marker. Several projects may have posted of one resource."""
+        wanted, plain = self._queries()
+        first, seen = 0, set[Key]()
         if marker is not None:
-            for one in found:
-                if _id(one, is_unique) == marker:
-                    break
-            else:
-                raise unknown_marker(marker)
-        shown = [one for one, _ in zip(found, range(limit + 1), strict=False)]
-        listed = [unique_meter_json(one) if is_unique else meter_json(one) for one in shown[:limit]]
-        return self.cut_list(listed, listed[-1]["meter_id"] if len(shown) > limit else None)
+            first = self._place_of(marker, wanted, plain)
+        for some in self._pages(plain.asked, first):
+            if first:
+                seen |= self._earlier(some, first, wanted, plain)
+            for one in self._fitting(some, wanted, plain):
+                if _key(one.series) not in seen:
+                    seen.add(_key(one.series))
+                    yield one
 
-    def _measured(self) -> Iterator[Stretch]:
-        """Series with a sample, each with the stretch of its newest one.
+    def _kinds(self) -> Iterator[Stretch]:
+        """Each once, whichever resources have it. What was found is not asked for again."""
+        wanted, plain = self._queries()
+        seen, asked, first = set[Kind](), plain.asked, 0
+        while True:
+            size = AT_FIRST if not first else AT_ONCE
+            some = finding.find_series(_behind_series(asked, first), size)
+            if not some:
+                return
+            first = some[-1].pk
+            for one in self._fitting(some, wanted, plain):
+                if _kind(one.series) not in seen:
+                    seen.add(_kind(one.series))
+                    yield one
+            known = kinds_of_series(MOST_KINDS)
+            lacking = known - seen
+            if len(known) == MOST_KINDS:
+                continue
+            if not lacking:
+                return
+            if len(lacking) <= FEW_KINDS:
+                asked = replace(asked, series=plain.asked.series & _of_kinds(lacking))
 
-        Conditions on metadata are about that one alone.
-        """
+    def _queries(self) -> tuple[Query, Query]:
+        """What is asked, and without the conditions on metadata: only the newest sample of a
+        series must meet those."""
         terms = read_terms(self.arguments())
-        query = self.asked(METERS)
-        found = fitting = self.find(query.asked)
+        wanted = read(terms, METERS, self.visible_project)
         plain = [term for term in terms if path_of(term.field) is None]
-        if len(plain) < len(terms):
-            found = self.find(read(plain, METERS, self.visible_project).asked)
-        fits = {(one.series.pk, one.revision.pk) for one in fitting.all}
-        ids = found.series_ids
-        for first in range(0, len(ids), AT_ONCE):
-            some = ids[first : first + AT_ONCE]
-            part = Stretches([one for pk in some for one in found.of_series[pk]])
-            ends = last_samples(part, query.bounds)
-            newest = [ends[pk].stretch for pk in some if pk in ends]
-            yield from (one for one in newest if (one.series.pk, one.revision.pk) in fits)
+        if plain == terms:
+            return wanted, wanted
+        return wanted, read(plain, METERS, self.visible_project)
 
-    def _distinct(self, measured: Iterator[Stretch], is_unique: bool) -> Iterator[Stretch]:
-        """Several projects may have posted of one resource, and several resources have a meter."""
-        seen = set()
-        for one in measured:
-            series = one.series
-            owner = None if is_unique else series.resource_id
-            key = (series.name, series.type, series.unit, owner)
-            if key not in seen:
-                seen.add(key)
-                yield one
+    def _pages(self, asked: Asked, first: int) -> Iterator[list[Series]]:
+        size = AT_FIRST
+        while some := finding.find_series(_behind_series(asked, first), size):
+            yield some
+            first, size = some[-1].pk, min(2 * size, AT_ONCE)
+
+    def _fitting(self, some: list[Series], wanted: Query, plain: Query) -> Iterator[Stretch]:
+        """Those that have a sample, each with the stretch of its newest one, which must fit."""
+        sees_all = self.visible_project is None
+        found = finding.of_series(some, plain.asked, sees_all)
+        ends = last_samples(found, plain.bounds)
+        newest = [ends[one.pk].stretch for one in some if one.pk in ends]
+        if wanted is not plain:
+            whole = finding.of_series(some, wanted.asked, sees_all)
+            fits = {(one.series.pk, one.revision.pk) for one in whole.all}
+            newest = [one for one in newest if (one.series.pk, one.revision.pk) in fits]
+        yield from newest
+
+    # --- where a page begins -------------------------------------------------------------------
+
+    def _place_of(self, marker: str, wanted: Query, plain: Query) -> int:
+        """The series that the marker stands for. Raises `Fault`."""
+        named = reduce(or_, map(_named, _readings(marker)), Q(pk__in=[]))
+        asked = replace(plain.asked, series=plain.asked.series & named)
+        for one in self._fitting(finding.find_series(asked), wanted, plain):
+            return one.series.pk
+        raise unknown_marker(marker)
+
+    def _earlier(self, some: list[Series], first: int, wanted: Query, plain: Query) -> set[Key]:
+        """Keys of these series that pages before `first` had already."""
+        keys = set(map(_key, some))
+        names = of_resources({one.resource_id for one in some})
+        asked = replace(plain.asked, series=plain.asked.series & names & Q(pk__lte=first))
+        same = [one for one in finding.find_series(asked) if _key(one) in keys]
+        return {_key(one.series) for one in self._fitting(same, wanted, plain)}
 
 
-def _id(one: Stretch, is_unique: bool) -> str:
-    return meter_id(None if is_unique else one.series.resource_id, one.series.name)
+def _behind(found: Iterator[Stretch], marker: str) -> Iterator[Stretch]:
+    for one in found:
+        if meter_id(None, one.series.name) == marker:
+            return found
+    raise unknown_marker(marker)
+
+
+def _behind_series(asked: Asked, first: int) -> Asked:
+    return replace(asked, series=asked.series & Q(pk__gt=first)) if first else asked
+
+
+def _key(series: Series) -> Key:
+    return (*_kind(series), series.resource_id)
+
+
+def _kind(series: Series) -> Kind:
+    return series.name, series.type, series.unit
+
+
+def _of_kinds(kinds: Iterable[Kind]) -> Q:
+    return reduce(or_, [Q(name=name, type=type_, unit=unit) for name, type_, unit in kinds])
+
+
+def _readings(marker: str) -> list[tuple[str, str]]:
+    """(resource, meter) that a meter's id may mean: either may hold the sign between them."""
+    try:
+        text = base64.b64decode(marker, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return []
+    parts = text.replace("\0", "").split("+")
+    return [("+".join(parts[:place]), "+".join(parts[place:])) for place in range(1, len(parts))]
+
+
+def _named(reading: tuple[str, str]) -> Q:
+    resource_id, name = reading
+    return Q(name=name) & of_resource(resource_id)

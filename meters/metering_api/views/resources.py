@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 from django.db.models import Q
 from django.http import HttpResponse
@@ -13,44 +13,18 @@ from rest_framework.request import Request
 
 from meters.metering_api.base import QUERY, MeteringView, root_url, spellings
 from meters.metering_api.conditions import RESOURCES, Bounds, Query, read
-from meters.metering_api.ends import End, first_samples, last_samples
+from meters.metering_api.measured import Key, Measured, firsts, measured, newest_first
 from meters.metering_api.shapes import metadata_of, resource_links, source_of, time_text
-from meters.metering_api.stretches import Stretches, of_resource
+from meters.metering_api.stretches import of_resource
 from meters.wsme.classic import unknown_marker
 from meters.wsme.errors import Fault
 
 
-class Measured(NamedTuple):
-    """A resource with the newest sample of each of its series that fits."""
-
-    resource_id: str
-    ends: Sequence[End]
-
-    @property
-    def last(self) -> End:
-        return max(self.ends, key=lambda end: (end.timestamp_us, end.stretch.series.pk))
-
-
 class ResourceView(MeteringView):
-    def measured(self, stretches: Stretches, bounds: Bounds) -> list[Measured]:
-        """The last to be measured first. Several projects may have posted of one resource."""
-        ends: dict[str, list[End]] = defaultdict(list)
-        for end in last_samples(stretches, bounds).values():
-            ends[end.stretch.series.resource_id].append(end)
-        found = [Measured(resource_id, of) for resource_id, of in ends.items()]
-        return sorted(found, key=lambda one: (-one.last.timestamp_us, one.resource_id))
-
-    def shown(
-        self, measured: Sequence[Measured], stretches: Stretches, bounds: Bounds, links: bool
-    ) -> list[dict[str, Any]]:
-        series = {end.stretch.series.pk for one in measured for end in one.ends}
-        part = Stretches([one for one in stretches.all if one.series.pk in series])
-        firsts: dict[str, int] = {}
-        for end in first_samples(part, bounds).values():
-            resource_id = end.stretch.series.resource_id
-            firsts[resource_id] = min(end.timestamp_us, firsts.get(resource_id, end.timestamp_us))
-        metadata = metadata_of([one.last.stretch for one in measured])
-        return [self._resource(one, firsts, metadata, links) for one in measured]
+    def shown(self, some: Sequence[Measured], bounds: Bounds, links: bool) -> list[dict[str, Any]]:
+        oldest = firsts(some, bounds)
+        metadata = metadata_of([one.last.stretch for one in some])
+        return [self._resource(one, oldest, metadata, links) for one in some]
 
     def _resource(
         self,
@@ -82,18 +56,19 @@ class Resources(ResourceView):
         """`marker` is a resource's id."""
         query, limit = self.asked(RESOURCES), self.limit()
         links = self.whole_number("meter_links") != 0
-        stretches = self.find(query.asked)
-        found = self._after_marker(self.measured(stretches, query.bounds))
-        listed = self.shown(found[:limit], stretches, query.bounds, links)
-        return self.cut_list(listed, found[limit - 1].resource_id if len(found) > limit else None)
+        sees_all = self.visible_project is None
+        found = newest_first(query, sees_all, limit + 1, self._after(query))
+        some = list(islice(found, limit + 1))
+        listed = self.shown(some[:limit], query.bounds, links)
+        return self.cut_list(listed, some[limit - 1].resource_id if len(some) > limit else None)
 
-    def _after_marker(self, found: list[Measured]) -> list[Measured]:
+    def _after(self, query: Query) -> Key | None:
         marker = self.arguments().get("marker")
         if marker is None:
-            return found
-        for place, one in enumerate(found):
-            if one.resource_id == marker:
-                return found[place + 1 :]
+            return None
+        asked = replace(query.asked, series=query.asked.series & of_resource(marker))
+        for one in measured(self.find(asked), query.bounds):
+            return one.key
         raise unknown_marker(marker)
 
 
@@ -101,10 +76,9 @@ class OneResource(ResourceView):
     def get(self, request: Request, resource_id: str) -> HttpResponse:
         for spelling in spellings(resource_id):
             query = self._query(of_resource(spelling))
-            stretches = self.find(query.asked)
-            found = self.measured(stretches, query.bounds)
+            found = measured(self.find(query.asked), query.bounds)
             if found:
-                return self.answer(self.shown(found, stretches, query.bounds, True)[0])
+                return self.answer(self.shown(found, query.bounds, True)[0])
         raise Fault(404, f"Resource {resource_id} Not Found")
 
     def _query(self, named: Q) -> Query:

@@ -12,6 +12,7 @@ from meters.metering_api import posting, reading, samplequery
 from meters.metering_api.base import QUERY, MeteringView
 from meters.metering_api.conditions import SAMPLES, Bounds, Query, narrowed, read
 from meters.metering_api.ids import message_id
+from meters.metering_api.lately import newest_samples
 from meters.metering_api.reading import Sample
 from meters.metering_api.shapes import old_samples_json, samples_json
 from meters.wsme.classic import bounded
@@ -24,7 +25,7 @@ class SampleView(MeteringView):
     def newest(self, query: Query) -> tuple[list[Sample], str | None]:
         """The samples of this answer, and the marker where there are more."""
         limit, after = self.limit(), self.marked_sample()
-        found, is_cut = reading.newest(self.find(query.asked), query.bounds, limit, after)
+        found, is_cut = newest_samples(query, self.visible_project is None, limit, after)
         return found, _marker(found[-1]) if is_cut else None
 
 
