@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
@@ -19,11 +19,16 @@ from meters.models import (
     ResourceRevision,
     Source,
 )
+from meters.paging import BoundedPaginator
+from meters.queries import seldom
+
+MOST_TYPES = 100
 
 
 class ReadOnly(ModelAdmin):  # type: ignore[misc]
     """Looked at by staff with the view permission, changed by nobody."""
 
+    paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
 
@@ -44,10 +49,23 @@ class Forgettable(ReadOnly):
         return bool(super(ReadOnly, self).has_delete_permission(request, obj))
 
 
+class TypeFilter(admin.SimpleListFilter):
+    """Of resources: the types that there are, found by the index."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in seldom(Resource.objects.all(), "type", MOST_TYPES)]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(type=self.value()) if self.value() else rows
+
+
 @admin.register(Resource)
 class ResourceAdmin(ReadOnly):
     list_display = ("original_id", "display_name", "type", "project_id", "revision_start")
-    list_filter = ("type", "source")
+    list_filter = (TypeFilter,)
     search_fields = ("original_id", "project_id", "user_id")
     ordering = ("-pk",)
 
@@ -70,7 +88,7 @@ class MetricAdmin(ReadOnly):
     list_filter = ("type",)
     list_select_related = ("resource",)
     search_fields = ("name", "resource__original_id")
-    ordering = ("name", "-pk")
+    ordering = ("-pk",)
 
 
 @admin.register(Event)

@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from meters.paging import BoundedPaginator
 from meters.ui import query
 from meters.ui.access import PageRequest
 from meters.ui.status import Installation, look
@@ -54,9 +55,13 @@ def show_form(
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list, with the addresses of its neighbours (the filter stays in the URL)."""
+    """One page of a list, with the addresses of its neighbours (the filter stays in the URL).
+
+    `is_cut`: there are more rows than `total`, and those have no page.
+    """
 
     page: Page[Any]
+    is_cut: bool
     newer: str
     older: str
 
@@ -69,9 +74,11 @@ def listing(request: HttpRequest, rows: QuerySet[Any, Any], size: int = PAGE_SIZ
     asked = query.text(request, "page", "1")
     if not (asked.isascii() and asked.isdigit() and 0 < int(asked) <= 1_000_000):
         raise BadRequest(f"page: {asked!r} is not a number from 1 on")
-    page = Paginator(rows, size).get_page(int(asked))
+    paginator = BoundedPaginator(rows, size)
+    page = paginator.get_page(int(asked))
     return Listing(
         page=page,
+        is_cut=paginator.is_cut,
         newer=with_page(request, page.previous_page_number()) if page.has_previous() else "",
         older=with_page(request, page.next_page_number()) if page.has_next() else "",
     )

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 
 from meters.models import Event, Resource
+from meters.queries import seldom
 from meters.traits import RESOURCE_TRAITS
 from meters.ui import eventquery
 from meters.ui.access import PageRequest, page
@@ -21,6 +23,8 @@ from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import now
 
 TYPES_OFFERED = 200
+#: Where not all types may be known, those of so many events are offered.
+EVENTS_LOOKED_AT = 1_000
 CHIEF_TRAITS = ("display_name", "name", "state", "status", *RESOURCE_TRAITS)
 #: They say whose it is, which the reader of the list mostly knows.
 DULL_TRAITS = ("project_id", "tenant_id", "user_id", "request_id", "service")
@@ -41,12 +45,18 @@ def events(request: PageRequest) -> HttpResponse:
         "most_conditions": MOST_CONDITIONS,
         "operators": OPERATORS,
         "ranges": list(RANGES),
-        "types": visible.order_by("event_type")
-        .values_list("event_type", flat=True)
-        .distinct()[:TYPES_OFFERED],
+        "types": _types(request.principal, visible),
         "traits": _names(found.page),
     }
     return show(request, "events", context, section="events", title="Events")
+
+
+def _types(principal: Principal, visible: QuerySet[Event]) -> list[str]:
+    """To choose from: all, or those of the newest events of one's own projects."""
+    if principal.is_admin:
+        return seldom(visible, "event_type", TYPES_OFFERED)
+    newest = visible.order_by("-generated", "-pk").values_list("event_type", flat=True)
+    return sorted(set(newest[:EVENTS_LOOKED_AT]))[:TYPES_OFFERED]
 
 
 def _names(shown: Iterable[Event]) -> list[str]:
