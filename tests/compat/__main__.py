@@ -19,6 +19,7 @@ from tests.compat import (
     gnocchiclient,
     metering,
     metric,
+    otlp,
     pankoclient,
 )
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
@@ -28,7 +29,7 @@ SUITES = {
     "metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh,
     "alarming": alarming, "aodhclient": aodhclient, "metering": metering,
     "event": event, "ceilometerclient": ceilometerclient,
-    "pankoclient": pankoclient, "cloud": cloud,
+    "pankoclient": pankoclient, "cloud": cloud, "otlp": otlp,
 }  # fmt: skip
 #: Suites that need more than a server: what starts it, and yields more settings for ours.
 SURROUNDINGS = {"aodhclient": aodhclient.keystone, "cloud": cloud.surroundings.cloud}
