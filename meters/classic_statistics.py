@@ -75,14 +75,19 @@ def partials(points: Points, period_us: int | None = None, origin_us: int = 0) -
     if period_us is not None and period_us < 1:
         raise AggregationError(f"period {period_us} µs is not positive")
     times = points.timestamps
-    period = np.zeros_like(times) if period_us is None else (times - origin_us) // period_us
     if not len(times):
         none, nothing = np.empty(0, dtype=np.int64), np.empty(0)
         return Partials(none, none, none, nothing, nothing, nothing, nothing, none, none)
-    runs = cut(points.values, points.index, period)
+    if period_us is None:
+        runs = cut(points.values, points.index)
+        period = np.zeros_like(runs.starts)
+    else:
+        periods = (times - origin_us) // period_us
+        runs = cut(points.values, points.index, periods)
+        period = periods[runs.starts]
     return Partials(
         points.index[runs.starts],
-        period[runs.starts],
+        period,
         runs.counts,
         reduce_runs(sums, runs),
         reduce_runs(square_deviations, runs),

@@ -12,14 +12,14 @@ from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Stretch, Stretches
 from meters.store.points import Points
-from meters.store.read import END, points_by_day, read_points
+from meters.store.read import END, fetch_points, points_by_day
 from meters.store.write import FUTURE_ALLOWANCE
 from meters.wsme.errors import bad
 from telemetry_site.clock import from_us, now, to_us
 
 DAY_US = 86_400_000_000
-#: Points that are to be in memory together …
-POINTS_A_READ = 5_000_000
+#: Points that are to be in memory together; some such parts are, one behind the other, …
+POINTS_A_READ = 2_000_000
 #: … and that one question may read.
 MAX_POINTS = 500_000_000
 #: A day with no more is read whole where the newest points are looked for; of others a window
@@ -72,9 +72,21 @@ def find_days(stretches: Stretches, bounds: Bounds) -> list[Day]:
 
 
 def read(stretches: Stretches, one: Read) -> Points:
+    return fetch(stretches, one)()
+
+
+def fetch(stretches: Stretches, one: Read) -> Callable[[], Points]:
+    """The points are in the database's hands no more; what is returned unpacks them."""
     ids = stretches.series_ids[one.first : one.end]
-    points = read_points(ids, from_us(one.start_us), from_us(one.stop_us))
-    return stretches.attribute(points._replace(index=points.index + one.first))
+    fetched = fetch_points(ids, from_us(one.start_us), from_us(one.stop_us))
+
+    def unpack() -> Points:
+        points = fetched.points()
+        if one.first:
+            points = points._replace(index=points.index + one.first)
+        return stretches.attribute(points)
+
+    return unpack
 
 
 def parts_of(day: Day, series: int) -> Iterator[Read]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from operator import attrgetter
 
@@ -16,6 +18,7 @@ from meters.metering_api.reading import (
     Day,
     Keep,
     Read,
+    fetch,
     find_days,
     parts_of,
     read,
@@ -24,6 +27,9 @@ from meters.metering_api.reading import (
 from meters.metering_api.stretches import NEVER_US, Stretches
 from meters.store.points import Points
 from meters.store.points import join as join_points
+
+#: Parts that wait to be unpacked.
+AHEAD = 1
 
 
 def everything(stretches: Stretches, bounds: Bounds, most: int, keep: Keep) -> Points:
@@ -50,11 +56,34 @@ def summarised(
     held: dict[Read, Points] = {}
     if origin_us is None and period_us is not None:
         origin_us = _first_time(stretches, asked, held)
-    parts = []
-    for one in asked:
-        points = held.pop(one) if one in held else read(stretches, one)
-        parts.append(partials(points, period_us, origin_us or 0))
-    return (join(parts) if parts else None), origin_us or 0
+    begin_us = origin_us or 0
+
+    def part(unpack: Callable[[], Points]) -> Partials:
+        return partials(unpack(), period_us, begin_us)
+
+    fetched = (_held(held.pop(one)) if one in held else fetch(stretches, one) for one in asked)
+    parts = list(_side_by_side(part, fetched))
+    return (join(parts) if parts else None), begin_us
+
+
+def _held(points: Points) -> Callable[[], Points]:
+    return lambda: points
+
+
+def _side_by_side(
+    work: Callable[[Callable[[], Points]], Partials], fetched: Iterable[Callable[[], Points]]
+) -> Iterator[Partials]:
+    """In order. A part is unpacked and summed up in a thread while the next one is fetched, which
+    is the database's work; no more than `AHEAD` of them wait.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        waiting: deque[Future[Partials]] = deque()
+        for one in fetched:
+            waiting.append(worker.submit(work, one))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
 
 
 def reads(stretches: Stretches, bounds: Bounds) -> list[Read]:

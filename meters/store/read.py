@@ -162,6 +162,16 @@ class Found(NamedTuple):
         return Points(np.repeat(places[order], packed.counts), *chunks.unpack(packed))
 
 
+class Fetched(NamedTuple):
+    """What the database gave. It may be unpacked in another thread, while this one fetches more."""
+
+    asked: Asked
+    found: Sequence[Found]
+
+    def points(self) -> Points:
+        return _join(_decoded(self.found, self.asked))
+
+
 def read_points(
     series_ids: Sequence[int],
     start: datetime | None = None,
@@ -174,11 +184,21 @@ def read_points(
     returned. `Points.index` is the position in `series_ids`, which must not repeat an id.
     Raises `TooManyPointsError` where more than `most` are packed, before it unpacks any.
     """
+    return fetch_points(series_ids, start, stop, most).points()
+
+
+def fetch_points(
+    series_ids: Sequence[int],
+    start: datetime | None = None,
+    stop: datetime | None = None,
+    most: int | None = None,
+) -> Fetched:
+    """The first half of `read_points`."""
     wanted = np.asarray(series_ids, dtype=np.int64)
-    if not len(wanted):
-        return _join([])
     asked = Asked(wanted, start or BEGINNING, stop or END, most)
-    return _join(_decoded(reading(lambda cursor: _fetch(cursor, asked)), asked))
+    if not len(wanted):
+        return Fetched(asked, [])
+    return Fetched(asked, reading(lambda cursor: _fetch(cursor, asked)))
 
 
 def read_points_after_their_predecessors(

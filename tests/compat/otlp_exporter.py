@@ -1,6 +1,6 @@
 """What OpenTelemetry's SDK measures, sent by its OTLP exporter, read back by the metering API.
 
-Runs in OpenTelemetry's environment (`make compat SUITE=otlp`). The exporter logs where another would
+Runs in OpenTelemetry's environment (`make compat SUITE=otlp`). The exporter logs where others
 raise: a test fails when it logs anything worse than what it expects.
 """
 
