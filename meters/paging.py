@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -12,7 +11,7 @@ from django.db.models import QuerySet
 MOST_COUNTED = 10_000
 
 
-class BoundedPaginator(Paginator[Any]):
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Of the first `MOST_COUNTED` rows."""
 
     @cached_property

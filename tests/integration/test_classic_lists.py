@@ -1,0 +1,231 @@
+"""Lists of very many: found window by window and page by page they are what they are at once."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db.models import Q
+
+from meters.metering_api import lately, measured, reading, stretches
+from meters.metering_api.conditions import Bounds, Query
+from meters.metering_api.ids import Position
+from meters.metering_api.stretches import Asked
+from meters.metering_api.views import meters as meter_views
+from meters.models import Metric, Resource
+from meters.queries import seldom
+from meters.store.catalogue import kinds_of_series
+from meters.store.read import first_times, newest_times, read_points
+from meters.store.write import store_batch
+from telemetry_site.clock import from_us
+from tests.api.metering.people import ClassicClient, at
+from tests.api.metering.people import measured as record
+from tests.support.batches import batch_of, resource
+from tests.support.storing import pack
+
+HOUR = 3600
+NAMES = [f"{place:08x}-0000-4000-8000-000000000000" for place in range(6)] + list("abcdef")
+
+
+@pytest.fixture(autouse=True)
+def _stored(fresh_store: None, settings: Any) -> None:
+    """A dozen resources with two meters, at odd and at equal times over two days; some move, some
+    fall silent; most of it is packed.
+    """
+    settings.TELEMETRY_NOAUTH = True
+    rng = random.Random(7)
+    samples = []
+    for n in range(200):
+        place = rng.randrange(len(NAMES))
+        hours = rng.randrange(24 if place % 3 else 48)
+        one = resource(
+            NAMES[place], project_id="p2" if place % 4 == 1 and hours > 20 else "p1",
+            metadata={"size": hours // 12},
+        )  # fmt: skip
+        seconds = hours * HOUR + rng.choice([0, 0, place, n / 7])
+        samples.append((one, f"m{n % 2}", float(n), at(seconds)))
+    samples.sort(key=lambda sample: sample[3])
+    for number, sample in enumerate(samples):
+        store_batch(batch_of(sample))
+        if number == 150:
+            pack()
+    alone = Metric.objects.filter(name="m0").order_by("pk")[3]
+    alone.resource.metrics.exclude(pk=alone.pk).delete()
+    Resource.objects.filter(pk=alone.resource_id).update(
+        type="_standalone", original_id=str(alone.uuid)
+    )
+    alone.resource.revisions.all().delete()
+
+
+ASKED = {
+    "all": (Asked(), True),
+    "of a project": (Asked(revisions=Q(project_id="p2")), False),
+    "of a size": (Asked(revisions=Q(metadata__size=1)), True),
+    "of a meter": (Asked(series=Q(name="m1")), True),
+}
+BOUNDS = {
+    "ever": Bounds(),
+    "since": Bounds(start_us=at(20 * HOUR)),
+    "until": Bounds(stop_us=at(21 * HOUR)),
+    "between": Bounds(at(10 * HOUR), at(30 * HOUR)),
+}
+
+
+@pytest.fixture(params=ASKED)
+def asked(request: Any) -> tuple[Asked, bool]:
+    return ASKED[request.param]
+
+
+@pytest.fixture(params=BOUNDS)
+def bounds(request: Any) -> Bounds:
+    return BOUNDS[request.param]
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there were too many series to look at all of them."""
+    monkeypatch.setattr(measured, "FEW", 0)
+    monkeypatch.setattr(lately, "FEW", 0)
+
+
+def query_of(asked: Asked, bounds: Bounds) -> Query:
+    return Query(Asked(asked.series, asked.revisions, bounds.start_us, bounds.stop_us), bounds)
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("at_once", [1, 3, 50])
+def test_resources_the_last_measured_first(
+    asked: tuple[Asked, bool], bounds: Bounds, at_once: int
+) -> None:
+    query = query_of(asked[0], bounds)
+    wanted = measured.measured(stretches.find(query.asked, asked[1]), bounds)
+    found = list(measured.newest_first(query, asked[1], at_once))
+    assert [one.key for one in found] == [one.key for one in wanted]
+    assert [sorted(one.ends) for one in found] == [sorted(one.ends) for one in wanted]
+    assert measured.firsts(found, bounds) == measured.firsts(wanted, bounds)
+    for place in range(0, len(wanted), 3):
+        behind = measured.newest_first(query, asked[1], at_once, wanted[place].key)
+        assert [one.key for one in behind] == [one.key for one in wanted[place + 1 :]]
+
+
+def test_samples_the_newest_first(asked: tuple[Asked, bool], bounds: Bounds, many: None) -> None:
+    query = query_of(asked[0], bounds)
+    every = stretches.find(query.asked, asked[1])
+    wanted, _ = reading.newest(every, bounds, 1000)
+    after, found, is_cut = None, [], True
+    while is_cut:
+        some, is_cut = lately.newest_samples(query, asked[1], 17, after)
+        found += some
+        after = Position(found[-1].stretch.series.pk, found[-1].timestamp_us) if found else None
+    assert found == wanted
+    assert not bounds.are_open or wanted
+
+
+def test_first_and_newest_times_are_those_of_the_points() -> None:
+    ids = list(Metric.objects.order_by("pk").values_list("pk", flat=True))
+    points = read_points(ids)
+    times: dict[int, list[int]] = {}
+    for index, when in zip(points.index.tolist(), points.timestamps.tolist(), strict=True):
+        times.setdefault(ids[index], []).append(when)
+    assert first_times(ids) == {pk: min(found) for pk, found in times.items()}
+    assert first_times([]) == {}
+    late = from_us(at(15 * HOUR)), from_us(at(60 * HOUR))
+    newest = newest_times(*late)
+    inside = {pk: max(found) for pk, found in times.items() if max(found) >= at(15 * HOUR)}
+    assert dict(zip(newest.series.tolist(), newest.times.tolist(), strict=True)) == inside
+    before = newest_times(from_us(at(0)), from_us(at(5 * HOUR)))
+    assert {pk for pk, found in times.items() if min(found) < at(5 * HOUR)} <= set(
+        before.series.tolist()
+    )
+    assert all(when < at(5 * HOUR) for when in before.times.tolist())
+
+
+def test_windows_have_no_gaps() -> None:
+    found = list(lately.windows(at(0), at(20 * HOUR)))
+    assert found[0][1] == at(20 * HOUR)
+    assert found[-1][0] == at(0)
+    assert all(low == high for (low, _), (_, high) in pairwise(found))
+
+
+class TestPages:
+    """By the API, in small pages and as one."""
+
+    @pytest.fixture
+    def admin(self, monkeypatch: pytest.MonkeyPatch, many: None) -> ClassicClient:
+        monkeypatch.setattr(meter_views, "AT_FIRST", 2)
+        monkeypatch.setattr(meter_views, "AT_ONCE", 3)
+        return ClassicClient("admin-u", "admin-p", "admin")
+
+    def pages(self, client: ClassicClient, path: str, key: str, **query: Any) -> list[Any]:
+        found: list[Any] = []
+        more: dict[str, Any] = {}
+        while True:
+            page = client.listed(path, limit=4, **query, **more)
+            found += page
+            if len(page) < 4:
+                return found
+            more = {"marker": page[-1][key]}
+
+    @pytest.mark.parametrize("path", ["/resources", "/meters"])
+    def test_they_are_the_list(self, admin: ClassicClient, path: str) -> None:
+        key = "resource_id" if path == "/resources" else "meter_id"
+        whole = admin.listed(path, limit=1000)
+        assert len(whole) > len(NAMES) - 2
+        assert self.pages(admin, path, key) == whole
+
+    def test_a_meter_that_several_projects_have_is_one(self, admin: ClassicClient) -> None:
+        """Also where its first series is on an earlier page."""
+        before = [one["meter_id"] for one in admin.listed("/meters", limit=1000)]
+        first = Metric.objects.order_by("pk").select_related("resource").first()
+        assert first is not None
+        other = ClassicClient("u2", "p2", "member")
+        other.posted({
+            "counter_name": first.name, "counter_type": "gauge", "counter_unit": first.unit,
+            "counter_volume": 1, "resource_id": first.resource.original_id,
+        })  # fmt: skip
+        assert [one["meter_id"] for one in self.pages(admin, "/meters", "meter_id")] == before
+
+    def test_kinds_of_meters(self, admin: ClassicClient) -> None:
+        record((resource("a"), "rare+one", 1.0, 0))
+        found = admin.listed("/meters", unique="yes")
+        assert [one["name"] for one in found] == ["m0", "m1", "rare+one"] or [
+            one["name"] for one in found
+        ] == ["m1", "m0", "rare+one"]
+        assert kinds_of_series(10) == {(one["name"], "gauge", "B") for one in found}
+        assert len(kinds_of_series(2)) == 2
+        marker = found[1]["meter_id"]
+        assert [one["name"] for one in admin.listed("/meters", unique="yes", marker=marker)] == [
+            "rare+one"
+        ]
+
+
+def test_values_of_which_there_are_few() -> None:
+    rows = Metric.objects.all()
+    assert seldom(rows, "name", 10) == ["m0", "m1"]
+    assert seldom(rows, "name", 1) == ["m0"]
+    assert seldom(rows.none(), "name", 10) == []
+
+
+def test_a_slot_that_is_packed_meanwhile_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was first in the head, and lies in chunks when those were looked at already."""
+    from meters.store import read
+
+    early = resource("a")
+    store_batch(batch_of((early, "m0", 1.0, at(-timedelta(days=3).total_seconds()))))
+    ids = list(Metric.objects.filter(resource__original_id="a").values_list("pk", flat=True))
+    wanted = first_times(ids)
+    plain, packed = read._firsts, []
+
+    def slow(cursor: Any, some: Any) -> Any:
+        found = plain(cursor, some)
+        if not packed:
+            packed.append(pack())
+            return read.Moments(found.series[:0], found.times[:0])
+        return found
+
+    monkeypatch.setattr(read, "_firsts", slow)
+    assert first_times(ids) == wanted
+    assert len(packed) == 1
