@@ -21,6 +21,7 @@ from tests.compat import (
     metric,
     otlp,
     pankoclient,
+    statistics,
 )
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
 from tests.compat.server import serving, state_dir
@@ -29,7 +30,7 @@ SUITES = {
     "metric": metric, "gnocchiclient": gnocchiclient, "ceilometer": ceilometer, "aodh": aodh,
     "alarming": alarming, "aodhclient": aodhclient, "metering": metering,
     "event": event, "ceilometerclient": ceilometerclient,
-    "pankoclient": pankoclient, "cloud": cloud, "otlp": otlp,
+    "pankoclient": pankoclient, "cloud": cloud, "otlp": otlp, "statistics": statistics,
 }  # fmt: skip
 #: Suites that need more than a server: what starts it, and yields more settings for ours.
 SURROUNDINGS = {"aodhclient": aodhclient.keystone, "cloud": cloud.surroundings.cloud}
