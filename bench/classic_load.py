@@ -44,7 +44,8 @@ QUICK = Size(2_000, 100, 1_500, 100, 100, 50_000, 3, 20)
 
 
 def name_of(number: int) -> str:
-    return f"vm-{number:06}"
+    """A UUID, as instances have one."""
+    return f"{number:08x}-0000-4000-8000-{number:012x}"
 
 
 def project_of(number: int) -> str:

@@ -12,8 +12,7 @@ from meters.metering_api.conditions import Bounds
 from meters.metering_api.reading import find_days, parts_of, read
 from meters.metering_api.stretches import Stretch, Stretches
 from meters.store.points import Points
-from meters.store.read import first_times, latest_points
-from telemetry_site.clock import to_us
+from meters.store.read import first_times, last_times
 
 
 class End(NamedTuple):
@@ -23,26 +22,23 @@ class End(NamedTuple):
 
 def last_samples(stretches: Stretches, bounds: Bounds) -> dict[int, End]:
     """The newest sample of each series (by its id) that has one in its stretches."""
-    found: dict[int, End] = {}
-    if bounds.are_open:
-        for pk, (moment, _) in latest_points(stretches.series_ids).items():
-            stretch = stretches.at(pk, to_us(moment))
-            if stretch is not None:
-                found[pk] = End(to_us(moment), stretch)
-    left = [one for one in stretches.all if one.series.pk not in found]
-    return found | _ends(Stretches(left), bounds, newest=True)
+    return _found(stretches, bounds, newest=True)
 
 
 def first_samples(stretches: Stretches, bounds: Bounds) -> dict[int, End]:
     """The oldest sample of each series (by its id) that has one in its stretches."""
+    return _found(stretches, bounds, newest=False)
+
+
+def _found(stretches: Stretches, bounds: Bounds, newest: bool) -> dict[int, End]:
     found: dict[int, End] = {}
-    if bounds.are_open:
-        for pk, at in first_times(stretches.series_ids).items():
-            stretch = stretches.at(pk, at)
-            if stretch is not None:
-                found[pk] = End(at, stretch)
-    left = [one for one in stretches.all if one.series.pk not in found]
-    return found | _ends(Stretches(left), bounds, newest=False)
+    times = (last_times if newest else first_times)(stretches.series_ids)
+    for pk, at in times.items():
+        stretch = stretches.at(pk, at)
+        if stretch is not None and bounds.start_us <= at < bounds.stop_us:
+            found[pk] = End(at, stretch)
+    left = [one for one in stretches.all if one.series.pk in times and one.series.pk not in found]
+    return found | _ends(Stretches(left), bounds, newest)
 
 
 def _ends(stretches: Stretches, bounds: Bounds, newest: bool) -> dict[int, End]:

@@ -32,7 +32,7 @@ from meters.store.head import Rows, table_of
 from meters.store.points import Points, join
 from meters.store.replica import reading
 from telemetry_site.arrays import number_array
-from telemetry_site.clock import from_us, to_us
+from telemetry_site.clock import from_us, now_us, to_us
 
 #: As the function does; of the slots those that hold rows.
 _TUNED = """
@@ -70,25 +70,33 @@ _DAYS = """
 SELECT start, sum(count)::bigint FROM meters_chunk
 WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 """
-#: A byte string a column: series and the time of the newest of their points in the time, from
-#: which the one after the time has come, if there is one.
-_NEWEST_COLUMNS = "string_agg(int8send(series_id), ''), string_agg(timestamptz_send(newest), '')"
+#: `Moments`, a byte string a column.
+_MOMENTS = "string_agg(int8send(series_id), ''), string_agg(timestamptz_send(at), '')"
 _NEWEST_OF_SLOT = f"""
-COPY (SELECT {_NEWEST_COLUMNS} FROM (
-    SELECT series_id, max(timestamp) AS newest FROM {{}}
+COPY (SELECT {_MOMENTS} FROM (
+    SELECT series_id, max(timestamp) AS at FROM {{}}
     WHERE timestamp >= %s AND timestamp < %s GROUP BY series_id) AS found)
 TO STDOUT (FORMAT BINARY)
 """
 _NEWEST_OF_CHUNKS = f"""
-COPY (SELECT {_NEWEST_COLUMNS} FROM (
-    SELECT series_id, least(max(last), %s - interval '1 microsecond') AS newest FROM meters_chunk
+COPY (SELECT {_MOMENTS} FROM (
+    SELECT series_id, least(max(last), %s - interval '1 microsecond') AS at FROM meters_chunk
     WHERE start > %s AND start < %s AND last >= %s GROUP BY series_id) AS found)
 TO STDOUT (FORMAT BINARY)
 """
-_FIRST_OF_SLOT = """
-COPY (SELECT string_agg(int8send(series_id), ''), string_agg(timestamptz_send(oldest), '') FROM (
-    SELECT series_id, min(timestamp) AS oldest FROM {}
-    WHERE series_id + 0 = ANY(%s::bigint[]) AND timestamp < %s GROUP BY series_id) AS found)
+#: Of some series, all of which lie in runs of ids: the first or the last time in [start, stop).
+_END_OF_SLOT = f"""
+COPY (SELECT {_MOMENTS} FROM (
+    SELECT series_id, {{}}(timestamp) AS at FROM {{}}
+    WHERE series_id + 0 = ANY(%s::bigint[]) AND timestamp >= %s AND timestamp < %s AND ({{}})
+    GROUP BY series_id) AS found)
+TO STDOUT (FORMAT BINARY)
+"""
+_LAST_OF_CHUNKS = f"""
+COPY (SELECT {_MOMENTS} FROM (
+    SELECT series_id, at FROM unnest(%s::bigint[]) AS wanted (series_id), LATERAL (
+        SELECT last AS at FROM meters_chunk AS chunk WHERE chunk.series_id = wanted.series_id
+        ORDER BY start DESC, last DESC LIMIT 1) AS last_one) AS found)
 TO STDOUT (FORMAT BINARY)
 """
 _FILLED = "SELECT sequence FROM meters_headslot WHERE state <> 'free'"
@@ -311,14 +319,50 @@ def _firsts(cursor: CursorWrapper, wanted: Sequence[int]) -> Moments:
     with _slots(cursor) as slots:
         packed = chunks.as_packed(copy_out(cursor, _FIRST_CHUNKS, [list(wanted)])[0])
         parts = [Moments(packed.series_id, chunks.first_times(packed))]
-        others = np.setdiff1d(wanted, packed.series_id).tolist()
+        others = np.setdiff1d(wanted, packed.series_id)
         before = from_us(parts[0].times.max(initial=0))
-        for number in slots:
-            statement = _FIRST_OF_SLOT.format(table_of(number))
-            for ids, until in ((np.unique(packed.series_id).tolist(), before), (others, END)):
-                if ids:
-                    parts += map(_moments, copy_out(cursor, statement, [ids, until]))
+        parts += _ends_of_slots(
+            cursor, "min", slots, np.unique(packed.series_id), BEGINNING, before
+        )
+        parts += _ends_of_slots(cursor, "min", slots, others, BEGINNING, END)
     return _one_each(parts, newest=False)
+
+
+def last_times(series_ids: Sequence[int]) -> dict[int, int]:
+    """When (µs since 1970) the newest point is of each series that has one."""
+    wanted = np.asarray(series_ids, dtype=np.int64)
+    if not len(wanted):
+        return {}
+
+    def read(cursor: CursorWrapper) -> Moments:
+        with _slots(cursor) as slots:
+            recent = from_us(now_us()) - timedelta(hours=1)
+            parts = _ends_of_slots(cursor, "max", slots, wanted, recent, END)
+            seen = np.concatenate([part.series for part in parts]) if parts else wanted[:0]
+            silent = np.setdiff1d(wanted, seen)
+            parts += _ends_of_slots(cursor, "max", slots, silent, BEGINNING, recent)
+        parts += map(_moments, copy_out(cursor, _LAST_OF_CHUNKS, [wanted.tolist()]))
+        return _one_each(parts, newest=True)
+
+    last = reading(read)
+    return dict(zip(last.series.tolist(), last.times.tolist(), strict=True))
+
+
+def _ends_of_slots(
+    cursor: CursorWrapper, end: str, slots: Sequence[int], series: Ids, start: datetime,
+    stop: datetime,
+) -> list[Moments]:  # fmt: skip
+    """`end` is min or max."""
+    if not len(series):
+        return []
+    runs = zip(*_runs(series), strict=True)
+    near = " OR ".join(f"series_id BETWEEN {low} AND {high}" for low, high in runs)
+    parameters = [series.tolist(), start, stop]
+    return [
+        _moments(fields)
+        for number in slots
+        for fields in copy_out(cursor, _END_OF_SLOT.format(end, table_of(number), near), parameters)
+    ]
 
 
 def _moments(fields: Sequence[bytes]) -> Moments:

@@ -33,7 +33,7 @@ from meters.wsme.values import is_yes
 #: Series whose newest samples are looked up at once: at first, and at the most.
 AT_FIRST, AT_ONCE = 256, 4096
 #: So many kinds of meters are asked for by name, and so many are counted.
-FEW_KINDS, MOST_KINDS = 50, 5_000
+FEW_KINDS, MOST_KINDS = 50, 1_000
 #: What is told apart: a meter's name, type and unit, and its resource (unless it is any one).
 Kind = tuple[str, str, str]
 Key = tuple[str, str, str, str | None]
@@ -73,24 +73,20 @@ class Meters(MeteringView):
     def _kinds(self) -> Iterator[Stretch]:
         """Each once, whichever resources have it. What was found is not asked for again."""
         wanted, plain = self._queries()
-        seen, asked, first = set[Kind](), plain.asked, 0
-        while True:
-            size = AT_FIRST if not first else AT_ONCE
-            some = finding.find_series(_behind_series(asked, first), size)
-            if not some:
-                return
+        seen, known, asked, first, size = set[Kind](), set[Kind](), plain.asked, 0, AT_FIRST
+        while some := finding.find_series(_behind_series(asked, first), size):
             first = some[-1].pk
             for one in self._fitting(some, wanted, plain):
                 if _kind(one.series) not in seen:
                     seen.add(_kind(one.series))
                     yield one
-            known = kinds_of_series(MOST_KINDS)
+            known = known or kinds_of_series(MOST_KINDS)
             lacking = known - seen
-            if len(known) == MOST_KINDS:
-                continue
-            if not lacking:
+            if len(known) == MOST_KINDS or len(lacking) > FEW_KINDS:
+                size = AT_ONCE
+            elif not lacking:
                 return
-            if len(lacking) <= FEW_KINDS:
+            else:
                 asked = replace(asked, series=plain.asked.series & _of_kinds(lacking))
 
     def _queries(self) -> tuple[Query, Query]:
