@@ -164,8 +164,7 @@ def analyze() -> None:
 # --- events --------------------------------------------------------------------------------------
 
 #: Traits: one of 100 000 instances, one of 200 hosts, one of four states, a whole number; the
-#: project's and the user's are columns, too. Half a million are of one type, half a thousand of
-#: another.
+#: project's and the user's are columns, too. Each instance and host has events of all ten types.
 EVENTS = """
 INSERT INTO meters_event (message_id, event_type, generated, project_id, user_id, traits,
                           trait_types, raw)
@@ -176,7 +175,7 @@ SELECT 'event-' || n,
     to_timestamp(%(first)s) + make_interval(secs => n * %(step)s),
     'project-' || lpad((n * 31 %% 1000)::text, 4, '0'), 'user-' || n %% 7,
     jsonb_build_object(
-        'instance_id', 'i-' || n * 7919 %% 100000, 'host', 'host-' || n * 13 %% 200,
+        'instance_id', 'i-' || n / 10 * 7919 %% 100000, 'host', 'host-' || n / 10 * 13 %% 200,
         'state', (ARRAY['active', 'building', 'deleted', 'error'])[1 + n %% 7 %% 4],
         'memory_mb', 512 * (1 + n %% 16),
         'project_id', 'project-' || lpad((n * 31 %% 1000)::text, 4, '0'),
