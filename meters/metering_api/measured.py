@@ -19,7 +19,7 @@ from meters.metering_api import stretches as finding
 from meters.metering_api.conditions import Bounds, Query
 from meters.metering_api.ends import End, first_samples, last_samples
 from meters.metering_api.lately import FEW, windows
-from meters.metering_api.stretches import Stretch, Stretches, of_resources
+from meters.metering_api.stretches import NEVER_US, Stretch, Stretches, of_resources
 from meters.store.read import END, newest_times
 from telemetry_site.clock import from_us, to_us
 
@@ -122,7 +122,8 @@ def _walk(query: Query, sees_all: bool, at_once: int, after: Key | None) -> Iter
     end_us = min(query.bounds.stop_us, to_us(END))
     stop_us = end_us if after is None else min(end_us, 1 - after[0])
     seen = np.empty(0, dtype=np.int64)
-    before_is_seen = stop_us == end_us
+    # With an end of time nobody knows of packed ones whether they have a sample before it.
+    before_is_seen = stop_us == end_us or query.bounds.stop_us < NEVER_US
     pool = _Pool(query, sees_all)
     for low, high in windows(query.bounds.start_us, stop_us):
         if not before_is_seen and high - low > LONG_US:

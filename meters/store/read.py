@@ -103,9 +103,9 @@ _FILLED = "SELECT sequence FROM meters_headslot WHERE state <> 'free'"
 #: All chunks of each series' first day: before they are merged, any of them may begin first.
 _FIRST_CHUNKS = f"""
 COPY (SELECT {chunks.COLUMNS} FROM (
-    SELECT chunk.* FROM unnest(%s::bigint[]) AS wanted, LATERAL (
-        SELECT start FROM meters_chunk WHERE series_id = wanted ORDER BY start LIMIT 1) AS day
-    JOIN meters_chunk AS chunk ON chunk.series_id = wanted AND chunk.start = day.start) AS chunk)
+    SELECT chunk.* FROM unnest(%s::bigint[]) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT start FROM meters_chunk WHERE series_id = wanted.id ORDER BY start LIMIT 1) AS day
+    JOIN meters_chunk AS chunk ON chunk.series_id = wanted.id AND chunk.start = day.start) AS chunk)
 TO STDOUT (FORMAT BINARY)
 """
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from datetime import timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise, product
 from typing import Any
 
 import pytest
@@ -13,20 +14,22 @@ from django.db.models import Q
 from meters.metering_api import lately, measured, reading, stretches
 from meters.metering_api.conditions import Bounds, Query
 from meters.metering_api.ids import Position
+from meters.metering_api.reading import Sample
 from meters.metering_api.stretches import Asked
 from meters.metering_api.views import meters as meter_views
 from meters.models import Metric, Resource
 from meters.queries import seldom
 from meters.store.catalogue import kinds_of_series
-from meters.store.read import first_times, newest_times, read_points
+from meters.store.read import first_times, last_times, newest_times, read_points
 from meters.store.write import store_batch
 from telemetry_site.clock import from_us
 from tests.api.metering.people import ClassicClient, at
 from tests.api.metering.people import measured as record
-from tests.support.batches import batch_of, resource
+from tests.support.batches import SECOND, batch_of, resource
 from tests.support.storing import pack
 
 HOUR = 3600
+SIX_HOURS = 6 * HOUR * SECOND
 NAMES = [f"{place:08x}-0000-4000-8000-000000000000" for place in range(6)] + list("abcdef")
 
 
@@ -42,15 +45,22 @@ def _stored(fresh_store: None, settings: Any) -> None:
         place = rng.randrange(len(NAMES))
         hours = rng.randrange(24 if place % 3 else 48)
         one = resource(
-            NAMES[place], project_id="p2" if place % 4 == 1 and hours > 20 else "p1",
+            NAMES[place], project_id="p2" if place % 2 and hours > 17 else "p1",
             metadata={"size": hours // 12},
         )  # fmt: skip
         seconds = hours * HOUR + rng.choice([0, 0, place, n / 7])
         samples.append((one, f"m{n % 2}", float(n), at(seconds)))
     samples.sort(key=lambda sample: sample[3])
-    for number, sample in enumerate(samples):
-        store_batch(batch_of(sample))
-        if number == 150:
+    # In one batch a resource is described in one way.
+    parts = [
+        list(some)
+        for _, some in groupby(samples, lambda one: (one[3] - at(0)) // (6 * HOUR * SECOND))
+    ]
+    for number, part in enumerate(parts):
+        for project in ("p1", "p2"):
+            if some := [one for one in part if one[0].project_id == project]:
+                store_batch(batch_of(*some))
+        if number == 4:
             pack()
     alone = Metric.objects.filter(name="m0").order_by("pk")[3]
     alone.resource.metrics.exclude(pk=alone.pk).delete()
@@ -74,14 +84,10 @@ BOUNDS = {
 }
 
 
-@pytest.fixture(params=ASKED)
-def asked(request: Any) -> tuple[Asked, bool]:
-    return ASKED[request.param]
-
-
-@pytest.fixture(params=BOUNDS)
-def bounds(request: Any) -> Bounds:
-    return BOUNDS[request.param]
+def every_question() -> Iterator[tuple[str, Query, bool]]:
+    for (name, (asked, sees_all)), (time, bounds) in product(ASKED.items(), BOUNDS.items()):
+        whole = Asked(asked.series, asked.revisions, bounds.start_us, bounds.stop_us)
+        yield f"{name}, {time}", Query(whole, bounds), sees_all
 
 
 @pytest.fixture
@@ -91,37 +97,36 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lately, "FEW", 0)
 
 
-def query_of(asked: Asked, bounds: Bounds) -> Query:
-    return Query(Asked(asked.series, asked.revisions, bounds.start_us, bounds.stop_us), bounds)
+@pytest.mark.usefixtures("many")
+def test_resources_the_last_measured_first() -> None:
+    for title, query, sees_all in every_question():
+        wanted = measured.measured(stretches.find(query.asked, sees_all), query.bounds)
+        keys = [one.key for one in wanted]
+        assert len(keys) > 2, title
+        for at_once in (1, 3, 50):
+            found = list(measured.newest_first(query, sees_all, at_once))
+            assert [one.key for one in found] == keys, title
+            assert [sorted(one.ends) for one in found] == [sorted(one.ends) for one in wanted]
+        assert measured.firsts(found, query.bounds) == measured.firsts(wanted, query.bounds)
+        for place in range(0, len(wanted), 3):
+            behind = measured.newest_first(query, sees_all, 2, wanted[place].key)
+            assert [one.key for one in behind] == keys[place + 1 :], title
 
 
 @pytest.mark.usefixtures("many")
-@pytest.mark.parametrize("at_once", [1, 3, 50])
-def test_resources_the_last_measured_first(
-    asked: tuple[Asked, bool], bounds: Bounds, at_once: int
-) -> None:
-    query = query_of(asked[0], bounds)
-    wanted = measured.measured(stretches.find(query.asked, asked[1]), bounds)
-    found = list(measured.newest_first(query, asked[1], at_once))
-    assert [one.key for one in found] == [one.key for one in wanted]
-    assert [sorted(one.ends) for one in found] == [sorted(one.ends) for one in wanted]
-    assert measured.firsts(found, bounds) == measured.firsts(wanted, bounds)
-    for place in range(0, len(wanted), 3):
-        behind = measured.newest_first(query, asked[1], at_once, wanted[place].key)
-        assert [one.key for one in behind] == [one.key for one in wanted[place + 1 :]]
-
-
-def test_samples_the_newest_first(asked: tuple[Asked, bool], bounds: Bounds, many: None) -> None:
-    query = query_of(asked[0], bounds)
-    every = stretches.find(query.asked, asked[1])
-    wanted, _ = reading.newest(every, bounds, 1000)
-    after, found, is_cut = None, [], True
-    while is_cut:
-        some, is_cut = lately.newest_samples(query, asked[1], 17, after)
-        found += some
-        after = Position(found[-1].stretch.series.pk, found[-1].timestamp_us) if found else None
-    assert found == wanted
-    assert not bounds.are_open or wanted
+def test_samples_the_newest_first() -> None:
+    for title, query, sees_all in every_question():
+        every = stretches.find(query.asked, sees_all)
+        wanted, _ = reading.newest(every, query.bounds, 1000)
+        found: list[Sample] = []
+        after, is_cut = None, True
+        while is_cut:
+            some, is_cut = lately.newest_samples(query, sees_all, 17, after)
+            found += some
+            if not found:
+                break
+            after = Position(found[-1].stretch.series.pk, found[-1].timestamp_us)
+        assert found == wanted, title
 
 
 def test_first_and_newest_times_are_those_of_the_points() -> None:
@@ -135,7 +140,9 @@ def test_first_and_newest_times_are_those_of_the_points() -> None:
     late = from_us(at(15 * HOUR)), from_us(at(60 * HOUR))
     newest = newest_times(*late)
     inside = {pk: max(found) for pk, found in times.items() if max(found) >= at(15 * HOUR)}
-    assert dict(zip(newest.series.tolist(), newest.times.tolist(), strict=True)) == inside
+    found = dict(zip(newest.series.tolist(), newest.times.tolist(), strict=True))
+    assert {pk: at for pk, at in found.items() if pk in ids} == inside, "others were deleted"
+    assert last_times(ids) == {pk: max(found) for pk, found in times.items()}
     before = newest_times(from_us(at(0)), from_us(at(5 * HOUR)))
     assert {pk for pk, found in times.items() if min(found) < at(5 * HOUR)} <= set(
         before.series.tolist()
