@@ -215,7 +215,8 @@ def main(*options: str) -> None:
             result["statistics"] = our_statistics(Client(root, ADMIN), size)
             result["lists"] = listed(root, size, begun_us)
             result["events"] = happened(root, size, begun_us)
-            with ceilometer_api(Path(folder), size.shared, size.shared_minutes) as peer:
+            first_us = classic_load.first_us(begun_us)
+            with ceilometer_api(Path(folder), size.shared, size.shared_minutes, first_us) as peer:
                 result["beside_ceilometer"] = beside_peer(root, peer, size)
     result["statistics_15m_s"] = result["statistics"]["one_row"]["median"]
     result["lists_p99_ms"] = max(one["p99_ms"] for one in result["lists"].values())

@@ -78,11 +78,16 @@ def polls(size: Size, at_us: int, spread_us: int) -> Iterator[Any]:
         yield from builder.batches()
 
 
+def first_us(now_us: int) -> int:
+    """When the old samples begin."""
+    return now_us // DAY_US * DAY_US - OLD_DAYS * DAY_US
+
+
 def fill(size: Size, now_us: int) -> None:
     """All samples; the last poll stays in the head."""
     from meters.store.write import store_batches
 
-    old_us = now_us // DAY_US * DAY_US - OLD_DAYS * DAY_US
+    old_us = first_us(now_us)
     for number in range(HISTORY):
         for batch in polls(size, old_us + number * 60 * MINUTE_US, 10 * MINUTE_US):
             store_batches([batch])
@@ -195,6 +200,7 @@ def fill_events(count: int, now_us: int) -> None:
     step_s = EVENT_DAYS * 86_400 / count
     question = {"first": now_us / 1e6 - EVENT_DAYS * 86_400, "step": step_s}
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'event_traits'")
         (index,) = cursor.fetchone()
         cursor.execute("DROP INDEX event_traits")

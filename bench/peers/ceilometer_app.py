@@ -7,12 +7,14 @@ tests send them, and the policy lets everybody in.
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import ceilometer.publisher.utils
 import ceilometer.sample
 import ceilometer.storage
+import oslo_messaging
 from ceilometer.api import app
 from ceilometer.api.controllers.v2 import root
 from ceilometer.storage.impl_sqlalchemy import Connection
@@ -21,6 +23,8 @@ from oslo_config import cfg
 from oslo_db import options as database_options
 from oslo_policy import opts as policy_options
 
+#: Python 3.11 has it no more.
+inspect.getargspec = lambda function: inspect.getfullargspec(function)[:4]  # type: ignore[attr-defined]
 POLICY = '{"context_is_admin": "role:admin", "segregation": "rule:context_is_admin", "default": ""}'
 
 
@@ -43,6 +47,7 @@ def configured(folder: Path, database: str) -> Any:
     conf.set_override("gnocchi_is_enabled", False, group="api")
     conf.set_override("aodh_is_enabled", False, group="api")
     conf.set_override("panko_is_enabled", False, group="api")
+    oslo_messaging.TransportURL.parse(conf, "fake://")  # registers what is set next
     conf.set_override("transport_url", "fake://")
     return conf
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from meters import wire
-from meters.store.compaction import compact, merge
-from meters.store.head import rotate
-from meters.store.write import store_batch
 from tests.compat.conversion.comparison import Made, differences, read_meant, unmeant
 from tests.compat.outcomes import Outcome
 from tests.compat.server import Server
@@ -48,12 +46,18 @@ def run(server: Server, environment: Path, files: Sequence[str]) -> Iterator[Out
             yield Outcome("differences", pattern, "failed", got="it covers nothing")
 
 
-def _ask(environment: Path, wanted: Mapping[str, Any]) -> Any:
+def _ask(environment: Path, seeds: Mapping[str, Any]) -> Any:
     """What ceilometer answers to each seed's questions: (status, answer)."""
-    done = subprocess.run(
-        [environment / "bin" / "python", "-W", "ignore", HERE / "oracle.py"],
-        input=json.dumps(wanted), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    from telemetry_site.embedded.postgres import EmbeddedPostgres
+
+    EmbeddedPostgres().ensure_database("ceilometer")
+    database = EmbeddedPostgres().url("ceilometer").replace("postgresql:", "postgresql+psycopg2:")
+    with tempfile.TemporaryDirectory(prefix="compat-") as folder:
+        wanted = {"database": database, "folder": folder, "seeds": seeds}
+        done = subprocess.run(
+            [environment / "bin" / "python", "-W", "ignore", HERE / "oracle.py"],
+            input=json.dumps(wanted), capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"ceilometer's side ended with {done.returncode}:\n{done.stderr}")
     return json.loads(done.stdout)
@@ -61,6 +65,11 @@ def _ask(environment: Path, wanted: Mapping[str, Any]) -> Any:
 
 def _store(some: Sequence[Mapping[str, Any]]) -> None:
     """By the way of every sample, half of them into the packed store."""
+    # Only where Django has been set up.
+    from meters.store.compaction import compact, merge
+    from meters.store.head import rotate
+    from meters.store.write import store_batch
+
     for place, one in enumerate(some):
         resource = wire.Resource(
             one["resource_id"], one["project_id"], one["user_id"], "generic",

@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-SEEDS = (1, 2, 3, 4)
-SAMPLES, QUESTIONS = 120, 60
+SEEDS = (1, 2, 3)
+SAMPLES, QUESTIONS = 120, 50
+#: Of a meter that two resources have in two units.
+TWO_UNITS, UNITS = "memory", (("r1", "MB"), ("r4", "GB"))
 METERS = {"cpu_util": ("gauge", "%"), "disk.size": ("cumulative", "B")}
 RESOURCES = ("r1", "r2", "r3", "r4")
 PROJECTS, USERS, SOURCES = ("p1", "p2"), ("u1", "u2", "u3"), ("openstack", "lab")
@@ -61,14 +63,18 @@ def samples(seed: int) -> list[dict[str, Any]]:
         )
         found.append({
             "counter_name": name, "counter_type": kind,
-            # Of one resource's meter there is one unit; of two resources' there may be two.
-            "counter_unit": unit if resource != "r4" else "u",
+            "counter_unit": unit,
             "counter_volume": rng.choice([rng.uniform(-5, 100), float(rng.randrange(10)), 1e9]),
             "resource_id": resource, "project_id": rng.choice(PROJECTS),
             "user_id": rng.choice(USERS), "source": rng.choice(SOURCES),
             "resource_metadata": metadata, "timestamp_us": begin_us() + offset,
         })  # fmt: skip
-    return found
+    for place in range(0, SAMPLES, 10):
+        resource, unit = rng.choice(UNITS)
+        one = {"counter_name": TWO_UNITS, "counter_unit": unit, "resource_id": resource}
+        at = found[place]["timestamp_us"] + 1
+        found.append({**found[place], **one, "timestamp_us": at})
+    return sorted(found, key=lambda one: one["timestamp_us"])
 
 
 def questions(seed: int) -> list[Question]:
@@ -84,6 +90,8 @@ def questions(seed: int) -> list[Question]:
         _asked("one sample", one["counter_name"], lone, []),
         _asked("one sample, by period", one["counter_name"], lone, [("period", 600)]),
         _asked("a sample at the end of the last period", "cpu_util", whole, [("period", 3600)]),
+        _asked("two units", TWO_UNITS, [], []),
+        _asked("two units, by period", TWO_UNITS, [], [("period", 7_919)]),
         _asked("groupby source", "cpu_util", [], [("groupby", "source")]),
         _asked("a meter that is none", "nothing", [], []),
         _asked("a field that is none", "cpu_util", [("harpoon", "eq", "x")], []),
