@@ -88,7 +88,7 @@ def test_every_instrument(instance: str, compression: Compression) -> None:
 
 
 def test_deltas_and_exponential_histograms(instance: str) -> None:
-    view = View("duration", aggregation=ExponentialBucketHistogramAggregation())
+    view = View(instrument_name="duration", aggregation=ExponentialBucketHistogramAggregation())
     with measuring(instance, preferred_temporality=DELTA, views=[view]) as meter:
         meter.create_counter("requests").add(3)
         meter.create_histogram("duration").record(2.0)
