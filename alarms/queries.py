@@ -28,8 +28,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Those of the principal's projects' alarms, without what the house has to do for them."""
         if principal.is_admin:
             return self
-        own = self.filter(project_id__in=principal.projects)
-        return own.exclude(destination__in=HOUSE_DESTINATIONS)
+        return self.filter(project_id__in=principal.projects).for_people()
+
+    def for_people(self) -> Self:
+        """Without what the house has to do because of alarms."""
+        return self.exclude(destination__in=HOUSE_DESTINATIONS)
 
 
 class ReceiverQuerySet(ProjectQuerySet):

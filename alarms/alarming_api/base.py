@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,9 +15,15 @@ from alarms.lifecycle import Author
 from alarms.models import Alarm
 from meters.api.params import is_uuid
 from meters.metric_api import addresses
+from meters.wsme import simple
+from meters.wsme.errors import foreign
 from meters.wsme.view import WsmeView
 from telemetry_site.auth import tokens
 from telemetry_site.auth.principal import Scope
+
+
+#: Fields of a simple query that say whose rows are asked for (`AlarmingView.asked_projects`).
+SCOPES = ("all_projects", "project_id")
 
 
 class AlarmingView(WsmeView):
@@ -51,6 +57,20 @@ class AlarmingView(WsmeView):
     def visible(self) -> Q:
         """Rows that the caller may know of."""
         return Q() if self.caller.is_admin else self.of_own
+
+    def asked_projects(self, terms: Sequence[simple.Term]) -> Q:
+        """What a simple query says of `project_id` and `all_projects`: the own project's rows,
+        another's or all. What is not the caller's to see is refused."""
+        wants_all = [simple.is_true(term) for term in terms if term.field == "all_projects"]
+        if any(wants_all):
+            self.require(self.caller.is_admin)
+        asked = [simple.text_of(term) for term in terms if term.field == "project_id"]
+        for project in asked:
+            if project != self.own_project and not self.caller.is_admin:
+                raise foreign("project", project)
+        if asked:
+            return Q(*[Q(project_id=project) for project in asked])
+        return Q() if any(wants_all) else self.of_own
 
     @property
     def may_read(self) -> bool:

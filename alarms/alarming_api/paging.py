@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import F, Q, QuerySet
@@ -19,28 +19,39 @@ LARGEST = 2**31 - 1
 
 class Listing(NamedTuple):
     """What a list may be sorted by: key → field. `usual` is the order when nothing is asked,
-    `tie` makes every order total, `marker` is the key whose value is a marker."""
+    `ties` make every order total. `marked` finds a marker's row among others; None: it can be no
+    marker. At most `most` rows are a page; None: any number."""
 
     fields: Mapping[str, str]
     usual: tuple[Sort, ...]
-    tie: Sort
-    marker: str
+    ties: tuple[Sort, ...]
+    marked: Callable[[QuerySet[Any], str], QuerySet[Any] | None]
+    most: int | None = None
 
 
-def page(rows: QuerySet[Any], query: QueryDict, listing: Listing) -> list[Any]:
-    """The rows that are asked for. Raises `Fault`."""
+def by_id(field: str) -> Callable[[QuerySet[Any], str], QuerySet[Any] | None]:
+    """Of rows whose marker is a UUID."""
+    return lambda rows, marker: rows.filter(Q((field, marker))) if is_uuid(marker) else None
+
+
+def page(
+    rows: QuerySet[Any], query: QueryDict, listing: Listing, among: QuerySet[Any] | None = None
+) -> list[Any]:
+    """The rows that are asked for. The marker must be one of those `among` which it is looked for:
+    `rows` unless told. Raises `Fault`."""
     order = _order(query.getlist("sort"), listing)
-    limit = _limit(query.get("limit"))
+    limit = _limit(query.get("limit"), listing.most)
     marker = query.get("marker")
     if marker:
-        rows = rows.filter(after(order, _values(rows, marker, order, listing)))
+        found = listing.marked(rows if among is None else among, marker)
+        rows = rows.filter(after(order, _values(found, marker, order)))
     return list(rows.order_by(*(sort.order for sort in order))[:limit])
 
 
 def _order(asked: Sequence[str], listing: Listing) -> list[Sort]:
     read = [_sort(text, listing) for text in asked]
     sorts = {sort.key: sort for sort in read or listing.usual}
-    return [*sorts.values(), *([] if listing.tie.key in sorts else [listing.tie])]
+    return [*sorts.values(), *(tie for tie in listing.ties if tie.key not in sorts)]
 
 
 def _sort(text: str, listing: Listing) -> Sort:
@@ -58,10 +69,10 @@ def _sort(text: str, listing: Listing) -> Sort:
     return Sort(key, direction, listing.fields[key])
 
 
-def _limit(text: str | None) -> int | None:
+def _limit(text: str | None, most: int | None) -> int | None:
     """None: as many as there are."""
     if text is None:
-        return None
+        return most
     try:
         limit = int(text)
     except ValueError as error:
@@ -70,18 +81,16 @@ def _limit(text: str | None) -> int | None:
         ) from error
     if limit < 0:
         raise invalid("limit", text, "it should be a positive integer.")
-    return min(limit, LARGEST) or None
+    return min(limit or LARGEST, most or LARGEST) if limit or most else None
 
 
-def _values(
-    rows: QuerySet[Any], marker: str, order: Sequence[Sort], listing: Listing
-) -> Sequence[Any]:
-    """The marker's row must be one of those that are listed."""
-    found = None
-    if is_uuid(marker):
-        marked = rows.filter(Q((listing.fields[listing.marker], marker)))
-        found = marked.values_list(*(F(sort.field) for sort in order)).first()
+def _values(marked: QuerySet[Any] | None, marker: str, order: Sequence[Sort]) -> Sequence[Any]:
+    """The marker's place in the order."""
+    found: Sequence[Any] | None = (
+        None
+        if marked is None
+        else marked.values_list(*(F(sort.field) for sort in order)).first()
+    )
     if found is None:
         raise bad(f"Marker {cut(marker)} not found.")
-    values: Sequence[Any] = found
-    return values
+    return found

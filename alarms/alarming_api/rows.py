@@ -9,7 +9,7 @@ from django.db.models import Case, F, Func, IntegerField, QuerySet, TextField, V
 from django.db.models.functions import Cast, Coalesce, NullIf
 
 from alarms.alarming_api.complexquery import Column, Grammar
-from alarms.alarming_api.paging import Listing
+from alarms.alarming_api.paging import Listing, by_id
 from alarms.choices import ACTION_FIELDS, Severity
 from alarms.models import Alarm, AlarmHistory
 from meters.metric_api.paging import Sort
@@ -22,8 +22,8 @@ ALARMS = Listing(
         "state_timestamp": "state_timestamp",
     },
     usual=(Sort("timestamp", "desc", "updated_at"),),
-    tie=Sort("alarm_id", "asc", "id"),
-    marker="alarm_id",
+    ties=(Sort("alarm_id", "asc", "id"),),
+    marked=by_id("id"),
 )  # fmt: skip
 HISTORY = Listing(
     fields={
@@ -32,8 +32,8 @@ HISTORY = Listing(
         "timestamp": "timestamp", "severity": "severity_rank",
     },
     usual=(Sort("timestamp", "desc", "timestamp"),),
-    tie=Sort("id", "desc", "id"),
-    marker="event_id",
+    ties=(Sort("id", "desc", "id"),),
+    marked=by_id("event_id"),
 )  # fmt: skip
 
 #: The fields of an alarm that its JSON needs. Rows of these alone are read in half the time.
@@ -95,7 +95,7 @@ def alarms() -> QuerySet[Any]:
     """Rows of `SHOWN`."""
     texts = {f"{name}_text": _json_text(name) for name in (*ACTION_FIELDS, "rule")}
     found = Alarm.objects.alias(
-        severity_rank=_severity_rank(),
+        severity_rank=severity_rank(),
         id_text=Cast("id", TextField()),
         time_constraints_text=_json_text("time_constraints"),
         **texts,
@@ -105,7 +105,7 @@ def alarms() -> QuerySet[Any]:
 
 def history() -> QuerySet[AlarmHistory]:
     return AlarmHistory.objects.alias(
-        severity_rank=_severity_rank(),
+        severity_rank=severity_rank(),
         event_id_text=Cast("event_id", TextField()),
         alarm_id_text=Cast("alarm_id", TextField()),
         actor_project=Coalesce(NullIf("user_project_id", Value("")), F("project_id")),
@@ -117,7 +117,7 @@ def _json_text(name: str) -> Cast:
     return Cast(Func(F(name), function="to_jsonb"), TextField())
 
 
-def _severity_rank() -> Case:
+def severity_rank() -> Case:
     """Low, moderate, critical; rows of history without one come first."""
     places = [
         When(severity=severity, then=Value(place)) for place, severity in enumerate(Severity.values)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from alarms import cautions, lifecycle, trusting
 from alarms.alarming_api import actions, paging, rows
-from alarms.alarming_api.base import AlarmingView, root_url
+from alarms.alarming_api.base import SCOPES, AlarmingView, root_url
 from alarms.alarming_api.history import history_condition
 from alarms.alarming_api.reading import Asked, read_alarm
 from alarms.alarming_api.shapes import alarms_json, history_json
@@ -30,7 +30,6 @@ _FIELDS = {
     "user_id": "user_id", "type": "type", "name": "name", "enabled": "enabled", "state": "state",
     "severity": "severity", "timestamp": "updated_at", "repeat_actions": "repeat_actions",
 }  # fmt: skip
-_SCOPES = ("all_projects", "project_id")
 
 
 class AlarmView(AlarmingView):
@@ -52,29 +51,11 @@ class Alarms(AlarmView):
     def get(self, request: Request) -> HttpResponse:
         self.require(self.may_read)
         terms = simple.read_terms(request.GET)
-        found = rows.alarms().filter(self._scope(terms), *map(_condition, terms))
+        _check(terms)
+        wanted = (self.asked_projects(terms), *map(_condition, terms))
+        found = rows.alarms().filter(*wanted)
         listed = paging.page(found, request.GET, rows.ALARMS)
         return self.listed_alarms(listed)
-
-    def _scope(self, terms: list[simple.Term]) -> Q:
-        """The own project's, another's or all: what is not the caller's to see is refused."""
-        for term in terms:
-            if term.field not in (*_FIELDS, *_SCOPES):
-                known = {*_FIELDS, *_SCOPES}
-                only = f"only fields {sorted(known)} are allowed"
-                raise invalid("field", {term.field}, only)
-            if term.op != "eq":
-                raise invalid("op", {term.op}, "only operations {'eq'} are allowed")
-        wants_all = [simple.is_true(term) for term in terms if term.field == "all_projects"]
-        if any(wants_all):
-            self.require(self.caller.is_admin)
-        asked = [simple.text_of(term) for term in terms if term.field == "project_id"]
-        for project in asked:
-            if project != self.own_project and not self.caller.is_admin:
-                raise foreign("project", project)
-        if asked:
-            return Q(*[Q(project_id=project) for project in asked])
-        return Q() if any(wants_all) else self.of_own
 
     def post(self, request: Request) -> HttpResponse:
         self.require(self.may_write)
@@ -90,6 +71,17 @@ class Alarms(AlarmView):
         if caution := _caution(alarm):
             made["Warning"] = cautions.as_header(caution)
         return made
+
+
+def _check(terms: list[simple.Term]) -> None:
+    """Refuse fields and operators that are none."""
+    for term in terms:
+        if term.field not in (*_FIELDS, *SCOPES):
+            known = {*_FIELDS, *SCOPES}
+            only = f"only fields {sorted(known)} are allowed"
+            raise invalid("field", {term.field}, only)
+        if term.op != "eq":
+            raise invalid("op", {term.op}, "only operations {'eq'} are allowed")
 
 
 def _caution(alarm: Alarm) -> str:
@@ -113,7 +105,7 @@ def owner_of(view: AlarmingView, asked: Asked) -> tuple[str | None, str]:
 
 def _condition(term: simple.Term) -> Q:
     """By the field's own type, whatever is said of it."""
-    if term.field in _SCOPES:
+    if term.field in SCOPES:
         return Q()
     field, value = _FIELDS[term.field], simple.text_of(term)
     if term.field in ("enabled", "repeat_actions"):
