@@ -21,7 +21,6 @@ from meters.wsme.view import WsmeView
 from telemetry_site.auth import tokens
 from telemetry_site.auth.principal import Scope
 
-
 #: Fields of a simple query that say whose rows are asked for (`AlarmingView.asked_projects`).
 SCOPES = ("all_projects", "project_id")
 

@@ -7,7 +7,7 @@ attempt. The order is by what never changes, so a page goes on behind a row that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,7 +21,6 @@ from alarms.alarming_api.rows import severity_rank
 from alarms.alarming_api.shapes import time_text
 from alarms.choices import Delivery, Severity, State
 from alarms.models import AlarmHistory, Notification, Receiver
-from alarms.notifier.schemes.trust import without_trust
 from alarms.notifier.urls import shown
 from meters.api.params import is_uuid
 from meters.metric_api.paging import Sort
@@ -51,13 +50,22 @@ def read_id(text: str) -> RowId | None:
 
 
 def messages() -> QuerySet[Notification]:
-    """With what rows are sorted by, but for the attempt."""
-    return Notification.objects.alias(severity_rank=severity_rank())
+    """With what rows are sorted and looked for by, but for the attempt.
+
+    A route of the installation may send a project's messages to a receiver of the installation,
+    of which the project is told nothing.
+    """
+    owner = Coalesce(OuterRef("project_id"), Value(""))
+    receivers = Receiver.objects.alias(owner=Coalesce("project_id", Value(""))).filter(
+        pk=OuterRef("receiver_id"), owner=owner
+    )
+    return Notification.objects.alias(
+        severity_rank=severity_rank(), receiver_name=Subquery(receivers.values("name")[:1])
+    )
 
 
 def attempts(found: QuerySet[Notification]) -> QuerySet[Notification]:
     """Each message once for each of its attempts, or once without any."""
-    receivers = Receiver.objects.filter(pk=OuterRef("receiver_id"))
     transitions = AlarmHistory.objects.filter(
         alarm_id=OuterRef("alarm_id"), state_version=OuterRef("state_version")
     )
@@ -68,7 +76,7 @@ def attempts(found: QuerySet[Notification]) -> QuerySet[Notification]:
         status_code=F("tries__status_code"),
         fault=F("tries__error"),
         answer=F("tries__answer"),
-        receiver=Subquery(receivers.values("name")[:1]),
+        receiver=F("receiver_name"),
         transition_id=Subquery(transitions.values("event_id")[:1]),
     )
 
@@ -129,7 +137,8 @@ def _equal(term: simple.Term) -> Q:
     if term.field == "destination":
         return Q(destination=text)
     if term.field == "receiver":
-        return Q(receiver_id__in=Receiver.objects.filter(name=text).values("pk"))
+        named = Receiver.objects.filter(name=text).values("pk")
+        return Q(receiver_id__in=named, receiver_name=text)
     if term.field in _CHOICES:
         field, known = _CHOICES[term.field]
         if text not in known:
@@ -153,10 +162,9 @@ def _of_transition(event_id: str) -> Q:
 # --- how a row looks ---------------------------------------------------------------------------
 
 
-def row_json(row: Any, is_whole: bool, is_admin: bool) -> dict[str, Any]:
-    """Of one of `attempts`. `is_whole`: with the action as it is, for who may change alarms; what
-    the receiver answered is for administrators, as it may come out of the operator's network."""
-    show: Callable[[str], str] = without_trust if is_whole else shown
+def row_json(row: Any, is_admin: bool) -> dict[str, Any]:
+    """Of one of `attempts`. The action is never whole; what the receiver answered is for
+    administrators, as it may come out of the operator's network."""
     waits = row.status == Delivery.PENDING and row.attempt_no == row.attempts
     return {
         "id": str(RowId(row.pk, row.attempt_no)),
@@ -169,7 +177,7 @@ def row_json(row: Any, is_whole: bool, is_admin: bool) -> dict[str, Any]:
         "state": row.current,
         "transition_id": _text(row.transition_id),
         "test": row.is_test,
-        "action": show(row.url),
+        "action": shown(row.url),
         "receiver": row.receiver,
         "destination": row.destination,
         "timestamp": time_text(row.created_at),

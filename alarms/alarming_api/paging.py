@@ -87,9 +87,7 @@ def _limit(text: str | None, most: int | None) -> int | None:
 def _values(marked: QuerySet[Any] | None, marker: str, order: Sequence[Sort]) -> Sequence[Any]:
     """The marker's place in the order."""
     found: Sequence[Any] | None = (
-        None
-        if marked is None
-        else marked.values_list(*(F(sort.field) for sort in order)).first()
+        None if marked is None else marked.values_list(*(F(sort.field) for sort in order)).first()
     )
     if found is None:
         raise bad(f"Marker {cut(marker)} not found.")

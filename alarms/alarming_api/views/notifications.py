@@ -24,7 +24,7 @@ class NotificationView(AlarmingView):
         return found if self.caller.is_admin else found.for_people()
 
     def shown(self, row: Any) -> dict[str, Any]:
-        return notifications.row_json(row, self.may_write, self.caller.is_admin)
+        return notifications.row_json(row, self.caller.is_admin)
 
 
 class Notifications(NotificationView):
