@@ -73,7 +73,7 @@ class TestRows:
         for one in (last, first):
             assert one["alarm_id"] == str(row.alarm_id)
             assert (one["previous"], one["state"]) == ("insufficient data", "alarm")
-            assert one["action"] == HOOK
+            assert one["action"] == "https://hook.example/…"
             assert (one["status"], one["next_attempt"]) == ("delivered", None)
         transition = AlarmHistory.objects.get(type="state transition")
         assert last["transition_id"] == str(transition.event_id)
@@ -83,7 +83,8 @@ class TestRows:
         attempt(row, None, "timeout")
         attempt(row, None, "refused")
         last, first = listed(member)
-        assert last["next_attempt"] and first["next_attempt"] is None
+        assert last["next_attempt"]
+        assert first["next_attempt"] is None
         assert (last["error"], last["status_code"]) == ("refused", None)
 
     def test_what_was_not_tried_is_one_too(self, member: AlarmingClient) -> None:
@@ -116,6 +117,9 @@ class TestRows:
         [shown] = listed(member, ("receiver", "oncall"))
         assert (shown["receiver"], shown["notification_id"]) == ("oncall", str(row.pk))
         assert listed(member, ("receiver", "other")) == []
+        Receiver.objects.update(project_id=None)
+        assert listed(member, ("receiver", "oncall")) == []
+        assert listed(member)[0]["receiver"] is None
 
 
 class TestFilters:
@@ -200,10 +204,9 @@ class TestPages:
         more: dict[str, Any] = {"sort": sort} if sort else {}
         whole = ids(listed(member, **more))
         seen: list[str] = []
-        while page := ids(
-            listed(member, limit=2, **more, **({"marker": seen[-1]} if seen else {}))
-        ):
+        while page := ids(listed(member, limit=2, **more)):
             seen += page
+            more["marker"] = seen[-1]
         assert seen == whole
         assert len(seen) == len(set(seen)) == 4
 
@@ -257,9 +260,10 @@ class TestWhose:
         row = tell(member)
         attempt(row, 500, "http_500", "from the inner network")
         path = f"/notifications/{row.pk}.1"
-        assert (member.fetch(path)["action"], member.fetch(path)["answer"]) == (HOOK, None)
-        assert reader.fetch(path)["action"] == "https://hook.example/…"
-        assert "secret" not in json.dumps(reader.fetch("/notifications"))
+        for client in (member, reader, admin):
+            assert client.fetch(path)["action"] == "https://hook.example/…"
+            assert "secret" not in json.dumps(client.fetch("/notifications"))
+        assert member.fetch(path)["answer"] is None
         assert admin.fetch(path)["answer"] == "from the inner network"
 
     @pytest.mark.parametrize("roles", ["", "service"])
