@@ -177,7 +177,7 @@ def retry(rows: QuerySet[Notification]) -> int:
     status = Case(When(url=ROUTE, then=Value(Delivery.GATHERING)), default=Value(Delivery.PENDING))
     with transaction.atomic():
         count = rows.filter(is_alive).exclude(status__in=told).update(
-            status=status, next_attempt_at=Now(), retrying_since=None, failures=0,
+            status=status, next_attempt_at=Now(), retrying_since=None, tried_at=None, failures=0,
             group_id=Case(When(url=ROUTE, then=None), default=F("group_id")),
         )  # fmt: skip
         announce(count)

@@ -10,6 +10,7 @@ from alarms.evaluator.counting import measure
 from alarms.evaluator.cycle import evaluate_due
 from alarms.muting.releasing import release
 from alarms.notifier.delivery import send_due
+from alarms.notifier.putback import mend
 from alarms.notifier.sweep import sweep
 from alarms.telling.grouping import tell
 from telemetry_site.celery import app
@@ -41,8 +42,10 @@ def send_notifications() -> None:
 
 @app.task(name="alarms.tasks.sweep_outbox", queue="notifier")
 def sweep_outbox() -> None:
-    """Let go what no silence keeps back any more, make the messages of routes, find what is due
-    though nobody said so, and measure the outbox."""
+    """Mend the waits of a clock that was put back, let go what no silence keeps back any more, make
+    the messages of routes, find what is due though nobody said so, and measure the outbox."""
+    with left_to_the_next_run("outbox"):
+        mend()
     with left_to_the_next_run("outbox"):
         release()
     with left_to_the_next_run("outbox"):

@@ -49,9 +49,12 @@ class Notification(models.Model):
     #: Attempts in all; they number the rows of `tries`.
     attempts = models.PositiveIntegerField(default=0)
     #: Those that failed since `retrying_since`, the first attempt or the first since a person
-    #: asked for another one: they decide when the next is due, and when it is given up.
+    #: asked for another one: they decide when the next is due, and when it is given up. Of a long
+    #: time in which nobody tried little counts (`alarms.notifier.delivery`).
     failures = models.PositiveIntegerField(default=0)
     retrying_since = models.DateTimeField(null=True, blank=True)
+    #: When the last of those was over: the wait for `next_attempt_at` began then.
+    tried_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)

@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 #: that failed the last time gets one at a time.
 PER_DESTINATION = 4
 PER_PROJECT = ROLES["notifier"].concurrency // 4
+#: Of a time without any attempt so much counts as retrying, be it that nobody was there to try or
+#: that the clock was put forward: neither may use up a message's day.
+PAUSE_H = 6
 #: After so long a task hands over to a new one, so that a worker that is to stop does.
 SHIFT_S = 5.0
 _CLAIMING = 0x6E6F7469  # "noti", this house's advisory lock for claims
@@ -74,7 +77,8 @@ claimed AS (
     UPDATE alarms_notification AS row
     SET attempts = attempts + 1, lease_token = gen_random_uuid(),
         lease_until = now() + %(lease)s * interval '1 second',
-        retrying_since = coalesce(retrying_since, now())
+        retrying_since = coalesce(least(now(), retrying_since + greatest(
+            now() - tried_at - interval '{PAUSE_H} hours', interval '0')), now())
     FROM due WHERE row.id = due.id
     RETURNING row.*),
 begun AS (
@@ -165,6 +169,7 @@ def _record(message: Message, outcome: Outcome, took_s: float) -> None:
         Notification.objects.filter(pk=message.id, lease_token=message.token).update(
             status=following.status,
             next_attempt_at=Now() + following.wait,
+            tried_at=Now(),
             failures=F("failures") + int(bool(outcome.error)),
             lease_until=None,
             lease_token=None,
@@ -180,8 +185,8 @@ def _measure(message: Message, outcome: Outcome, took_s: float) -> None:
     metrics.ATTEMPTS.labels(scheme, outcome.error or "delivered").inc()
     metrics.SENDING.labels(scheme).observe(took_s)
     if not outcome.error:
-        since_s = (message.now - message.created_at).total_seconds() + took_s
-        metrics.DELAY.labels(scheme).observe(since_s)
+        since_s = (message.now - message.created_at).total_seconds()
+        metrics.DELAY.labels(scheme).observe(max(since_s, 0.0) + took_s)
     else:
         log.info(
             "message not delivered", notification=str(message.id), alarm=str(message.alarm_id),

@@ -15,7 +15,7 @@ _COUNT = """
 SELECT count(*),
        count(*) FILTER (WHERE next_attempt_at <= now()
                         AND (lease_until IS NULL OR lease_until < now())),
-       coalesce(extract(epoch FROM now() - min(coalesce(released_at, created_at))), 0),
+       greatest(extract(epoch FROM now() - min(coalesce(released_at, created_at))), 0),
        (SELECT count(*) FROM alarms_notification WHERE status = 'dead'),
        (SELECT count(*) FROM alarms_destination WHERE open_until > now())
 FROM alarms_notification WHERE status = 'pending'

@@ -38,7 +38,8 @@ _STAND_IN_LINE = "SELECT pg_advisory_xact_lock(%s)"
 #: a route that is changed has other groups.
 _GATHER = f"""
 WITH waiting AS MATERIALIZED (
-    SELECT row.id, row.project_id, coalesce(row.released_at, row.created_at) AS since,
+    SELECT row.id, row.project_id,
+           least(coalesce(row.released_at, row.created_at), statement_timestamp()) AS since,
            route.id AS route_id, route.key, route.wait,
            md5(concat_ws('/', route.id, extract(epoch FROM route.updated_at),
                          row.project_id, array_to_json(route.key)))::uuid AS group_id
