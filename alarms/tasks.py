@@ -9,6 +9,7 @@ from __future__ import annotations
 from alarms.evaluator.counting import measure
 from alarms.evaluator.cycle import evaluate_due
 from alarms.muting.releasing import release
+from alarms.notifier import watchdog
 from alarms.notifier.delivery import send_due
 from alarms.notifier.putback import mend
 from alarms.notifier.sweep import sweep
@@ -23,6 +24,13 @@ def evaluate_due_alarms() -> None:
     changes its state because of it."""
     with left_to_the_next_run("evaluation"):
         evaluate_due()
+        watchdog.after_cycle()
+
+
+@app.task(name="alarms.tasks.tell_watchdog", queue="notifier")
+def tell_watchdog() -> None:
+    """Tell somebody outside that alarms are evaluated."""
+    watchdog.tell()
 
 
 @app.task(name="alarms.tasks.measure_alarms", queue="evaluator")

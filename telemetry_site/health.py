@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -60,24 +61,36 @@ def _text(code: int, text: str) -> HttpResponse:
     return response
 
 
-class Readiness:
-    """Draining? Database there? Migrations applied? The answer is remembered for 2 s."""
+class Remembered:
+    """What `ask` says, for 2 s: one thread asks, the others wait for its answer. So nobody keeps
+    the database busy by asking how it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
         self._lock = threading.Lock()
         self._asked_at = -REMEMBER_S
-        self._reason = ""
+        self._answer = ""
+
+    def __call__(self) -> str:
+        with self._lock:
+            if time.monotonic() - self._asked_at >= REMEMBER_S:
+                self._answer = self._ask()
+                self._asked_at = time.monotonic()
+            return self._answer
+
+
+class Readiness:
+    """Draining? Database there? Migrations applied?"""
+
+    def __init__(self) -> None:
+        self._database = Remembered(self._ask)
         self._migrated = False
 
     def reason(self) -> str:
-        """ "" when ready. One thread asks, the others wait for its answer."""
+        """ "" when ready."""
         if (paths.run_dir() / "web.draining").exists():
             return "draining"
-        with self._lock:
-            if time.monotonic() - self._asked_at >= REMEMBER_S:
-                self._reason = self._ask()
-                self._asked_at = time.monotonic()
-            return self._reason
+        return self._database()
 
     def _ask(self) -> str:
         try:

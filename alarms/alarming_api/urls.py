@@ -14,7 +14,7 @@ from alarms.alarming_api.views import (
     silences,
     testing,
 )
-from meters.wsme.open import Health, NoSuchPath
+from meters.wsme.open import NoSuchPath
 
 #: What ceilometer had in its own API, and aodh took over.
 SHARED = [
@@ -31,7 +31,7 @@ SHARED = [
 app_name = "alarming_api"
 urlpatterns = [
     path("", root.Root.as_view(), name="root"),
-    path("healthcheck", Health.as_view(), name="healthcheck"),
+    path("healthcheck", root.AlarmingHealth.as_view(), name="healthcheck"),
     *SHARED,
     path("v2/inhibitions", inhibitions.Inhibitions.as_view()),
     path("v2/inhibitions/<str:inhibition_id>", inhibitions.OneInhibition.as_view()),

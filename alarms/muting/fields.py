@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from alarms.errors import DefinitionError
+from meters import wire
 from meters.api.names import flaw_of
 from meters.api.params import moment
 
@@ -47,10 +48,10 @@ def name_of(field: str, value: Any) -> str:
     return name
 
 
-def time_of(field: str, value: Any) -> datetime:
+def time_of(field: str, value: Any, latest_us: int = wire.LATEST_US) -> datetime:
     if not isinstance(value, str):
         raise DefinitionError(field, "must be a time as text")
     try:
-        return moment(value)
+        return moment(value, latest_us)
     except ValueError as error:
         raise DefinitionError(field, str(error).rstrip(".")) from error

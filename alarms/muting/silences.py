@@ -18,7 +18,7 @@ from alarms.errors import DefinitionError, QuotaError
 from alarms.models import Silence
 from alarms.muting import matchers
 from alarms.muting.fields import free_text, name_of, time_of
-from meters.api.params import is_uuid
+from meters.api.params import END_OF_TIME_US, is_uuid
 from telemetry_site import clock
 
 FIELDS = ("matchers", "startsAt", "endsAt", "createdBy", "comment")
@@ -71,7 +71,7 @@ def check(fields: Mapping[str, Any]) -> Asked:
     asked = Asked(
         matchers.check("matchers", fields["matchers"]),
         time_of("startsAt", fields["startsAt"]),
-        time_of("endsAt", fields["endsAt"]),
+        time_of("endsAt", fields["endsAt"], END_OF_TIME_US),  # 9999 is how people write "for ever"
         name_of("createdBy", fields["createdBy"]),
         free_text("comment", fields["comment"]),
     )

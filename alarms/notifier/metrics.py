@@ -35,6 +35,10 @@ LIMITED = Gauge(
 DEAD = Gauge(
     "telemetry_outbox_dead", "Notifications that were given up.", multiprocess_mode="mostrecent"
 )
+LEFT_ALONE = Gauge(
+    "telemetry_receiver_left_alone", "1 while a receiver's host is left alone, as it failed.",
+    ["destination"], multiprocess_mode="mostrecent",
+)  # fmt: skip
 BREAKERS = Gauge(
     "telemetry_breakers_open", "Receivers that are left alone now.",
     multiprocess_mode="mostrecent",

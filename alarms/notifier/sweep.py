@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from alarms import outbox
-from alarms.models import Notification
+from alarms.models import Destination, Notification
 from alarms.notifier import limits, metrics
 
 #: Each part by its partial index: delivered ones are many, and this runs every other second.
@@ -20,6 +21,13 @@ SELECT count(*),
        (SELECT count(*) FROM alarms_destination WHERE open_until > now())
 FROM alarms_notification WHERE status = 'pending'
 """
+
+
+#: So many receivers that are left alone are named in the metrics at a time, and in all: tenants say
+#: which hosts there are.
+NAMED = 100
+MOST_NAMED = 1000
+_named: set[str] = set()
 
 
 class Backlog(NamedTuple):
@@ -42,9 +50,20 @@ def sweep() -> Backlog:
     metrics.OLDEST.set(found.oldest_s)
     metrics.DEAD.set(found.dead)
     metrics.BREAKERS.set(found.breakers)
+    _name_left_alone()
     if found.due:
         outbox.hint(found.due)
     return found
+
+
+def _name_left_alone() -> None:
+    """By scheme, host and port, which is no secret: so people learn which one it is."""
+    alone = Destination.objects.filter(open_until__gt=Now()).order_by("-failures")
+    keys = set(alone.values_list("key", flat=True)[:NAMED])
+    if len(_named | keys) <= MOST_NAMED:
+        _named.update(keys)
+    for key in _named:
+        metrics.LEFT_ALONE.labels(key).set(key in keys)
 
 
 def backlog() -> Backlog:

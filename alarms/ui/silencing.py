@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alarms.api.base import may_edit
@@ -117,7 +117,8 @@ def _length(silence: Silence) -> dict[str, str]:
     seconds = str(round(length.total_seconds()))
     if seconds in DURATIONS:
         return {"length": seconds}
-    return {"length": OWN, "ends": (now() + length).isoformat(timespec="seconds")}
+    ends = now() + min(length, datetime.max.replace(tzinfo=UTC) - now())
+    return {"length": OWN, "ends": ends.isoformat(timespec="seconds")}
 
 
 def to_matchers(text: str) -> list[dict[str, Any]]:

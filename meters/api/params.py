@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from meters import wire
 from meters.api.errors import BadParameterError
-from telemetry_site.clock import to_us
+from telemetry_site.clock import from_us, to_us
 
 T = TypeVar("T")
 MAX_VALUE = 1024
@@ -99,8 +99,12 @@ def shorten(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def moment(text: str) -> datetime:
-    """ISO 8601 in 1970…2200; without a zone it is UTC, without a time midnight."""
+#: The last instant that there is a `datetime` for.
+END_OF_TIME_US = to_us(datetime.max.replace(tzinfo=UTC))
+
+
+def moment(text: str, latest_us: int = wire.LATEST_US) -> datetime:
+    """ISO 8601 in 1970…2200 (or another end); without a zone it is UTC, without a time midnight."""
     if not _MOMENT.fullmatch(text):
         hint = " A + must be written as %2B in a URL." if re.search(r" \d\d:?\d\d$", text) else ""
         raise ValueError(f"{shorten(text)!r} is not a time like 2026-11-25T12:00:00Z.{hint}")
@@ -110,8 +114,8 @@ def moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a time: {error}.") from error
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
-    if not wire.EARLIEST_US <= to_us(found) <= wire.LATEST_US:
-        raise ValueError(f"{text!r} is not in 1970…2200.")
+    if not wire.EARLIEST_US <= to_us(found) <= latest_us:
+        raise ValueError(f"{text!r} is not in 1970…{(from_us(latest_us)).year}.")
     return found.astimezone(UTC)
 
 

@@ -51,8 +51,12 @@ class Health(OpenView):
     #: What is said where no JSON is wanted.
     word = ""
 
+    def reason(self) -> str:
+        """Why this door's service is not what it should be; "" if it is."""
+        return readiness.reason()
+
     def get(self, request: Request) -> HttpResponse:
-        reason = readiness.reason()
+        reason = self.reason()
         if reason:
             raise Fault(503, reason)
         if "application/json" in request.META.get("HTTP_ACCEPT", ""):

@@ -358,6 +358,8 @@ TELEMETRY_COMPOSITE_MEMORY = env.bool("TELEMETRY_COMPOSITE_MEMORY", True)
 TELEMETRY_OCTAVIA_URL = env.str("TELEMETRY_OCTAVIA_URL", "").rstrip("/")
 #: Seconds after its creation from which a member in error counts.
 TELEMETRY_MEMBER_CREATION_TIME = env.int("TELEMETRY_MEMBER_CREATION_TIME", 120)
+#: Asked after evaluations, so that somebody outside notices when there are none; empty: nobody.
+TELEMETRY_EVALUATOR_HEARTBEAT_URL = secret("TELEMETRY_EVALUATOR_HEARTBEAT_URL")
 #: Whether evaluations are counted, for GET /v2/metrics.
 TELEMETRY_EVALUATION_COUNTS = env.bool("TELEMETRY_EVALUATION_COUNTS", False)
 

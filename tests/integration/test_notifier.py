@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
+from prometheus_client import REGISTRY
 
 from alarms import lifecycle, outbox
 from alarms.choices import Delivery, State
@@ -485,6 +486,23 @@ def test_old_rows_go_and_what_waits_stays() -> None:
 
 
 class TestTheSweep:
+    def test_a_receiver_that_is_left_alone_is_named(self) -> None:
+        with receiver(answering(*[500] * 5, 200)) as there:
+            [row] = transition(alarm_for(there.url("/secret")))
+            for _ in range(5):
+                send_due()
+                sweep()
+                named = {"destination": f"http://127.0.0.1:{there.port}"}
+                value = REGISTRY.get_sample_value("telemetry_receiver_left_alone", named)
+                Notification.objects.update(next_attempt_at=Now())
+            assert value == 1
+            pass_time(61)
+            send_due()
+            sweep()
+        assert REGISTRY.get_sample_value("telemetry_receiver_left_alone", named) == 0
+        row.refresh_from_db()
+        assert row.status == Delivery.DELIVERED
+
     def test_it_hints_at_what_is_due_and_measures(self) -> None:
         for _ in range(3):
             transition(alarm_for("http://127.0.0.1:9/"))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
 from alarms.api.base import may_edit
-from alarms.choices import Severity, State
+from alarms.choices import Change, Severity, State
 from alarms.definition import ResourceThreshold, SeriesRule, parse_series_rule
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import Found, Subject, find
@@ -28,11 +29,14 @@ from meters.ui import query
 from meters.ui.access import PageRequest, page
 from meters.ui.plotquery import RANGES
 from meters.ui.rendering import listing, show
+from meters.ui.series import with_latest
 from telemetry_site.clock import now
 
 NOTIFICATIONS_SHOWN = 10
 HISTORY_SHOWN = 20
 REFRESH_S = 10
+#: An alarm that goes to and fro says so: its changes of state in this time are counted.
+TO_AND_FRO = timedelta(hours=24)
 #: How long alarms may be silenced from the list, in hours.
 HOURS = {"1": "1 h", "4": "4 h", "24": "1 day"}
 
@@ -104,9 +108,16 @@ def alarm(request: PageRequest, uuid: UUID) -> HttpResponse:
         "notifications": with_answers(request, sent)[:NOTIFICATIONS_SHOWN],
         "is_admin": request.principal.is_admin,
         "quiet": quiet(request.principal, one),
+        "changes_of_state": _changes(rows),
         **_plot(request, one),
     }
     return show(request, "alarm", context, section="alarms", title=one.name)
+
+
+def _changes(rows: QuerySet[AlarmHistory]) -> int:
+    """How often the state has changed lately; saying again what is so is no change."""
+    lately = rows.filter(type=Change.STATE_TRANSITION, timestamp__gte=now() - TO_AND_FRO)
+    return lately.exclude(from_state=F("to_state")).count()
 
 
 def _plot(request: PageRequest, one: Alarm) -> dict[str, Any]:
@@ -118,11 +129,15 @@ def _plot(request: PageRequest, one: Alarm) -> dict[str, Any]:
     [found] = find([Subject(rule, one.seen_project)])
     chosen_range = _range(request, rule, found)
     metrics = Metric.objects.scope(request.principal).select_related("resource")
+    seen = None
+    if isinstance(rule, ResourceThreshold):
+        seen = metrics.filter(pk__in=[series.pk for series in found.series]).first()
     return {
         "rule": rule,
         "series": len(found.series),
-        "metric": metrics.filter(pk__in=[series.pk for series in found.series]).first()
-        if isinstance(rule, ResourceThreshold)
+        "metric": seen,
+        "newest": with_latest(request.principal, [seen], now(), sparks=False)[0].moment
+        if seen
         else None,
         "ranges": ranges(rule, len(found.series)),
         "range": chosen_range,
