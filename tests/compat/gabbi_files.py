@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.compat.outcomes import Outcome
@@ -21,15 +22,18 @@ def run_gabbi(
     environment: Path,
     files: Sequence[str],
     prepare: Callable[[str], None] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of each test of a package's files (all, if none is chosen), as it ends.
 
-    `prepare` stores what the tests of a file find, after the server was emptied.
+    `prepare` stores what the tests of a file find, after the server was emptied; `variables` are
+    what they take from their environment.
     -P: modules of this folder have names of packages.
     """
     process = subprocess.Popen(
         [environment / "bin" / "python", "-P", PROCESS, package, url, *files],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | (variables or {}),
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,7 +1,7 @@
 """Run the gabbi files of gnocchi, aodh, ceilometer or panko against a server. Runs in an
 environment of its own, without Django.
 
-    gabbi_process.py gnocchi|aodh|ceilometer|panko URL [FILE …]
+    gabbi_process.py gnocchi|aodh|ceilometer|panko|telemetry_tempest_plugin URL [FILE …]
 
 A file is named like `archive` or `live/live`; none = all. Speaks lines of JSON on standard output:
 ``{"begin": file}`` before each file, then waits for a line on standard input while the server is
@@ -29,13 +29,20 @@ from gabbi.fixture import GabbiFixture
 
 #: package → (prefix of a file's name → its folder)
 FOLDERS = {
-    "gnocchi": {"": "functional/gabbits", "live/": "functional_live/gabbits"},
-    "aodh": {"": "functional/gabbi/gabbits", "live/": "functional_live/gabbi/gabbits-live"},
-    "ceilometer": {
-        "": "functional/gabbi/gabbits",
-        "prefix/": "functional/gabbi/gabbits_prefix",
+    "gnocchi": {"": "tests/functional/gabbits", "live/": "tests/functional_live/gabbits"},
+    "aodh": {
+        "": "tests/functional/gabbi/gabbits",
+        "live/": "tests/functional_live/gabbi/gabbits-live",
     },
-    "panko": {"": "functional/gabbi/gabbits", "prefix/": "functional/gabbi/gabbits_prefix"},
+    "ceilometer": {
+        "": "tests/functional/gabbi/gabbits",
+        "prefix/": "tests/functional/gabbi/gabbits_prefix",
+    },
+    "panko": {
+        "": "tests/functional/gabbi/gabbits",
+        "prefix/": "tests/functional/gabbi/gabbits_prefix",
+    },
+    "telemetry_tempest_plugin": {"tempest/": "scenario/telemetry_integration_gabbits"},
 }
 #: The live files ask for these: nobody's token, and `admin` by each client's simple plugin.
 ENVIRONMENT = {
@@ -48,6 +55,7 @@ HEADERS = {
     "aodh": {"x-user-id": "gu", "x-project-id": "gp", "x-roles": "admin"},
     "ceilometer": {"x-user-id": "gu", "x-project-id": "gp", "x-roles": "admin"},
     "panko": {},
+    "telemetry_tempest_plugin": {},
 }
 #: Ours shows measures at once and a failing test should not wait for minutes.
 MOST_POLLS = 10
@@ -170,7 +178,7 @@ def tests_of(name: str, url: str) -> Iterator[tuple[str, unittest.TestSuite]]:
     (root,) = package.submodule_search_locations or []
     for prefix, folder in FOLDERS[name].items():
         suites = build_tests(
-            str(Path(root, "tests", folder)), unittest.TestLoader(), url=url,
+            str(Path(root, folder)), unittest.TestLoader(), url=url,
             test_loader_name=name, fixture_module=sys.modules[__name__], safe_yaml=False,
         )  # fmt: skip
         named = {f"{prefix}{next(iter(suite)).test_base_name}": suite for suite in suites}

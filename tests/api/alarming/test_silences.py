@@ -79,6 +79,46 @@ class TestSilences:
             member.ask("POST", "/silences", asked() | {"createdBy": ""}), 400
         )
 
+    @pytest.mark.parametrize(
+        ("starts", "ends", "words"),
+        [
+            ("2030-01-01T12:00:00Z", "2030-01-01T12:00:00Z", "endsAt: must be later than startsAt"),
+            ("2030-01-02T12:00:00Z", "2030-01-01T12:00:00Z", "endsAt: must be later than startsAt"),
+            ("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "endsAt: is over already"),
+            ("2030-01-01T12:00:00Z", "9999-12-31T23:59:59-01:00", "is not in 1970…9999"),
+            ("9999-01-01T12:00:00Z", "9999-01-02T12:00:00Z", "is not in 1970…2200"),
+        ],
+    )
+    def test_one_that_never_is_is_refused(
+        self, member: AlarmingClient, starts: str, ends: str, words: str
+    ) -> None:
+        answer = member.ask("POST", "/silences", asked() | {"startsAt": starts, "endsAt": ends})
+        assert words in fault_of(answer, 400)
+
+    @pytest.mark.parametrize("ends", ["9999-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+    def test_one_for_ever_can_be_made_shown_and_ended(
+        self, member: AlarmingClient, ends: str
+    ) -> None:
+        silence = made(member, endsAt=ends)
+        assert silence["endsAt"] == ends
+        assert member.fetch("/silences?state=active") == [
+            member.fetch(f"/silences/{silence['id']}")
+        ]
+        assert member.ask("DELETE", f"/silences/{silence['id']}").status_code == 204
+
+    def test_one_of_older_rules_can_be_ended_and_not_be_changed(
+        self, member: AlarmingClient
+    ) -> None:
+        """Its matcher fits what is empty, as nobody may write it any more."""
+        silence = made(member)
+        old = [matcher("name", "")]
+        Silence.objects.update(matchers=old)
+        assert member.fetch(f"/silences/{silence['id']}")["matchers"] == old
+        answer = member.ask("POST", "/silences", asked() | {"id": silence["id"], "matchers": old})
+        assert "matchers: fit everything" in fault_of(answer, 400)
+        assert member.ask("DELETE", f"/silences/{silence['id']}").status_code == 204
+        assert Silence.objects.get().state == "expired"
+
     def test_a_preview(self, member: AlarmingClient, stranger: AlarmingClient) -> None:
         alarm = member.make(name="web")
         stranger.make(name="web")
