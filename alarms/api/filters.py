@@ -72,6 +72,7 @@ class NotificationFilters(ApiFilterSet):
     status = ChoiceFilter(choices=Delivery, label="Where it stands.")
     current = ChoiceFilter(choices=State, label="The state that it tells.")
     destination = TextFilter(label="Scheme, host and port of the receiver: https://host:443")
+    receiver_id = UuidFilter(label="UUID of the receiver that the action names.")
     is_test = FlagFilter(label="Whether somebody asked for it as a test.")
     start = MomentFilter(field_name="created_at", lookup_expr="gte", label="From this time on.")
     stop = MomentFilter(field_name="created_at", lookup_expr="lt", label="Before this time.")

@@ -52,11 +52,19 @@ class TestList(ListCases):
         "project_id=p1": 1,
         "project_id=p2": 0,
         f"alarm_id={MISSING}": 0,
+        f"receiver_id={MISSING}": 0,
         "start=2200-01-01": 0,
         "stop=1970-01-02": 0,
         "start=2020-01-01&status=pending": 1,
     }
-    bad_filters = ("status=sent", "is_test=1", "alarm_id=x", "start=now", "current=bad")
+    bad_filters = (
+        "status=sent",
+        "is_test=1",
+        "alarm_id=x",
+        "receiver_id=x",
+        "start=now",
+        "current=bad",
+    )
 
 
 class TestOfOneAlarm(ListCases):

@@ -350,6 +350,18 @@ def test_an_alarms_page_tells_rule_state_reason_history_and_deliveries(member: C
     assert ">pending<" in page
 
 
+def test_an_alarm_that_goes_to_and_fro_says_so(member: Client) -> None:
+    alarm = alarm_of_member()
+    for state in ("ok", "alarm", "alarm", "ok"):
+        lifecycle.set_state(alarm, state, "u1")
+    oldest = AlarmHistory.objects.filter(alarm_id=alarm.pk, to_state="ok").earliest("pk")
+    oldest.timestamp = now() - timedelta(hours=25)
+    oldest.save()
+    page = text(member, f"/alarms/{alarm.pk}")
+    assert "<dt>Changes of state</dt><dd>2 in the last 24 h</dd>" in page
+    assert "newest sample" in page
+
+
 def test_an_alarm_that_cannot_be_evaluated_says_why(member: Client) -> None:
     alarm = alarm_of_member()
     Alarm.objects.update(evaluation_error="rule.query: is not JSON", rule={"metric": 5})

@@ -215,6 +215,13 @@ class TestWhatAnAnswerMeans:
         numbers = [request.headers["x-telemetry-attempt"] for request in there.requests]
         assert numbers == ["1", "2", "3", "4", "5", "6"]
 
+    def test_of_two_receivers_only_who_failed_is_asked_again(self) -> None:
+        with receiver(answering(200)) as good, receiver(answering(500, 500, 200)) as bad:
+            transition(alarm_for(good.url(), bad.url()))
+            while send_due():
+                pass_time(100)
+        assert (len(good.requests), len(bad.requests)) == (1, 3)
+
     def test_nobody_listens(self) -> None:
         with receiver(answering(200)) as there:
             pass

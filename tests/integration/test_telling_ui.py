@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -61,7 +62,13 @@ def test_a_receiver_from_the_empty_list_to_its_end() -> None:
     page = told(client, of("test-receiver", one), {})
     assert "Test of ops" in page
     Notification.objects.update(status="failed", last_status=410, last_error="http_410")
-    assert "HTTP 410" in text(client, "/receivers")
+    page = text(client, "/receivers")
+    assert "HTTP 410" in page
+    assert f'href="/notifications?receiver={one.pk}"' in page
+    page = text(client, f"/notifications?receiver={one.pk}")
+    assert "HTTP 410" in page
+    assert "to <bdi>ops</bdi>" in page
+    assert "HTTP 410" not in text(client, f"/notifications?receiver={uuid.uuid4()}")
     make_alarm(name="cpu", project_id=seed.PROJECT, alarm_actions=["receiver://ops"])
     assert "named by the alarm &quot;cpu&quot;" in told(client, of("delete-receiver", one), {})
     other = make_receiver("other", project_id=seed.PROJECT)

@@ -16,7 +16,7 @@ from alarms import budget, outbox
 from alarms.api.base import may_edit
 from alarms.choices import WAITING, Delivery
 from alarms.errors import TooOftenError
-from alarms.models import Alarm, Notification, NotificationAttempt, Silence
+from alarms.models import Alarm, Notification, NotificationAttempt, Receiver, Silence
 from alarms.notifier import limits
 from alarms.ui import told
 from alarms.ui.access import require_change, visible_notification
@@ -34,12 +34,16 @@ def notifications(request: PageRequest) -> HttpResponse:
     status = query.choice(request, "status", Delivery.values)
     kind = query.choice(request, "kind", KINDS)
     [alarm_id] = query.uuids(request, "alarm", 1) or [None]
+    [receiver_id] = query.uuids(request, "receiver", 1) or [None]
     if status:
         rows = rows.filter(status=status)
     if kind:
         rows = rows.filter(is_test=kind == "test")
     if alarm_id:
         rows = rows.filter(alarm_id=alarm_id)
+    if receiver_id:
+        rows = rows.filter(receiver_id=receiver_id)
+    receiver = Receiver.objects.scope(request.principal).filter(pk=receiver_id).first()
     context = {
         "listing": listing(request, with_answers(request, rows)),
         "status": status,
@@ -47,7 +51,9 @@ def notifications(request: PageRequest) -> HttpResponse:
         "kind": kind,
         "alarm_id": alarm_id,
         "alarm_name": _name(request, alarm_id) if alarm_id else "",
-        "filtered": bool(status or kind or alarm_id),
+        "receiver_id": receiver_id,
+        "receiver_name": receiver.name if receiver else receiver_id,
+        "filtered": bool(status or kind or alarm_id or receiver_id),
         "held_up": limits.held_up(Notification.objects.scope(request.principal)).count(),
         "limit": settings.TELEMETRY_NOTIFICATIONS_PER_MINUTE,
     }
