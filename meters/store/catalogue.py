@@ -5,7 +5,8 @@ How it stays right with several collectors:
 1. Each transaction reads the epoch row first. Another epoch than the cache's → the cache is
    emptied (some revision changed or something was deleted, by whichever process).
 2. A catalogue whose very bytes were resolved under this epoch needs nothing but its array, as
-   long as no sample is older than the revisions it was resolved to.
+   long as no sample is older than the revisions it was resolved to. One with a resource that has
+   ended is looked at each time: what is measured after its end has not ended.
 3. Otherwise resources, then series, are looked up and what is missing is made. Who makes or
    changes anything takes the catalogue's lock first and holds it until the commit: a transaction
    has several batches, and two collectors would wait for each other crosswise. If the epoch rose
@@ -18,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,6 +66,7 @@ class KnownResource(NamedTuple):
     pk: int
     digest: bytes
     revision_start: datetime
+    ended_at: datetime | None
 
 
 class KnownSeries(NamedTuple):
@@ -184,9 +186,13 @@ class Resolver:
         """Series id of each row of the catalogue; makes what is missing."""
         starts = _first_times(catalogue, columns)
         resources = self._resources(catalogue.resources, starts)
+        some_ended = any(resource.ended_at for resource in resources)
+        if some_ended:
+            self._revive(catalogue, columns, resources)
         ids = self._series(catalogue.series, resources)
         since_us = max(to_us(resource.revision_start) for resource in resources)
-        self.resolved.catalogues[key] = ResolvedCatalogue(ids, since_us)
+        if not some_ended:
+            self.resolved.catalogues[key] = ResolvedCatalogue(ids, since_us)
         return ids
 
     # --- resources ---------------------------------------------------------------------------
@@ -232,8 +238,8 @@ class Resolver:
 
     def _select_resources(self, names: list[str]) -> None:
         self.cursor.execute(SELECT_RESOURCES, [self.creator, names])
-        for pk, name, digest, revision_start in self.cursor.fetchall():
-            known = KnownResource(pk, bytes(digest), revision_start)
+        for pk, name, digest, revision_start, ended_at in self.cursor.fetchall():
+            known = KnownResource(pk, bytes(digest), revision_start, ended_at)
             self.resolved.resources[name, self.creator] = known
 
     def _insert_resources(self, new: list[Asked]) -> None:
@@ -256,6 +262,31 @@ class Resolver:
             self.resolved.changed = True
             self.resolved.catalogues.clear()
         self._select_resources(list(last))
+
+    def _revive(
+        self, catalogue: wire.Catalogue, columns: wire.Columns, resources: Sequence[KnownResource]
+    ) -> None:
+        """Resources that are measured after their end have not ended (metric-api.md 13.5).
+
+        Not by what calls itself deleted: services tell once more of what is gone, as Nova's audit
+        does within the hour.
+        """
+        back = [
+            (known.pk, from_us(last))
+            for known, one, last in zip(
+                resources, catalogue.resources, _last_times(catalogue, columns), strict=True
+            )
+            if known.ended_at and last > to_us(known.ended_at) and not _is_gone(one.metadata)
+        ]
+        if not back:
+            return
+        self._lock()
+        ids, moments = zip(*sorted(back), strict=True)
+        self.cursor.execute(REVIVE, {"ids": list(ids), "moments": list(moments)})
+        if self.cursor.rowcount:
+            self.cursor.execute(RAISE_EPOCH)
+            self.resolved.changed = True
+            self.resolved.catalogues.clear()
 
     # --- series ------------------------------------------------------------------------------
 
@@ -336,6 +367,20 @@ def _first_times(catalogue: wire.Catalogue, columns: wire.Columns) -> list[int]:
     return starts.tolist()
 
 
+def _last_times(catalogue: wire.Catalogue, columns: wire.Columns) -> list[int]:
+    """The latest timestamp of each resource; 0 of one without samples."""
+    lasts = np.zeros(len(catalogue.resources), dtype=np.int64)
+    owner = np.array([one.resource for one in catalogue.series], dtype=np.int64)[columns.index]
+    np.maximum.at(lasts, owner, columns.timestamp)
+    return lasts.tolist()
+
+
+def _is_gone(metadata: Mapping[str, Any]) -> bool:
+    """Whether a resource is described as one that is deleted."""
+    says = (metadata.get("state"), metadata.get("status"))
+    return bool(metadata.get("deleted_at")) or metadata.get("deleted") is True or "deleted" in says
+
+
 def _resource_columns(asked: Sequence[Asked], creator: str) -> dict[str, Any]:
     """The resources as parallel arrays for `unnest`."""
     return {
@@ -356,7 +401,7 @@ CATALOGUE_LOCK = 0x63617461
 LOCK_CATALOGUE = "SELECT pg_advisory_xact_lock(%s)"
 
 SELECT_RESOURCES = """
-SELECT id, original_id, revision_digest, revision_start
+SELECT id, original_id, revision_digest, revision_start, ended_at
 FROM meters_resource WHERE creator = %s AND original_id = ANY(%s)
 """
 
@@ -457,6 +502,12 @@ backdated AS (
         AND (asked.newest OR asked.start < resource.started_at)
 )
 SELECT (SELECT count(*) FROM filed), (SELECT count(*) FROM moved)
+"""
+
+REVIVE = """
+UPDATE meters_resource AS resource SET ended_at = NULL
+FROM unnest(%(ids)s::bigint[], %(moments)s::timestamptz[]) AS asked (id, moment)
+WHERE resource.id = asked.id AND resource.ended_at < asked.moment
 """
 
 SELECT_EPOCH = "SELECT epoch FROM meters_catalogueepoch"

@@ -128,7 +128,8 @@ SET project_id = EXCLUDED.project_id, user_id = EXCLUDED.user_id, metadata = EXC
     digest = EXCLUDED.digest, ended_at = EXCLUDED.ended_at
 """
 
-#: The time of the event, not that at which we heard of it. One that has ended stays so.
+#: The time of the event, not that at which we heard of it. One that has ended stays so, until it is
+#: measured again (`meters.store.catalogue`).
 END = f"""
 {_MEANT}
 changed AS (

@@ -51,8 +51,8 @@ def ended(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "ended", Weight.CAUSE,
             f"The resource has ended: {at(resource.ended_at, facts.now)}.",
-            ("its source said that it was deleted; later samples are stored, but do not make it "
-             "live again",),
+            ("its source said that it was deleted; a sample from after that would make it live "
+             "again",),
             "Nothing, if it was deleted on purpose. Its samples stay readable.",
         )  # fmt: skip
 

@@ -120,6 +120,14 @@ class TestTransitions:
         alarm.refresh_from_db()
         assert (alarm.state, alarm.state_reason) == (ID, "No datapoint for granularity 1")
 
+    def test_a_sample_that_comes_late_counts_from_the_next_evaluation_on(self) -> None:
+        alarm = make_alarm(threshold(aggregation_method="max", granularity=3600))
+        store(5.0)
+        evaluate_due()
+        store(500.0, 4.0)
+        evaluate_again()
+        assert chain(alarm) == [(1, ID, "ok"), (2, "ok", "alarm")]
+
     def test_two_periods_that_are_missing_at_the_end_are_tolerated(self) -> None:
         alarm = make_alarm(threshold(evaluation_periods=2))
         at = now_us() // (60 * SECOND) * 60 * SECOND

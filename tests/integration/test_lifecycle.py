@@ -85,10 +85,43 @@ def test_what_has_ended_stays_so_and_a_late_sample_changes_nothing() -> None:
     measured()
     store(told("end", after_s=10))
     store(told("end", after_s=20))
-    measured(after_s=15)
+    for after_s in (5, 10):
+        measured(after_s=after_s)
 
     assert the().ended_at == at(10)
     assert Metric.objects.get().name == "cpu"
+
+
+def test_what_is_measured_after_its_end_has_not_ended() -> None:
+    """Also where the collector knows the resource; one that is measured with it stays as it is."""
+    CatalogueEpoch.objects.get_or_create(pk=1)
+    for name in ("vm-1", "vm-2"):
+        measured(name)
+        store(told("end", name, after_s=10))
+    measured(after_s=8)
+    epoch = CatalogueEpoch.objects.get().epoch
+    late = (resource("vm-2"), "cpu", 1.0, BEGIN + 9 * SECOND)
+    again = (resource(), "cpu", 2.0, BEGIN + 11 * SECOND)
+    store_batch(batch_of(late, again))
+
+    assert (the().ended_at, the("vm-2").ended_at) == (None, at(10))
+    assert CatalogueEpoch.objects.get().epoch == epoch + 1
+    measured(after_s=12)
+    assert CatalogueEpoch.objects.get().epoch == epoch + 1, "that is known now"
+    store(told("end", after_s=30))
+    assert the().ended_at == at(30)
+
+
+@pytest.mark.parametrize(
+    "told_so", [{"deleted_at": "2026-01-01"}, {"state": "deleted"}, {"deleted": True}]
+)
+def test_what_is_told_of_the_deleted_does_not_revive_them(told_so: dict[str, Any]) -> None:
+    """Nova's audit tells within the hour of what was there."""
+    measured()
+    store(told("end", after_s=10))
+    measured(after_s=60, metadata=told_so)
+
+    assert the().ended_at == at(10)
 
 
 def test_resources_that_name_it_end_with_it_and_others_do_not() -> None:
