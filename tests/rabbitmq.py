@@ -40,7 +40,8 @@ class RabbitNode:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def tls_url(self, vhost: str = "") -> str:
-        """By TLS: with the certificate `good` of `directory` (see `make_certificates`)."""
+        """By TLS: with the certificate `good` of `directory` (see `make_certificates`). Who shows
+        one must have it of the same authority."""
         return f"amqps://guest:guest@localhost:{self.tls_port}/{vhost}"
 
     def url(self, vhost: str = "") -> str:
@@ -55,7 +56,8 @@ class RabbitNode:
             f"ssl_options.cacertfile = {self.directory}/ca.pem\n"
             f"ssl_options.certfile = {self.directory}/good.pem\n"
             f"ssl_options.keyfile = {self.directory}/good.key\n"
-            "ssl_options.verify = verify_none\n"
+            "ssl_options.verify = verify_peer\n"
+            "ssl_options.fail_if_no_peer_cert = false\n"
         )
         (self.directory / "plugins").write_text("[].\n")
         # Started by us and not by the node, epmd is a child that can be ended.

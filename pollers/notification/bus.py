@@ -72,18 +72,22 @@ class Bus:
     """`name` is the address without user and password; `url` is what kombu connects to.
 
     With `amqps` brokers must show a certificate of `ca_file`, else of an authority that the system
-    trusts.
+    trusts; we show ours, `cert_file` with `key_file`, to those that ask.
     """
 
     name: str
     url: str
     layout: Layout
     ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
 
     def connection(self, **options: Any) -> Connection:
         tls: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED}
         if self.ca_file:
             tls["ca_certs"] = self.ca_file
+        if self.cert_file:
+            tls |= {"certfile": self.cert_file, "keyfile": self.key_file or None}
         options = {"heartbeat": HEARTBEAT_S, "connect_timeout": CONNECT_TIMEOUT_S, **options}
         secured = self.url.startswith("amqps")
         return Connection(self.url, transport=_Transport, ssl=tls if secured else False, **options)
@@ -119,7 +123,10 @@ def bus(url: str, layout: Layout) -> Bus:
     except ValueError as error:
         raise ImproperlyConfigured(f"a notification URL has no valid host: {error}") from error
     name = f"amqp://{','.join(places)}/{vhost.partition('?')[0]}"
-    return Bus(name, ";".join(urls), layout, settings.TELEMETRY_NOTIFICATION_CACERT)
+    return Bus(
+        name, ";".join(urls), layout, settings.TELEMETRY_NOTIFICATION_CACERT,
+        settings.TELEMETRY_NOTIFICATION_CERT_FILE, settings.TELEMETRY_NOTIFICATION_KEY_FILE,
+    )  # fmt: skip
 
 
 def _place(url: str) -> str:

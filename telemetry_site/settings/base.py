@@ -11,6 +11,7 @@ from kombu import Exchange, Queue
 
 from telemetry_site import paths
 from telemetry_site.settings.addresses import BROKER_SCHEMES, check_address
+from telemetry_site.settings.certificates import check_ca_file, check_certificate
 from telemetry_site.settings.keystone import KeystoneAccess, check_keystone
 from telemetry_site.settings.polling import check_namespaces
 from telemetry_site.settings.signing import check_signing_secret
@@ -101,7 +102,15 @@ TELEMETRY_NOTIFICATION_EXCHANGES = env.list(
 )  # fmt: skip
 TELEMETRY_NOTIFICATION_TOPICS = env.list("TELEMETRY_NOTIFICATION_TOPICS", default=["notifications"])
 #: Authorities of the brokers' certificates (amqps://…); empty: those that the system trusts.
-TELEMETRY_NOTIFICATION_CACERT = env.str("TELEMETRY_NOTIFICATION_CACERT", "")
+TELEMETRY_NOTIFICATION_CACERT = check_ca_file(
+    "TELEMETRY_NOTIFICATION_CACERT", env.str("TELEMETRY_NOTIFICATION_CACERT", "")
+)
+#: Our own certificate with its key, for brokers that ask who we are (the key may stand in the
+#: certificate's file).
+TELEMETRY_NOTIFICATION_CERT_FILE, TELEMETRY_NOTIFICATION_KEY_FILE = check_certificate(
+    "TELEMETRY_NOTIFICATION", env.str("TELEMETRY_NOTIFICATION_CERT_FILE", ""),
+    env.str("TELEMETRY_NOTIFICATION_KEY_FILE", ""),
+)  # fmt: skip
 #: How exchanges and queues are declared there; must be as the senders do (oslo's defaults).
 TELEMETRY_NOTIFICATION_DURABLE = env.bool("TELEMETRY_NOTIFICATION_DURABLE", False)
 TELEMETRY_NOTIFICATION_QUORUM = env.bool("TELEMETRY_NOTIFICATION_QUORUM", False)

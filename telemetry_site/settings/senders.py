@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64decode
 from email.utils import parseaddr
 from typing import Any
@@ -70,36 +69,6 @@ def check_sender(address: str) -> str:
             f"TELEMETRY_MAIL_FROM is {address!r}; it looks like Telemetry <alarms@example.org>."
         )
     return address
-
-
-def check_ca_file(path: str) -> str:
-    """Raises `ImproperlyConfigured` unless it is a file of certificates, or empty."""
-    if path:
-        try:
-            ssl.create_default_context(cafile=path)
-        except OSError as error:
-            raise ImproperlyConfigured(_file("TELEMETRY_WEBHOOK_CA_FILE", path, error)) from None
-    return path
-
-
-def check_certificate(path: str, key_path: str) -> tuple[str, str]:
-    """Raises `ImproperlyConfigured` unless they are a certificate and its key, or both empty."""
-    if key_path and not path:
-        raise ImproperlyConfigured(
-            "TELEMETRY_WEBHOOK_KEY_FILE is set without TELEMETRY_WEBHOOK_CERT_FILE."
-        )
-    if path:
-        try:
-            # A key behind a password would be asked for on the terminal.
-            ssl.create_default_context().load_cert_chain(path, key_path or None, password="")
-        except (OSError, ValueError) as error:
-            raise ImproperlyConfigured(_file("TELEMETRY_WEBHOOK_CERT_FILE", path, error)) from None
-    return path, key_path
-
-
-def _file(name: str, path: str, error: Exception) -> str:
-    why = error.strerror if isinstance(error, FileNotFoundError) else f"{error}"
-    return f"{name} is {path}, which can't be used: {why}."
 
 
 def check_bus(url: str) -> str:

@@ -19,11 +19,10 @@ from telemetry_site.settings.base import (
     env,
     secret,
 )
+from telemetry_site.settings.certificates import check_ca_file, check_certificate
 from telemetry_site.settings.keystone import KeystoneAccess, check_keystone, refuse_contradiction
 from telemetry_site.settings.senders import (
     check_bus,
-    check_ca_file,
-    check_certificate,
     check_secrets,
     check_sender,
     mail_server,
@@ -94,9 +93,13 @@ TELEMETRY_WEBHOOK_SECRETS = check_secrets(
 TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED = env.bool("TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED", False)
 #: Files for TLS with receivers: further authorities; our own certificate with its key, for those
 #: that ask who we are (the key may stand in the certificate's file).
-TELEMETRY_WEBHOOK_CA_FILE = check_ca_file(env.str("TELEMETRY_WEBHOOK_CA_FILE", ""))
+TELEMETRY_WEBHOOK_CA_FILE = check_ca_file(
+    "TELEMETRY_WEBHOOK_CA_FILE", env.str("TELEMETRY_WEBHOOK_CA_FILE", "")
+)
 TELEMETRY_WEBHOOK_CERT_FILE, TELEMETRY_WEBHOOK_KEY_FILE = check_certificate(
-    env.str("TELEMETRY_WEBHOOK_CERT_FILE", ""), env.str("TELEMETRY_WEBHOOK_KEY_FILE", "")
+    "TELEMETRY_WEBHOOK",
+    env.str("TELEMETRY_WEBHOOK_CERT_FILE", ""),
+    env.str("TELEMETRY_WEBHOOK_KEY_FILE", ""),
 )
 #: Whether actions may begin with slack+https: or chat+https:.
 TELEMETRY_CHAT_WEBHOOKS = env.bool("TELEMETRY_CHAT_WEBHOOKS", False)

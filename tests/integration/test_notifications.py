@@ -202,6 +202,30 @@ def test_a_bus_is_consumed_by_tls(
     assert all_samples(consumer.wait_for_messages(1)) == {"volume.size": 1.0}
 
 
+def own(rabbitmq: RabbitNode, name: str) -> dict[str, str]:
+    """Settings of a certificate of ours."""
+    return {
+        f"TELEMETRY_NOTIFICATION_{kind}_FILE": str(rabbitmq.directory / f"{name}.{ending}")
+        for kind, ending in (("CERT", "pem"), ("KEY", "key"))
+    }
+
+
+def test_a_broker_that_asks_is_shown_who_we_are(consumer: Consumer, rabbitmq: RabbitNode) -> None:
+    consumer.start(**by_tls(rabbitmq, consumer.url, "ca.pem"), **own(rabbitmq, "other"))
+    wait_until(lambda: consumer.connections() == 1, "the connection", consumer)
+
+    assert "CN=other.example" in rabbitmq.control("list_connections", "peer_cert_subject")
+
+
+def test_a_certificate_of_ours_that_the_broker_does_not_trust_is_told(
+    consumer: Consumer, rabbitmq: RabbitNode
+) -> None:
+    consumer.start(**by_tls(rabbitmq, consumer.url, "ca.pem"), **own(rabbitmq, "self"))
+    wait_until(lambda: "notification bus away" in consumer.text(), "word of it", consumer)
+
+    assert consumer.connections() == 0
+
+
 def test_a_bus_whose_certificate_nobody_trusts_is_away(
     consumer: Consumer, rabbitmq: RabbitNode
 ) -> None:

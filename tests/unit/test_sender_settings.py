@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from telemetry_site.settings import senders
+from telemetry_site.settings.certificates import check_ca_file, check_certificate
 from tests.support.tls import make_certificates
 
 
@@ -43,9 +44,9 @@ def test_no_mail_server() -> None:
         (senders.check_sender, "a@b.example\nBcc: c@d.example", "TELEMETRY_MAIL_FROM"),
         (senders.check_secrets, ["plain", "whsec_not secret!"], "number 2 begins with whsec_"),
         (senders.check_bus, "http://us:secret@bus.example", "TELEMETRY_ALARM_BUS_URL is no bus"),
-        (senders.check_ca_file, "/nowhere.pem", "No such file"),
-        (lambda path: senders.check_certificate(path, ""), "/nowhere.pem", "No such file"),
-        (lambda path: senders.check_certificate("", path), "/k.pem", "is set without"),
+        (lambda path: check_ca_file("X_CA", path), "/nowhere.pem", "X_CA is .*No such file"),
+        (lambda path: check_certificate("X", path, ""), "/nowhere.pem", "X_CERT_FILE .*No such"),
+        (lambda path: check_certificate("X", "", path), "/k.pem", "X_KEY_FILE is set without"),
     ],
 )  # fmt: skip
 def test_wrong_ones(check: Callable[[Any], Any], value: Any, words: str) -> None:
@@ -58,9 +59,9 @@ def test_wrong_ones(check: Callable[[Any], Any], value: Any, words: str) -> None
 def test_files(tmp_path: Path) -> None:
     home = make_certificates(tmp_path)
     good, key, other = (str(home / name) for name in ("good.pem", "good.key", "other.key"))
-    assert senders.check_ca_file(good) == good
-    assert senders.check_certificate(good, key) == (good, key)
+    assert check_ca_file("X_CA", good) == good
+    assert check_certificate("X", good, key) == (good, key)
     with pytest.raises(ImproperlyConfigured, match="can't be used"):
-        senders.check_certificate(good, other)
+        check_certificate("X", good, other)
     with pytest.raises(ImproperlyConfigured, match="can't be used"):
-        senders.check_ca_file(key)
+        check_ca_file("X_CA", key)
