@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -59,14 +60,19 @@ OLD_ROWS = (
 
 
 def messages(
-    alarm: Alarm, previous: str, reason: str, reason_data: dict[str, Any]
+    alarm: Alarm,
+    previous: str,
+    reason: str,
+    reason_data: dict[str, Any],
+    now: datetime | None = None,
 ) -> list[Notification]:
     """The unsaved rows of an alarm that has just come to (or remains in) `alarm.state`.
 
     `alarm` has its new `state`, `state_version` and `repeat_no`. While its policy mutes it the rows
-    are kept back.
+    are kept back; `now` is the database's clock, which is asked unless told.
     """
-    muted = {"status": Delivery.SUPPRESSED, "last_error": MUTED} if is_muted(alarm.policy) else {}
+    quiet = is_muted(alarm.policy, now)
+    muted = {"status": Delivery.SUPPRESSED, "last_error": MUTED} if quiet else {}
     return [
         Notification(
             id=key(alarm.pk, alarm.state_version, number, alarm.repeat_no),

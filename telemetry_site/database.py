@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.postgresql.psycopg_any import get_adapters_template
 from django.db.backends.utils import CursorWrapper
 from psycopg.abc import Buffer
@@ -38,6 +38,14 @@ class _TimeLoader(TimestamptzLoader):
 def read_times_fast() -> None:
     """For all connections to come."""
     get_adapters_template(True, UTC).register_loader("timestamptz", _TimeLoader)
+
+
+def database_now() -> datetime:
+    """By the one clock for decisions (rule K1)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found
 
 
 @contextmanager

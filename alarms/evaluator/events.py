@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -34,7 +35,7 @@ from alarms.opening import is_open
 from alarms.rows import copy_in
 from meters.store.events import owner_of
 from meters.wire import Event
-from telemetry_site import clock
+from telemetry_site.database import database_now
 
 log = structlog.get_logger(__name__)
 
@@ -135,7 +136,10 @@ def _parsed(rule: object) -> EventRule:
 
 
 def _fire(alarms: Sequence[Alarm], hits: dict[UUID, list[Event]]) -> None:
-    fired = [row for alarm in alarms for row in _rows(alarm, hits[alarm.pk])]
+    if not alarms:
+        return
+    now = database_now()
+    fired = [row for alarm in alarms for row in _rows(alarm, hits[alarm.pk], now)]
     if not fired:
         return
     moved = {one.history.alarm_id for one in fired}
@@ -157,9 +161,9 @@ def _move(alarms: Sequence[Alarm]) -> None:
         )  # fmt: skip
 
 
-def _rows(alarm: Alarm, events: Sequence[Event]) -> Iterator[_Fired]:
+def _rows(alarm: Alarm, events: Sequence[Event], now: datetime) -> Iterator[_Fired]:
     """One a firing, and the alarm as it is after them."""
-    if not is_open(parse_constraints(alarm.time_constraints), clock.now()):
+    if not is_open(parse_constraints(alarm.time_constraints), now):
         return
     rule = _parsed(alarm.rule)
     for event in events:
@@ -173,7 +177,7 @@ def _rows(alarm: Alarm, events: Sequence[Event]) -> Iterator[_Fired]:
         alarm.state_reason, alarm.state_reason_data = verdict.reason, verdict.reason_data
         if verdict.changed:
             metrics.TRANSITIONS.labels(State.ALARM.value).inc()
-        sent = outbox.messages(alarm, before, verdict.reason, verdict.reason_data)
+        sent = outbox.messages(alarm, before, verdict.reason, verdict.reason_data, now)
         yield _Fired(history_row(alarm, before, verdict), sent)
 
 

@@ -17,6 +17,7 @@ from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.policies import Memory
 from alarms.rows import copy_in
 from alarms.rules import Verdict
+from telemetry_site.clock import from_us
 from telemetry_site.failpoints import failpoint
 
 
@@ -109,7 +110,9 @@ def _record(fired: Sequence[Decision], alarms: dict[UUID, Alarm]) -> None:
             row = history_row(alarm, claimed.state, verdict)
             history.append(row)
             messages += changes.rows([(alarm, row)])
-        messages += outbox.messages(alarm, claimed.state, verdict.reason, verdict.reason_data)
+        messages += outbox.messages(
+            alarm, claimed.state, verdict.reason, verdict.reason_data, from_us(claimed.now)
+        )
     copy_in(history)
     outbox.put(messages)
 

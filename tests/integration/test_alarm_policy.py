@@ -17,6 +17,7 @@ from alarms.models import Alarm, AlarmHistory, Notification, PolicyMemory
 from alarms.muting.releasing import release
 from alarms.policies import Memory
 from alarms.standing import Standing, standings
+from telemetry_site import clock
 from telemetry_site.clock import now, to_us
 from tests.integration.test_evaluator import chain, evaluate_again
 from tests.support.alarms import make_alarm, store, threshold
@@ -147,6 +148,18 @@ def test_while_it_is_muted_nothing_is_sent_and_all_else_goes_on() -> None:
     alarm = muted()
     assert Notification.objects.get().last_error == "muted"
     assert AlarmHistory.objects.filter(alarm_id=alarm.pk, to_state="alarm").count() == 1
+    assert release() == 0
+    assert told() == [("alarm", "suppressed")]
+
+
+def test_a_hosts_wrong_clock_makes_no_quiet_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F43: it is the database's that counts, here and when they may be over."""
+    begun = now() - timedelta(minutes=5)
+    quiet = {"name": "q", "start": f"{begun.minute} {begun.hour} * * *", "duration": 3600}
+    alarm = make_alarm(policy={"mute": [quiet]}, alarm_actions=["log://"])
+    store(95.0)
+    monkeypatch.setattr(clock, "now", lambda: begun + timedelta(hours=3))
+    assert evaluated(alarm).state == "alarm"
     assert release() == 0
     assert told() == [("alarm", "suppressed")]
 

@@ -19,6 +19,7 @@ from meters.deliveries import Delivery
 from meters.models import Event
 from meters.store.write import store_batch, store_batches
 from meters.wire import Trait, encode
+from telemetry_site import clock
 from telemetry_site.clock import now
 from tests.support.batches import batch_of, event
 
@@ -131,6 +132,17 @@ def test_time_constraints_are_honoured() -> None:
     arrive(happening())
     alarm.refresh_from_db()
     assert alarm.state == ID
+
+
+def test_a_hosts_wrong_clock_opens_and_closes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F43: it is the database's that counts."""
+    begun = now() - timedelta(minutes=5)
+    open_now = {"name": "c", "start": f"{begun.minute} {begun.hour} * * *", "duration": 3600}
+    alarm = make(time_constraints=[open_now])
+    monkeypatch.setattr(clock, "now", lambda: begun + timedelta(hours=3))
+    arrive(happening())
+    alarm.refresh_from_db()
+    assert alarm.state == "alarm"
 
 
 def test_a_broken_rule_costs_neither_the_event_nor_the_other_alarms() -> None:
