@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,17 @@ def broker(valkey_server: EmbeddedValkey) -> EmbeddedValkey:
     client.flushall()
     client.close()
     return valkey_server
+
+
+@pytest.fixture(scope="session")
+def made_tasks() -> None:
+    """Tasks that can be called, as in a worker. Celery warns of `queue=` where tasks are declared,
+    which is our way."""
+    from telemetry_site.celery import app
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        app.finalize()
 
 
 @pytest.fixture

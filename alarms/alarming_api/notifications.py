@@ -22,6 +22,7 @@ from alarms.alarming_api.shapes import time_text
 from alarms.choices import Delivery, Severity, State
 from alarms.models import AlarmHistory, Notification, Receiver
 from alarms.notifier.urls import shown
+from alarms.queries import NotificationQuerySet
 from meters.api.params import is_uuid
 from meters.metric_api.paging import Sort
 from meters.wsme import simple
@@ -49,7 +50,7 @@ def read_id(text: str) -> RowId | None:
     return RowId(UUID(message), int(number))
 
 
-def messages() -> QuerySet[Notification]:
+def messages() -> NotificationQuerySet:
     """With what rows are sorted and looked for by, but for the attempt.
 
     A route of the installation may send a project's messages to a receiver of the installation,
@@ -59,17 +60,18 @@ def messages() -> QuerySet[Notification]:
     receivers = Receiver.objects.alias(owner=Coalesce("project_id", Value(""))).filter(
         pk=OuterRef("receiver_id"), owner=owner
     )
-    return Notification.objects.alias(
+    found: NotificationQuerySet = Notification.objects.alias(
         severity_rank=severity_rank(), receiver_name=Subquery(receivers.values("name")[:1])
     )
+    return found
 
 
-def attempts(found: QuerySet[Notification]) -> QuerySet[Notification]:
+def attempts(found: QuerySet[Notification]) -> QuerySet[Any]:
     """Each message once for each of its attempts, or once without any."""
     transitions = AlarmHistory.objects.filter(
         alarm_id=OuterRef("alarm_id"), state_version=OuterRef("state_version")
     )
-    return found.annotate(
+    each: QuerySet[Any] = found.annotate(
         attempt_no=Coalesce(F("tries__number"), 0),
         started_at=F("tries__started_at"),
         took_s=F("tries__duration_s"),
@@ -79,6 +81,7 @@ def attempts(found: QuerySet[Notification]) -> QuerySet[Notification]:
         receiver=F("receiver_name"),
         transition_id=Subquery(transitions.values("event_id")[:1]),
     )
+    return each
 
 
 def _marked(found: QuerySet[Any], marker: str) -> QuerySet[Any] | None:
@@ -86,7 +89,8 @@ def _marked(found: QuerySet[Any], marker: str) -> QuerySet[Any] | None:
     row_id = read_id(marker)
     if row_id is None:
         return None
-    return found.filter(pk=row_id.message).alias(attempt_no=Value(row_id.number))
+    row: QuerySet[Any] = found.filter(pk=row_id.message).alias(attempt_no=Value(row_id.number))
+    return row
 
 
 LISTING = Listing(

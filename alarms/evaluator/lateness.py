@@ -11,8 +11,8 @@ from telemetry_site.health import Remembered
 #: An alarm that is late by more intervals than this is no chance.
 INTERVALS = 3
 _LATEST = """
-SELECT extract(epoch FROM now() - min(evaluate_at))::float8
-FROM alarms_alarm WHERE enabled AND type <> 'event' AND evaluate_at <= now()
+SELECT extract(epoch FROM statement_timestamp() - min(evaluate_at))::float8
+FROM alarms_alarm WHERE enabled AND type <> 'event' AND evaluate_at <= statement_timestamp()
 """
 
 

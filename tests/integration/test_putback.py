@@ -23,7 +23,7 @@ from tests.support.alarms import make_alarm
 from tests.support.telling import go, make_route
 from tests.support.webhooks import answering, receiver
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("made_tasks")]
 HOUR = 3600
 TIMES: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (
@@ -81,7 +81,7 @@ def test_neither_is_what_was_never_tried() -> None:
     with receiver(answering(200)) as there:
         message(there.url())
         put_back(HOUR)
-        tasks.sweep_outbox()
+        tasks.sweep_outbox.run()
         assert send_due() == 1
 
 

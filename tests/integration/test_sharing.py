@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,7 @@ from tests.support.threads import at_once
 SLOT = 1_000_000.0
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _tasks_are_made() -> None:
-    """As in a worker. Celery warns of `queue=` where tasks are declared, which is our way."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        app.finalize()
+pytestmark = pytest.mark.usefixtures("made_tasks")
 
 
 def unreachable(*_: Any, **__: Any) -> Any:

@@ -25,7 +25,7 @@ from tests.api.alarming.people import fault_of
 from tests.support.alarms import make_alarm
 from tests.support.webhooks import answering, receiver
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_tasks")]
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +45,10 @@ class TestTelling:
         settings.TELEMETRY_WEBHOOK_ALLOW = [parse_allowance("127.0.0.0/8")]
         with receiver(answering(200)) as there:
             settings.TELEMETRY_EVALUATOR_HEARTBEAT_URL = there.url("/ping/secret")
-            tasks.evaluate_due_alarms()
-            tasks.evaluate_due_alarms()
+            tasks.evaluate_due_alarms.run()
+            tasks.evaluate_due_alarms.run()
             assert hints() == 1, "at most every 30 s"
-            tasks.tell_watchdog()
+            tasks.tell_watchdog.run()
         [request] = there.requests
         assert request.line == "GET /ping/secret HTTP/1.1"
 
@@ -61,11 +61,11 @@ class TestTelling:
             raise OperationalError("the database is away")
 
         monkeypatch.setattr(tasks, "evaluate_due", fail)
-        tasks.evaluate_due_alarms()
+        tasks.evaluate_due_alarms.run()
         assert hints() == 0
 
     def test_without_one_nobody_is_told(self) -> None:
-        tasks.evaluate_due_alarms()
+        tasks.evaluate_due_alarms.run()
         assert hints() == 0
 
     @pytest.mark.parametrize("statuses", [(500,), (302,)])
@@ -77,10 +77,10 @@ class TestTelling:
         before = counted._value.get()
         with receiver(answering(*statuses)) as there:
             settings.TELEMETRY_EVALUATOR_HEARTBEAT_URL = there.url()
-            tasks.tell_watchdog()
+            tasks.tell_watchdog.run()
         assert counted._value.get() == before + 1
         settings.TELEMETRY_WEBHOOK_ALLOW = []
-        tasks.tell_watchdog()
+        tasks.tell_watchdog.run()
         assert watchdog.TOLD.labels("forbidden_address")._value.get() > 0
 
 
