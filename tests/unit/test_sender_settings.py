@@ -45,7 +45,7 @@ def test_no_mail_server() -> None:
         (senders.check_secrets, ["plain", "whsec_not secret!"], "number 2 begins with whsec_"),
         (senders.check_bus, "http://us:secret@bus.example", "TELEMETRY_ALARM_BUS_URL is no bus"),
         (lambda path: check_ca_file("X_CA", path), "/nowhere.pem", "X_CA is /nowhere.pem, which"),
-        (lambda path: check_certificate("X", path, ""), "/nowhere.pem", "X_CERT_FILE is /nowhere.pem"),
+        (lambda path: check_certificate("X", path, ""), "/nowhere.pem", "X_CERT_FILE is /nowhere"),
         (lambda path: check_certificate("X", "", path), "/k.pem", "X_KEY_FILE is set without"),
     ],
 )  # fmt: skip
