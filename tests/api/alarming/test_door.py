@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from alarms.evaluator import lateness
 from alarms.models import EvaluationCount
 from meters.wsme import open as root
 from tests.api.alarming.people import AlarmingClient, body, fault_of
@@ -58,6 +59,7 @@ class TestHealth:
     @pytest.fixture(autouse=True)
     def _ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(root.readiness, "reason", lambda: "")
+        monkeypatch.setattr(lateness, "reason", lambda: "")
 
     def test_it_is_an_empty_text(self, client: Client) -> None:
         answer = client.get("/alarming/healthcheck")
