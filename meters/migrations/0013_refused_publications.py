@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('meters', '0011_points'),
+        ('meters', '0012_list_indexes'),
     ]
 
     operations = [
