@@ -60,17 +60,19 @@ def _read_json(body: bytes, request: Any) -> None:
 
 def encode(message: Message, media_type: str) -> bytes:
     if media_type == JSON:
-        return json_format.MessageToJson(message, indent=None).encode()
-    return message.SerializeToString()
+        text: str = json_format.MessageToJson(message, indent=None)
+        return text.encode()
+    encoded: bytes = message.SerializeToString()
+    return encoded
 
 
 def response(rejected: int, reason: str) -> Message:
     """Without a reason all was taken."""
-    message = ExportMetricsServiceResponse()
+    message: Message = ExportMetricsServiceResponse()
     if reason:
         message.partial_success.rejected_data_points = rejected
         message.partial_success.error_message = reason[:LONGEST_MESSAGE]
-    return message  # type: ignore[no-any-return]
+    return message
 
 
 def status(http_status: int, words: str) -> Message:

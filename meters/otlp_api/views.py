@@ -93,7 +93,8 @@ def _count_problems(found: Reading, result: StoreResult) -> None:
 
 
 def _sent_as(request: HttpRequest) -> str:
-    return request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    sent: str = request.META.get("CONTENT_TYPE", "")
+    return sent.partition(";")[0].strip().lower()
 
 
 def _answer_exception(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
