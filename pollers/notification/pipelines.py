@@ -188,7 +188,7 @@ def _publishers(reading: _Reading, written: Mapping, name: str) -> tuple[bool, l
     listed = written.get("publishers")
     if not listed or not isinstance(listed, Listed):
         raise DefinitionError(f"sink {name!r}: No publisher specified", line)
-    found = [publishers.read(one) for one in listed]
+    found = [publishers.read(one, reading.what) for one in listed]
     for one, place in zip(found, listed.lines, strict=True):
         for said in one.said:
             reading.fault(place, f"sink {name!r}: {said}")

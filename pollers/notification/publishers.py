@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pollers.publishers.errors import TargetError
-from pollers.publishers.schemes import SCHEMES
+from pollers.publishers.schemes import SCHEMES, kind_of
 from pollers.publishers.targets import Target, fed_target, remarks
 
 #: What means "into the store", which is ours.
@@ -31,7 +31,8 @@ class Publication:
     said: list[str] = field(default_factory=list)
 
 
-def read(written: Any) -> Publication:
+def read(written: Any, what: str) -> Publication:
+    """`what` is published: meters or events."""
     if not isinstance(written, str) or not written:
         return _stored(f"{written!r:.80} is not the URL of a publisher")
     scheme, separator, rest = written.partition("://")
@@ -54,6 +55,8 @@ def read(written: Any) -> Publication:
         target = fed_target(written)
     except TargetError as error:
         return _stored(f"publisher {scheme}://: {error}; what it would get is stored here")
+    if what == "events" and not kind_of(scheme).takes_events:
+        return _stored(f"publisher {scheme}:// carries no events; what it would get is stored here")
     return Publication(target, [f"publisher {scheme}://: {one}" for one in remarks(target)])
 
 
