@@ -25,7 +25,7 @@ INSERT INTO resource (internal_id, resource_id, user_id, project_id, source_id, 
                       metadata_hash)
 SELECT n + 1, lpad(to_hex(n), 8, '0') || '-0000-4000-8000-' || lpad(to_hex(n), 12, '0'),
     'user-' || n %% 7, 'project-' || lpad((n / 100)::text, 4, '0'), 'openstack',
-    '{"display_name": "name ' || n || '"}', md5(n::text)
+    '{{"display_name": "name ' || n || '"}}', md5(n::text)
 FROM generate_series(0, {resources} - 1) AS n;
 INSERT INTO metadata_text (id, meta_key, value)
 SELECT internal_id, 'display_name', 'name ' || internal_id - 1 FROM resource;
