@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,12 @@ def known_by(one: dict[str, Any]) -> str:
 
 
 def in_file(path: Path) -> set[str]:
-    return {known_by(json.loads(line)) for line in path.read_text().splitlines()}
+    """The lines that are whole; a kill may leave a piece of one, and the last is being written."""
+    found = set()
+    for line in path.read_text().splitlines():
+        with suppress(json.JSONDecodeError):
+            found.add(known_by(json.loads(line)))
+    return found
 
 
 def promised(cluster: Cluster) -> set[str]:

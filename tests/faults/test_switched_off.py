@@ -35,6 +35,7 @@ NOTICED = [
     ("leave_the_drivers_errors", "killed_compactor.py", "inside_the_compactor"),
     ("write_in_place", "f37_killed_spool.py", "each_point"),
     ("write_without_fsync", "f37_killed_spool.py", "each_point"),
+    ("acknowledge_before_delivering", "f59_dead_publisher.py", "dead_target"),
 ]
 
 

@@ -30,6 +30,18 @@ def switch(module: str) -> Callable[[Switch], Switch]:
     return note
 
 
+@switch("pollers.publishers.feed")
+def acknowledge_before_delivering(feed: Any) -> None:
+    """Publishers: a batch leaves its queue when it is taken, not when the target has it."""
+    handle = feed.Feed._handle
+
+    def hasty(self: Any, waiting: Any) -> Any:
+        self._backlog.done(waiting)
+        return handle(self, waiting)
+
+    feed.Feed._handle = hasty
+
+
 @switch("pollers.agent")
 def forget_what_the_broker_has(agent: Any) -> None:
     """A4: the spool file goes when the broker has confirmed, not when the database has it."""
