@@ -144,18 +144,27 @@ def latencies(
     return milliseconds([client.clocked("GET", question) for question in turns])
 
 
-def listed(root: str, size: Size, now_us: int) -> dict[str, dict[str, float]]:
+def listed(root: str, size: Size) -> dict[str, dict[str, float]]:
+    """Of resources that are polled each minute: again before each kind of question about them."""
+    from telemetry_site.clock import now_us
+
     client = Client(root, ADMIN)
     kinds = lists(size)
-    lately = text_of(now_us - 2 * MINUTE_US)
+    classic_load.poll(size)
+    lately = text_of(now_us() - 2 * MINUTE_US)
     kinds["resources_measured_lately"] = [
         question.replace("%7Blately%7D", lately) for question in kinds["resources_measured_lately"]
     ]
-    names = [one["resource_id"] for one in fetched(client, asked("/v2/resources", limit=1000))]
-    kinds["resources_next_page"] = pages(names[99::100][:PAGES], "/v2/resources")
     meters = [one["meter_id"] for one in fetched(client, asked("/v2/meters", limit=10_000))]
     kinds["meters_next_page"] = pages(meters[99 :: len(meters) // PAGES][:PAGES], "/v2/meters")
-    found = {name: latencies(client, questions, size.requests) for name, questions in kinds.items()}
+    found = {}
+    for name, questions in kinds.items():
+        if name.startswith("resources"):
+            classic_load.poll(size)
+        found[name] = latencies(client, questions, size.requests)
+    names = [one["resource_id"] for one in fetched(client, asked("/v2/resources", limit=1000))]
+    following = pages(names[99::100][:PAGES], "/v2/resources")
+    found["resources_next_page"] = latencies(client, following, size.requests)
     own = Client(root, tenant(classic_load.project_of(0)))
     found["own_resources"] = latencies(own, ["/v2/resources"], size.requests, of_length(100))
     found["own_meters"] = latencies(own, ["/v2/meters"], size.requests, of_length(100))
@@ -213,7 +222,7 @@ def main(*options: str) -> None:
         with web(TELEMETRY_NOAUTH="1", TELEMETRY_BASIC_AUTH="0", WEB_THREADS="2") as (url, _):
             root = url.removesuffix("/metric") + "/metering"
             result["statistics"] = our_statistics(Client(root, ADMIN), size)
-            result["lists"] = listed(root, size, begun_us)
+            result["lists"] = listed(root, size)
             result["events"] = happened(root, size, begun_us)
             first_us = classic_load.first_us(begun_us)
             with ceilometer_api(Path(folder), size.shared, size.shared_minutes, first_us) as peer:

@@ -94,9 +94,19 @@ def fill(size: Size, now_us: int) -> None:
     pack()
     series(size.deep, size.minutes, STATISTICS, old_us, _drawn)
     series(size.shared, size.shared_minutes, SHARED, old_us, shared_value)
-    for batch in polls(size, now_us - MINUTE_US, MINUTE_US):
-        store_batches([batch])
+    poll(size)
     analyze()
+
+
+def poll(size: Size) -> None:
+    """One sample more of each series, of the last minute: into the head."""
+    from meters.store import head
+    from meters.store.write import store_batches
+    from telemetry_site.clock import now_us
+
+    for batch in polls(size, now_us() - MINUTE_US, MINUTE_US):
+        store_batches([batch])
+    head.summarize()
 
 
 def _drawn(resource: Any, minute: Any) -> Any:
