@@ -32,7 +32,8 @@ SELECT internal_id, 'display_name', 'name ' || internal_id - 1 FROM resource;
 INSERT INTO sample (meter_id, resource_id, volume, timestamp, recorded_at, message_signature,
                     message_id)
 SELECT 1, n + 1, (n * 7 + minute * 13) %% 1000 / 4.0,
-    timestamp '1970-01-01' + ({first_us}::bigint + minute::bigint * 60000000) * interval '1 microsecond',
+    timestamp '1970-01-01'
+        + ({first_us}::bigint + minute::bigint * 60000000) * interval '1 microsecond',
     now() AT TIME ZONE 'UTC', '', gen_random_uuid()::text
 FROM generate_series(0, {minutes} - 1) AS minute, generate_series(0, {resources} - 1) AS n;
 """
