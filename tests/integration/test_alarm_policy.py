@@ -54,9 +54,9 @@ def test_a_condition_that_must_last_fires_after_that_and_once() -> None:
     store(95.0)
     alarm = evaluated(alarm)
     assert (alarm.state, alarm.state_version, standing(alarm).phase) == (ID, 0, "pending")
-    wait(alarm, 299)
+    wait(alarm, 240)
     assert evaluated(alarm).state == ID
-    wait(alarm, 1)
+    wait(alarm, 60)
     alarm = evaluated(alarm)
     assert (alarm.state, standing(alarm).phase, told()) == (
         "alarm", "firing", [("alarm", "pending")],

@@ -19,10 +19,10 @@ from pollers.claims import claim, is_settled, renewing
 from pollers.polls import Findings
 from pollers.slots import slot_at
 from pollers.work import Work
-from telemetry_site.celery import app
 from telemetry_site.clock import now_us
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.rabbitmq import RabbitNode
+from tests.support.house_on import house_on
 from tests.support.threads import at_once
 
 SLOT = 1_000_000.0
@@ -79,12 +79,7 @@ def test_nothing_is_left_at_valkey_for_good(broker: EmbeddedValkey) -> None:
 
 @pytest.mark.rabbitmq
 def test_one_of_many_agents_gets_a_slot_on_rabbitmq(rabbitmq: RabbitNode, settings: Any) -> None:
-    url = rabbitmq.add_vhost("claims")
-    before = app.conf.broker_url, app.conf.broker_transport_options
-    settings.BROKER_IS_AMQP, settings.BROKER_URL = True, url
-    app.conf.broker_url, app.conf.broker_transport_options = url, {"confirm_publish": True}
-    app.pool.force_close_all()
-    try:
+    with house_on(rabbitmq.add_vhost("claims"), settings):
         taken = at_once(6, lambda: claim("s", SLOT, 60))
         assert sorted(taken) == [False] * 5 + [True]
         assert is_settled("s", SLOT)
@@ -92,8 +87,6 @@ def test_one_of_many_agents_gets_a_slot_on_rabbitmq(rabbitmq: RabbitNode, settin
         assert not claim("s", SLOT, 60)
         assert claim("s", SLOT + 60, 60)
         assert "120000" in rabbitmq.control("list_queues", "-p", "claims", "name", "arguments")
-    finally:
-        app.conf.broker_url, app.conf.broker_transport_options = before
 
 
 def test_without_a_broker_an_agent_polls_what_it_would(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from telemetry_site.celery import app
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from telemetry_site.queues import answering
 from tests.rabbitmq import RabbitNode
+from tests.support.house_on import house_on
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +50,11 @@ def _let_go() -> None:
 
 
 def _moved(url: str, settings: Any) -> Iterator[str]:
-    """Celery's application and our settings on that RabbitMQ."""
-    settings.BROKER_URL = url
-    settings.BROKER_IS_AMQP = True
-    before = app.conf.broker_url, app.conf.broker_transport_options
-    app.conf.broker_url, app.conf.broker_transport_options = url, {"confirm_publish": True}
-    app.conf.broker_read_url = app.conf.broker_write_url = url
-    with answering(app) as connection, connection.channel() as channel:
-        settings.COLLECTOR_QUEUE.bind(channel).declare()
-        channel.queue_purge(settings.COLLECTOR_QUEUE.name)
-    yield "rabbitmq"
-    app.conf.broker_url, app.conf.broker_transport_options = before
-    app.conf.broker_read_url = app.conf.broker_write_url = before[0]
+    with house_on(url, settings):
+        with answering(app) as connection, connection.channel() as channel:
+            settings.COLLECTOR_QUEUE.bind(channel).declare()
+            channel.queue_purge(settings.COLLECTOR_QUEUE.name)
+        yield "rabbitmq"
 
 
 class Ledger:
