@@ -24,6 +24,6 @@ def house_on(url: str, settings: Any) -> Iterator[None]:
 
 
 def _move(url: str) -> None:
-    """Connections that are open lead to the other broker."""
+    """The application's pools are kept by their URL; it holds those of the other broker."""
     app.conf.broker_url = app.conf.broker_read_url = app.conf.broker_write_url = url
-    app.pool.force_close_all(close_pool=False)
+    app._after_fork()
