@@ -162,6 +162,7 @@ def test_a_newcomer_sees_an_alarm_turn_and_its_message_arrive(tour: Tour) -> Non
     assert "Receipt: stored" in tour.type("send_sample")
     assert "tlm_" in tour.type("create_token")
     tour.type("quarantine list")
+    assert "Nothing is published" in tour.type("manage.py publishers")
     assert "There is data" in tour.type("manage.py why")
     assert "bytes a sample" in tour.type("store_info")
     assert tour.commands == [], "the tour has commands that nobody tries"

@@ -62,6 +62,9 @@ class Command(BaseCommand):
 
 def _show(rows: list[dict[str, Any]]) -> None:
     out = console(sys.stdout)
+    if not rows:
+        out.print("Nothing is published: TELEMETRY_PUBLISHERS and pipelines name no target.")
+        return
     table = Table("publisher", "target", "gets", "waiting", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
