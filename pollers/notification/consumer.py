@@ -75,6 +75,13 @@ class BusConsumer(ConsumerMixin):  # type: ignore[misc]
         self._channel: Any = None
         self._queues: list[Queue] = []
 
+    @property
+    def name(self) -> str:
+        return self.bus.name
+
+    def silent_s(self) -> float:
+        return self.state.silent_s()
+
     def stop(self) -> None:
         self.should_stop = True
         self._stopped.set()

@@ -63,20 +63,24 @@ class FeedState:
 class Feed:
     """`step` does one piece of work; `run` is the loop."""
 
-    def __init__(
-        self, name: str, sink: Sink, backlog: Backlog, refuse: Refuse, stopped: threading.Event
-    ) -> None:
+    def __init__(self, name: str, sink: Sink, backlog: Backlog, refuse: Refuse) -> None:
         self.name = name
         self.state = FeedState()
         self._sink = sink
         self._backlog = backlog
         self._refuse = refuse
-        self._stopped = stopped
+        self._stopped = threading.Event()
         self._pause = 0.0
         self._is_broker_away = False
         self._is_at_work = False
         self._refusals = 0
         self._lately: OrderedDict[tuple[str, int, int], None] = OrderedDict()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def silent_s(self) -> float:
+        return time.monotonic() - self.state.alive_at
 
     def run(self) -> None:
         measure_at = 0.0

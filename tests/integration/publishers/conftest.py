@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -99,9 +98,7 @@ class Line:
         self.backlog: Backlog = backlog_of(name, gets_all)
         self.backlog.count()  # makes the queue
         sink: Any = self.sink
-        self.feed = Feed(
-            name, sink, self.backlog, lambda *said: self.refused.append(said), threading.Event()
-        )
+        self.feed = Feed(name, sink, self.backlog, lambda *said: self.refused.append(said))
 
     def work(self) -> int:
         """Until nothing is left or the target is away; how many batches were dealt with."""
