@@ -86,7 +86,7 @@ def sent(agent: Any, batches: Sequence[Any]) -> float:
 def raise_epoch() -> None:
     from django.db import connection
 
-    from meters.store.catalogue import RAISE_EPOCH
+    from meters.store.catalogue_statements import RAISE_EPOCH
 
     with connection.cursor() as cursor:
         cursor.execute(RAISE_EPOCH)

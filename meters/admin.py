@@ -20,7 +20,7 @@ from meters.models import (
     Source,
 )
 from meters.paging import BoundedPaginator
-from meters.queries import seldom
+from meters.store.distinct import first_values
 
 MOST_TYPES = 100
 
@@ -56,7 +56,7 @@ class TypeFilter(admin.SimpleListFilter):
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in seldom(Resource.objects.all(), "type", MOST_TYPES)]
+        return [(name, name) for (name,) in first_values(Resource, ["type"], MOST_TYPES)]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(type=self.value()) if self.value() else rows

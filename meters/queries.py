@@ -87,22 +87,6 @@ def extract(column: str, *path: str, text: bool = False) -> Func:
     return Func(F(column), *steps, function=function, output_field=output)
 
 
-def seldom(rows: models.QuerySet[Any], column: str, most: int) -> list[str]:
-    """The first values of a column of texts with few of them, in order.
-
-    From one to the next by an index that begins with the column: `DISTINCT` reads all rows.
-    """
-    ordered = rows.order_by(column).values_list(column, flat=True)
-    found: list[str] = []
-    while len(found) < most:
-        rest = ordered.filter(**{f"{column}__gt": found[-1]}) if found else ordered
-        value = rest.first()
-        if value is None:
-            break
-        found.append(value)
-    return found
-
-
 def revision_end() -> Subquery:
     """When the next revision of a revision's resource began; null of the newest."""
     later = apps.get_model("meters", "ResourceRevision").objects.filter(

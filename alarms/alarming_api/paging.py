@@ -81,7 +81,8 @@ def _limit(text: str | None, most: int | None) -> int | None:
         ) from error
     if limit < 0:
         raise invalid("limit", text, "it should be a positive integer.")
-    return min(limit or LARGEST, most or LARGEST) if limit or most else None
+    asked = [one for one in (limit, most) if one]
+    return min(*asked, LARGEST) if asked else None
 
 
 def _values(marked: QuerySet[Any] | None, marker: str, order: Sequence[Sort]) -> Sequence[Any]:

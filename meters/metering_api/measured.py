@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -31,18 +31,19 @@ Ints = npt.NDArray[np.int64]
 Key = tuple[int, str]
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True)
+class Measured:
     """A resource with the newest sample that fits of each of its series, and their stretches."""
 
     resource_id: str
     ends: Sequence[End]
     stretches: Sequence[Stretch]
 
-    @property
+    @cached_property
     def last(self) -> End:
         return max(self.ends, key=lambda end: (end.timestamp_us, end.stretch.series.pk))
 
-    @property
+    @cached_property
     def key(self) -> Key:
         return -self.last.timestamp_us, self.resource_id
 

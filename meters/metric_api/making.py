@@ -16,6 +16,7 @@ from django.db import connection
 
 from meters.models import STANDALONE, ArchivePolicy, Metric, Resource
 from meters.store import catalogue
+from meters.store.catalogue_statements import CATALOGUE_LOCK, RAISE_EPOCH
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
 
@@ -45,13 +46,13 @@ def share_catalogue() -> None:
     Not to be followed by `lock_catalogue`: two that share it would wait for each other.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [catalogue.CATALOGUE_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [CATALOGUE_LOCK])
 
 
 def raise_epoch() -> None:
     """Collectors forget which series a resource's meter is."""
     with connection.cursor() as cursor:
-        cursor.execute(catalogue.RAISE_EPOCH)
+        cursor.execute(RAISE_EPOCH)
 
 
 #: With its first revision; nothing where it is there already, also made by another just now.

@@ -20,7 +20,8 @@ from django.db.backends.utils import CursorWrapper
 
 from meters import metrics
 from meters.models import STANDALONE
-from meters.store.catalogue import RAISE_EPOCH, lock_catalogue
+from meters.store.catalogue import lock_catalogue
+from meters.store.catalogue_statements import RAISE_EPOCH
 from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone
 from telemetry_site.failpoints import failpoint
 

@@ -14,7 +14,8 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from meters import wire
-from meters.store.catalogue import RAISE_EPOCH, Asked, make_resources, revision_digest
+from meters.store.catalogue import Asked, make_resources, revision_digest
+from meters.store.catalogue_statements import RAISE_EPOCH
 from telemetry_site.clock import from_us
 
 

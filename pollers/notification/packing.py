@@ -50,12 +50,14 @@ class Packing:
         failures = list(outcome.failures)
         samples = 0
         if self._fits(outcome.samples):
-            samples = sum(self._add(sample, failures) for sample in _distinct(outcome.samples))
+            samples = sum(
+                _add(self._builder, sample, failures) for sample in _distinct(outcome.samples)
+            )
         else:
             text = f"{len(outcome.samples)} samples in one message do not fit a batch"
             failures.append(Unusable(text, "payload", "item_too_large"))
+        is_handed_on = self._publish(outcome, failures)
         self._reject_failures(message, failures)
-        is_handed_on = self._publish(outcome)
         self.tally.samples += samples
         self.tally.empty += outcome.empty
         if failures:
@@ -88,18 +90,20 @@ class Packing:
     def _id_for(self, publisher: str, number: int) -> str:
         return str(uuid.uuid5(uuid.UUID(self.raw.batch_id), f"{publisher}/{number}"))
 
-    def _publish(self, outcome: Outcome) -> bool:
-        """Whether anything of it is for a publisher. What breaks the format is left out: where it
-        is to be stored as well, it is told there."""
+    def _publish(self, outcome: Outcome, failures: list[Unusable]) -> bool:
+        """Whether anything of it is for a publisher. What breaks the format is told once, whether
+        it was to be stored as well or not."""
         for name, samples in outcome.published.items():
-            builder = self._builder_for(name)
             for one in _distinct(samples):
-                builder.add(
-                    one.resource, one.meter, one.volume, one.timestamp_us, one.unit, one.type
-                )
+                _add(self._builder_for(name), one, failures)
         for name, events in outcome.published_events.items():
+            builder = self._builder_for(name)
             for event in events:
-                self._builder_for(name).event(event)
+                builder.event(event)
+            self._builder.rejects += [
+                one for one in builder.rejects if one not in self._builder.rejects
+            ]
+            builder.rejects.clear()
         return bool(outcome.published or outcome.published_events)
 
     def _builder_for(self, publisher: str) -> BatchBuilder:
@@ -119,23 +123,6 @@ class Packing:
             self._samples_left -= len(samples)
             self._bytes_left -= size
         return fits
-
-    def _add(self, sample: Sample, failures: list[Unusable]) -> bool:
-        rejects = self._builder.rejects
-        added = self._builder.add(
-            sample.resource,
-            sample.meter,
-            sample.volume,
-            sample.timestamp_us,
-            unit=sample.unit,
-            type=sample.type,
-            policy=sample.policy,
-        )
-        if not added:
-            # The builder rejects the value alone; here the whole message is kept instead.
-            reject = rejects.pop()
-            failures.append(Unusable(reject.detail, sample.meter, reject.reason))
-        return added
 
     def _reject_failures(self, message: wire.RawMessage, failures: list[Unusable]) -> None:
         """One reject a reason, so that a message does not lie in the quarantine many times."""
@@ -157,6 +144,30 @@ class Packing:
                 headers=_all_but_body(message),
             )
         )
+
+
+def _add(builder: BatchBuilder, sample: Sample, failures: list[Unusable]) -> bool:
+    added = builder.add(
+        sample.resource,
+        sample.meter,
+        sample.volume,
+        sample.timestamp_us,
+        unit=sample.unit,
+        type=sample.type,
+        policy=sample.policy,
+    )
+    if not added:
+        # The builder rejects the value alone; here the whole message is kept instead.
+        reject = builder.rejects.pop()
+        failure = Unusable(reject.detail, sample.meter, reject.reason)
+        if not any(_is_same(failure, other) for other in failures):
+            failures.append(failure)
+    return added
+
+
+def _is_same(one: Unusable, other: Unusable) -> bool:
+    """A sample that goes to several places is told once."""
+    return (str(one), one.path, one.reason) == (str(other), other.path, other.reason)
 
 
 def _all_but_body(message: wire.RawMessage) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from meters.metering_api.ids import Position
 from meters.metering_api.reading import Sample
 from meters.metering_api.stretches import Asked
 from meters.metering_api.views import meters as meter_views
-from meters.models import Metric, Resource
-from meters.queries import seldom
-from meters.store.catalogue import kinds_of_series
+from meters.models import Event, Metric, Resource
+from meters.store.distinct import first_values
 from meters.store.read import first_times, last_times, newest_times, read_points
 from meters.store.write import store_batch
 from telemetry_site.clock import from_us
@@ -201,8 +200,9 @@ class TestPages:
         assert [one["name"] for one in found] == ["m0", "m1", "rare+one"] or [
             one["name"] for one in found
         ] == ["m1", "m0", "rare+one"]
-        assert kinds_of_series(10) == {(one["name"], "gauge", "B") for one in found}
-        assert len(kinds_of_series(2)) == 2
+        kinds = first_values(Metric, ["name", "type", "unit"], 10)
+        assert kinds == sorted((one["name"], "gauge", "B") for one in found)
+        assert first_values(Metric, ["name", "type", "unit"], 2) == kinds[:2]
         marker = found[1]["meter_id"]
         assert [one["name"] for one in admin.listed("/meters", unique="yes", marker=marker)] == [
             "rare+one"
@@ -210,10 +210,9 @@ class TestPages:
 
 
 def test_values_of_which_there_are_few() -> None:
-    rows = Metric.objects.all()
-    assert seldom(rows, "name", 10) == ["m0", "m1"]
-    assert seldom(rows, "name", 1) == ["m0"]
-    assert seldom(rows.none(), "name", 10) == []
+    assert first_values(Metric, ["name"], 10) == [("m0",), ("m1",)]
+    assert first_values(Metric, ["name"], 1) == [("m0",)]
+    assert first_values(Event, ["event_type"], 10) == []
 
 
 def test_a_slot_that_is_packed_meanwhile_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,8 @@ from meters.metering_api.ends import last_samples
 from meters.metering_api.metadata import path_of
 from meters.metering_api.shapes import meter_id, meter_json, unique_meter_json
 from meters.metering_api.stretches import Asked, Series, Stretch, of_resource, of_resources
-from meters.store.catalogue import kinds_of_series
+from meters.models import Metric
+from meters.store.distinct import first_values
 from meters.wsme.classic import unknown_marker
 from meters.wsme.simple import read_terms
 from meters.wsme.values import is_yes
@@ -34,6 +35,8 @@ from meters.wsme.values import is_yes
 AT_FIRST, AT_ONCE = 256, 4096
 #: So many kinds of meters are asked for by name, and so many are counted.
 FEW_KINDS, MOST_KINDS = 50, 1_000
+#: Columns of a kind of meters.
+KIND = ("name", "type", "unit")
 #: What is told apart: a meter's name, type and unit, and its resource (unless it is any one).
 Kind = tuple[str, str, str]
 Key = tuple[str, str, str, str | None]
@@ -80,8 +83,8 @@ class Meters(MeteringView):
                 if _kind(one.series) not in seen:
                     seen.add(_kind(one.series))
                     yield one
-            known = known or kinds_of_series(MOST_KINDS)
-            lacking = known - seen
+            known = known or set(first_values(Metric, KIND, MOST_KINDS))
+            lacking = {kind for kind in known - seen if kind[0]}  # a metric without a name is none
             if len(known) == MOST_KINDS or len(lacking) > FEW_KINDS:
                 size = AT_ONCE
             elif not lacking:

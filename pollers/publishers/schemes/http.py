@@ -23,7 +23,6 @@ class HttpSink(WebSink):
     def __init__(self, address: Address, secret: str = "") -> None:
         super().__init__(address, secret)
         self.most = 500 if address.flag("batch", default=True) else 1
-        self._is_one_each = self.most == 1
         self._raw_only = address.flag("raw_only")
 
     def send_samples(self, samples: Sequence[Sample]) -> None:
@@ -37,5 +36,5 @@ class HttpSink(WebSink):
 
     def _send(self, documents: list[Any]) -> None:
         if documents:
-            body = documents[0] if self._is_one_each else documents
+            body = documents[0] if self.most == 1 else documents
             self.post(self.url, msgspec.json.encode(body), JSON)
