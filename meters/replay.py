@@ -16,10 +16,10 @@ from meters.models import Quarantine
 from meters.store import quarantine
 from meters.store.write import store_batch
 from telemetry_site import publishing
-from telemetry_site.batchmessage import STORE_BATCH
+from telemetry_site.batchmessage import STORE_BATCH, send
 from telemetry_site.celery import app
 from telemetry_site.clock import now_us
-from telemetry_site.queues import answering, broker_errors, destination
+from telemetry_site.queues import answering, broker_errors
 
 log = structlog.get_logger(__name__)
 
@@ -102,8 +102,4 @@ def _put(queue: Any, payload: bytes) -> None:
         if not settings.BROKER_IS_AMQP:
             publishing.push(connection, queue.name, payload)
             return
-        app.send_task(
-            STORE_BATCH, args=[payload, 1], queue=queue, **destination(queue),
-            producer=app.amqp.Producer(connection, auto_declare=False), declare=[],
-            serializer="msgpack", retry=False,
-        )  # fmt: skip
+        send(connection, STORE_BATCH, [payload, 1], queue, declare=[])

@@ -12,12 +12,12 @@ from kombu.exceptions import OperationalError
 from meters import wire
 from telemetry_site import publishing
 from telemetry_site.batchmessage import STORE_BATCH as STORE_BATCH
+from telemetry_site.batchmessage import send
 from telemetry_site.celery import app
 from telemetry_site.declaring import Declarer
-from telemetry_site.queues import broker_errors, destination
+from telemetry_site.queues import broker_errors
 
 HANDLE_NOTIFICATIONS = "pollers.notification.tasks.handle_notifications"
-CONFIRM_TIMEOUT_S = 10
 
 #: What a broker that is away, full, or has forgotten a queue makes of a publication.
 PublishError = OperationalError
@@ -86,19 +86,8 @@ class Publisher:
     def _send(
         self, task: str, queue: Any, payload: bytes, publication: int, declare: list[Any]
     ) -> None:
-        producer = app.amqp.Producer(self._connected(), auto_declare=False)
-        app.send_task(
-            task,
-            args=[payload, publication] if task == STORE_BATCH else [payload],
-            producer=producer,
-            queue=queue,
-            **destination(queue),
-            declare=declare,
-            serializer="msgpack",
-            delivery_mode=2,
-            confirm_timeout=CONFIRM_TIMEOUT_S,
-            retry=False,
-        )
+        args = [payload, publication] if task == STORE_BATCH else [payload]
+        send(self._connected(), task, args, queue, declare)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from meters import wire
+from pollers.notification.packing import Packing
 from pollers.notification.pipelines import Pipelines, Route, Sink, load_pipelines
 from pollers.notification.samples import Outcome, Sample
 from pollers.selection import Selection
@@ -398,3 +399,14 @@ def test_a_target_that_cannot_be_used_means_the_store(load: Any) -> None:
     ]  # fmt: skip
     assert through(pipelines, sample("cpu")).samples == [sample("cpu")]
     assert len(pipelines.targets) == 1
+
+
+def test_what_breaks_the_format_is_told_once_wherever_it_was_to_go() -> None:
+    bad = sample("m", float("nan"))
+    message = packed(image())
+    for samples in ([], [bad]):
+        packing = Packing(raw_batch(message))
+        packing.take(message, Outcome(samples=samples, published={"near": [bad], "far": [bad]}))
+        [told] = packing.batch().rejects
+        assert (told.reason, told.body) == ("not_finite", message.body)
+        assert packing.published() == {"near": [], "far": []}
