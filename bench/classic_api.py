@@ -41,7 +41,7 @@ from bench.classic_load import (
 )
 from bench.peers.ceilometer_api import Ceilometer, ceilometer_api
 from bench.remote import Client, milliseconds
-from bench.stage import servers, show, spread, web, write
+from bench.stage import conclude, servers, spread, web
 
 #: Goals.
 STATISTICS_S = 1.0
@@ -233,12 +233,7 @@ def main(*options: str) -> None:
     result["ratios"] = {name: one["ratio"] for name, one in result["beside_ceilometer"].items()}
     result["ratio"] = result["ratios"]["statistics"]
     result["missed"] = missed(result)
-    if size is QUICK:
-        show(result)
-        return
-    write("classic_api", result)
-    if result["missed"]:
-        sys.exit(f"Goals that were missed: {result['missed']}")
+    conclude("classic_api", result, size is not QUICK)
 
 
 def beside_peer(root: str, peer: Ceilometer, size: Size) -> dict[str, Any]:

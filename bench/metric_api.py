@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from bench.http_load import Client, encode, post_all
 from bench.metric_load import BATCH, Population, Question, dealt
 from bench.peers.gnocchi import free_port, gnocchi, redis
-from bench.stage import clocked, servers, show, spread, write
+from bench.stage import clocked, conclude, servers, show, spread
 
 API_PROCESSES, API_THREADS = 3, 2
 METRICD_WORKERS = 2
@@ -307,12 +307,7 @@ def main(*options: str) -> None:
             result["ingest"] = ingest(both, population, size)
     result["ratios"] = ratios(result)
     result["missed"] = missed(result)
-    if size is QUICK:
-        show(result)
-        return
-    write("metric_api", result)
-    if result["missed"]:
-        sys.exit(f"Goals that were missed: {result['missed']}")
+    conclude("metric_api", result, size is not QUICK)
 
 
 if __name__ == "__main__":

@@ -180,6 +180,17 @@ def write(name: str, result: dict[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
+def conclude(name: str, result: dict[str, Any], is_whole: bool) -> None:
+    """Keep the result of a whole run, which fails with the goals that are in `missed`; show that of
+    a quick one."""
+    if not is_whole:
+        show(result)
+        return
+    write(name, result)
+    if result["missed"]:
+        sys.exit(f"Goals that were missed: {result['missed']}")
+
+
 def show(result: dict[str, Any], prefix: str = "") -> None:
     """Print the figures."""
     for name, value in result.items():

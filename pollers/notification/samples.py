@@ -9,22 +9,9 @@ from typing import Any, get_args
 
 from meters import wire
 from pollers.notification.times import parse_time
+from pollers.samples import Sample as Sample
 
 SAMPLE_TYPES: tuple[wire.SampleType, ...] = get_args(wire.SampleType)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One value of one meter of one resource; its identity is (resource, meter, timestamp)."""
-
-    meter: str
-    type: wire.SampleType
-    unit: str
-    volume: float
-    timestamp_us: int
-    resource: wire.Resource
-    #: The archive policy of its series, where that is new; the collector's default if empty.
-    policy: str = ""
 
 
 class Unusable(ValueError):

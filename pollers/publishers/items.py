@@ -8,30 +8,15 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from meters import wire
+from pollers.samples import Sample as Sample
 from telemetry_site.clock import from_us
 from telemetry_site.signatures import FIELD, signed
 
 SAMPLE_NAMESPACE = uuid.UUID("b3f4f2de-6a2f-4a63-9a0b-0f0a3c1c7c52")
 _TRAIT_CODES = {"text": 1, "int": 2, "float": 3, "datetime": 4}
-
-
-class Sample(NamedTuple):
-    """One value of one meter of one resource."""
-
-    meter: str
-    type: wire.SampleType
-    unit: str
-    volume: float
-    timestamp_us: int
-    resource: wire.Resource
-
-    @property
-    def id(self) -> str:
-        identity = f"{self.resource.id}\n{self.meter}\n{self.timestamp_us}"
-        return str(uuid.uuid5(SAMPLE_NAMESPACE, identity))
 
 
 def samples_of(batch: wire.Batch) -> list[Sample]:
@@ -63,34 +48,34 @@ def events_of(batch: wire.Batch) -> list[wire.Event]:
 
 def sample_dict(sample: Sample) -> dict[str, Any]:
     """As files and HTTP receivers get it."""
-    resource = sample.resource
     return {
-        "id": sample.id,
+        "id": sample_id(sample),
         "name": sample.meter,
         "type": sample.type,
         "unit": sample.unit,
         "volume": sample.volume,
-        "user_id": resource.user_id,
-        "user_name": None,
-        "project_id": resource.project_id,
-        "project_name": None,
-        "resource_id": resource.id,
-        "timestamp": _time(sample.timestamp_us),
-        "resource_metadata": resource.metadata,
-        "source": resource.source,
-        "monotonic_time": None,
+        **_measured(sample),
     }
 
 
 def metering_message(sample: Sample, secret: str) -> dict[str, Any]:
     """As it goes over buses, UDP and TCP; without a secret the signature is empty."""
-    resource = sample.resource
     message = {
-        "source": resource.source,
+        "message_id": sample_id(sample),
         "counter_name": sample.meter,
         "counter_type": sample.type,
         "counter_unit": sample.unit,
         "counter_volume": sample.volume,
+        **_measured(sample),
+    }
+    return _signed(message, secret)
+
+
+def _measured(sample: Sample) -> dict[str, Any]:
+    """Of what and when, as both forms say it."""
+    resource = sample.resource
+    return {
+        "source": resource.source,
         "user_id": resource.user_id,
         "user_name": None,
         "project_id": resource.project_id,
@@ -98,10 +83,13 @@ def metering_message(sample: Sample, secret: str) -> dict[str, Any]:
         "resource_id": resource.id,
         "timestamp": _time(sample.timestamp_us),
         "resource_metadata": resource.metadata,
-        "message_id": sample.id,
         "monotonic_time": None,
     }
-    return _signed(message, secret)
+
+
+def sample_id(sample: Sample) -> str:
+    identity = f"{sample.resource.id}\n{sample.meter}\n{sample.timestamp_us}"
+    return str(uuid.uuid5(SAMPLE_NAMESPACE, identity))
 
 
 # --- events ------------------------------------------------------------------------------------

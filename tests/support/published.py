@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ AT_US = 1_795_572_000_250_000
 def sample(meter: str = "cpu", resource: str = "r1", volume: float = 1.5, **fields: Any) -> Sample:
     owner = wire.Resource(resource, "p1", "u1", metadata=fields.pop("metadata", {"n": 1}))
     made = Sample(meter, "gauge", "ns", volume, AT_US, owner)
-    return made._replace(**fields)
+    return replace(made, **fields)
 
 
 def event(message_id: str = "e1") -> wire.Event:

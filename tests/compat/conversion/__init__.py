@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -16,6 +14,7 @@ from pollers.notification.convert import Converter
 from pollers.notification.events import load_events
 from pollers.notification.meter_files import load_meters
 from pollers.notification.pipelines import load_pipelines
+from tests.compat import oracle_process
 from tests.compat.conversion.comparison import differences, read_meant, unmeant
 from tests.compat.conversion.messages import HERE, Case, cases
 from tests.compat.conversion.sides import of_ceilometer, of_ours
@@ -80,7 +79,11 @@ RUNS = {
 def outcomes(environment: Path) -> Iterator[Outcome]:
     """One of each message; and of each stock definition, whether a message shows it."""
     corpus = {name: cases(run.folder) for name, run in RUNS.items()}
-    answer = _ask(environment, {name: run.wanted(corpus[name]) for name, run in RUNS.items()})
+    answer = oracle_process.ask(
+        environment,
+        HERE / "oracle.py",
+        {name: run.wanted(corpus[name]) for name, run in RUNS.items()},
+    )
     home = Path(answer["ceilometer"])
     meant = read_meant(HERE / "differences.yaml")
     for name, run in RUNS.items():
@@ -98,16 +101,6 @@ def outcomes(environment: Path) -> Iterator[Outcome]:
             name = f"a listed difference: {pattern}"
             yield Outcome("conversion", name, "failed", got="it covers nothing")
     yield from _coverage(home, corpus["stock"], answer["runs"]["stock"])
-
-
-def _ask(environment: Path, wanted: dict[str, Any]) -> Any:
-    done = subprocess.run(
-        [environment / "bin" / "python", "-W", "ignore", HERE / "oracle.py"],
-        input=json.dumps(wanted), capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"ceilometer's side ended with {done.returncode}:\n{done.stderr}")
-    return json.loads(done.stdout)
 
 
 def _coverage(home: Path, messages: list[Case], gave: list[dict[str, Any]]) -> Iterator[Outcome]:

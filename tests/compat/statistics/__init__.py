@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from meters import wire
+from tests.compat import oracle_process
 from tests.compat.conversion.comparison import Made, differences, read_meant, unmeant
 from tests.compat.outcomes import Outcome
 from tests.compat.server import Server
@@ -54,13 +54,7 @@ def _ask(environment: Path, seeds: Mapping[str, Any]) -> Any:
     database = EmbeddedPostgres().url("ceilometer").replace("postgresql:", "postgresql+psycopg2:")
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
         wanted = {"database": database, "folder": folder, "seeds": seeds}
-        done = subprocess.run(
-            [environment / "bin" / "python", "-W", "ignore", HERE / "oracle.py"],
-            input=json.dumps(wanted), capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"ceilometer's side ended with {done.returncode}:\n{done.stderr}")
-    return json.loads(done.stdout)
+        return oracle_process.ask(environment, HERE / "oracle.py", wanted)
 
 
 def _store(some: Sequence[Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from pollers.publishers.items import (
     event_message,
     metering_message,
     sample_dict,
+    sample_id,
     samples_of,
 )
 from telemetry_site.signatures import is_signed
@@ -23,15 +24,15 @@ def test_a_batch_gives_its_samples_in_order_each_with_an_id_that_stays() -> None
 
     assert [(each.resource, each.meter, each.volume, each.timestamp_us) for each in found] == rows
     again = samples_of(batch_of(*rows))
-    assert [each.id for each in again] == [each.id for each in found]
-    assert len({each.id for each in found}) == 3
+    assert [*map(sample_id, again)] == [*map(sample_id, found)]
+    assert len({*map(sample_id, found)}) == 3
 
 
 def test_the_dictionary_of_a_sample() -> None:
     made = sample(type="cumulative")
 
     assert sample_dict(made) == {
-        "id": made.id, "name": "cpu", "type": "cumulative", "unit": "ns", "volume": 1.5,
+        "id": sample_id(made), "name": "cpu", "type": "cumulative", "unit": "ns", "volume": 1.5,
         "user_id": "u1", "user_name": None, "project_id": "p1", "project_name": None,
         "resource_id": "r1", "timestamp": "2026-11-25T02:00:00.250000",
         "resource_metadata": {"n": 1}, "source": "openstack", "monotonic_time": None,
