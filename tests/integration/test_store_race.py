@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from itertools import cycle
 
 import pytest
+from django.db import connection
 
 from meters.models import Metric, RetentionWalk
 from meters.store import head, retention
@@ -21,6 +23,8 @@ from meters.store.surveys import survey
 from telemetry_site.clock import from_us, now, now_us, to_us
 from telemetry_site.database import left_to_the_next_run
 from tests.support.storing import DAY, Sample, elsewhere, store
+
+FORWARD = import_module("meters.migrations.0014_points_of_one_opening").FORWARD
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
 
@@ -157,3 +161,18 @@ def test_every_sample_is_seen_once_whatever_moves_it() -> None:
 @pytest.mark.timeout(600)
 def test_every_sample_is_seen_once_for_minutes() -> None:
     race(seconds=180)
+
+
+@pytest.fixture
+def slow_reading() -> Iterator[None]:
+    """A reader's backend that gets no time between the list of slots and what is read of them."""
+    listed = "IF statement IS NOT NULL THEN"
+    with connection.cursor() as cursor:
+        cursor.execute(FORWARD.replace(listed, f"PERFORM pg_sleep(0.05); {listed}", 1))
+        yield
+        cursor.execute(FORWARD)
+
+
+@pytest.mark.usefixtures("slow_reading")
+def test_the_ring_goes_all_round_while_a_reader_has_only_listed_its_slots() -> None:
+    race(seconds=4)
