@@ -10,6 +10,7 @@ from signal import SIGKILL
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from structlog.testing import capture_logs
 
 from alarms import lifecycle, outbox
@@ -240,6 +241,8 @@ def test_who_is_killed_loses_and_doubles_nothing(
         env=process_env("notifier", TELEMETRY_FAILPOINTS=f"{where}=kill9"), capture_output=True,
     )  # fmt: skip
     assert told.returncode == -SIGKILL, told.stderr
+    with transaction.atomic(), connection.cursor() as cursor:  # until its session has ended, too
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [grouping.LOCK])
     assert statuses() == {"gathering": 1}
     assert not messages()
     assert (tell(), tell(), len(messages())) == (1, 0, 1)
