@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 import structlog
 from keystoneauth1.access import AccessInfoV3
@@ -20,6 +20,7 @@ from keystoneauth1.exceptions import (
     ClientException,
     ConnectFailure,
     ConnectionError,
+    ConnectTimeout,
     UnknownConnectionError,
 )
 from keystoneauth1.identity.v3 import Password
@@ -34,6 +35,8 @@ from telemetry_site.buckets import LATENCY_BUCKETS
 from telemetry_site.settings.keystone import KeystoneAccess
 
 log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 #: What an answer of another shape leads to.
 _NONSENSE = (KeyError, TypeError, ValueError, AttributeError)
@@ -116,7 +119,7 @@ class _ServiceUser(Password):
 
     def _log_in(self, session: Session) -> AccessInfoV3:
         try:
-            made = super().get_auth_ref(session)
+            made = _once_more(partial(super().get_auth_ref, session))
             made.will_expire_soon()  # keystoneauth believes an answer until it needs a part of it
         except _NONSENSE as error:
             raise _UnexpectedAnswerError(201) from error
@@ -210,10 +213,7 @@ class Keystone:
             raise KeystoneError(_trouble_of(error)[0]) from None
 
     def _verdict(self, token: str) -> Verdict | None:
-        try:
-            answer = self._get(token)
-        except ConnectFailure:  # also when Keystone just closed a connection that lay idle
-            answer = self._get(token)
+        answer = _once_more(partial(self._get, token))
         body = _object_of(answer)
         if answer.status_code == 200 and isinstance(body.get("token"), dict):
             return _read(body["token"])
@@ -228,6 +228,16 @@ class Keystone:
             raise_exc=False,
             log=False,
         )
+
+
+def _once_more(ask: Callable[[], _T]) -> _T:
+    """Keystone may have just closed the connection that lay idle; not when it took too long."""
+    try:
+        return ask()
+    except ConnectTimeout:
+        raise
+    except ConnectFailure:
+        return ask()
 
 
 def _system_authorities() -> str | bool:

@@ -27,9 +27,11 @@ LOGIN = json.dumps({"token": {"expires_at": "2099-01-01T00:00:00.000000Z", "user
 GOOD = {"user": {"id": "u"}, "project": {"id": "p"}, "roles": [], "expires_at": "2099-01-01T00:00Z"}
 
 
-def almost_keystone(answer: Answer) -> Answer:
+login = answering(201, headers="X-Subject-Token: ours\r\nConnection: close\r\n", body=LOGIN)
+
+
+def almost_keystone(answer: Answer, login: Answer = login) -> Answer:
     """Takes our login; what it says of tokens is up to `answer`."""
-    login = answering(201, headers="X-Subject-Token: ours\r\nConnection: close\r\n", body=LOGIN)
     return lambda request, *rest: (login if request.line.startswith("POST") else answer)(
         request, *rest
     )
@@ -102,6 +104,20 @@ def test_a_connection_that_broke_is_tried_once_more(use: Callable[..., None]) ->
         use_stand_in(use, there)
         assert who("token")["creator"] == "u:p"
     assert len(asked) == 2
+
+
+def test_a_login_that_broke_is_tried_once_more(use: Callable[..., None]) -> None:
+    logins = []
+
+    def breaks_once(request: Request, *rest: Any) -> bytes:
+        logins.append(request.line)
+        return login(request, *rest) if len(logins) > 1 else b""
+
+    known = answering(200, body=body_of())
+    with receiver(almost_keystone(known, login=breaks_once)) as there:
+        use_stand_in(use, there)
+        assert who("token")["creator"] == "u:p"
+    assert len(logins) == 2
 
 
 @pytest.mark.parametrize("project", ["p:q", "p\0", "p" * 256])
