@@ -6,19 +6,15 @@ most `ROWS_A_BATCH` rows a record batch or row group; so many are in memory here
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from meters.columnar import Block, Column, Kind, Labels, Table
-
-try:
-    import pyarrow
-    import pyarrow.parquet
-except ImportError:  # an extra: telemetry[arrow]
-    pyarrow = None
 
 ROWS_A_BATCH = 1 << 17
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
@@ -26,13 +22,22 @@ MISSING = "Arrow and Parquet need the package pyarrow here: pip install 'telemet
 
 
 def is_installed() -> bool:
-    return pyarrow is not None
+    return importlib.util.find_spec("pyarrow") is not None
+
+
+@cache
+def _pyarrow() -> Any:
+    """It takes 45 MiB, which only processes need that write its formats."""
+    import pyarrow
+    import pyarrow.parquet
+
+    return pyarrow
 
 
 def arrow_chunks(table: Table) -> Iterator[bytes]:
     """The table in Arrow's streaming format; the first chunk holds the schema and first rows."""
     sink = Sink()
-    with pyarrow.ipc.new_stream(sink, schema(table.columns)) as writer:
+    with _pyarrow().ipc.new_stream(sink, schema(table.columns)) as writer:
         for batch in batches(table):
             writer.write_batch(batch)
             yield sink.taken()
@@ -42,7 +47,9 @@ def arrow_chunks(table: Table) -> Iterator[bytes]:
 def parquet_chunks(table: Table) -> Iterator[bytes]:
     """The table as a Parquet file, whose footer comes last."""
     sink = Sink()
-    with pyarrow.parquet.ParquetWriter(sink, schema(table.columns), compression="zstd") as writer:
+    with _pyarrow().parquet.ParquetWriter(
+        sink, schema(table.columns), compression="zstd"
+    ) as writer:
         for batch in batches(table):
             writer.write_batch(batch)
             yield sink.taken()
@@ -85,12 +92,12 @@ class StreamEncoder:
     def __init__(self, columns: Mapping[str, Kind]) -> None:
         self._sink = Sink()
         self._schema = schema(columns)
-        self._writer = pyarrow.ipc.new_stream(self._sink, self._schema)
+        self._writer = _pyarrow().ipc.new_stream(self._sink, self._schema)
         self._schema_out = False
 
     def begin(self) -> bytes:
         """The schema, as every stream begins with it."""
-        with pyarrow.ipc.new_stream(empty := Sink(), self._schema):
+        with _pyarrow().ipc.new_stream(empty := Sink(), self._schema):
             pass
         return empty.taken()[: -len(_END_OF_STREAM)]
 
@@ -114,20 +121,20 @@ class StreamEncoder:
 
 def stream_to_parquet(stream: BinaryIO, out: BinaryIO) -> None:
     """Batch by batch."""
-    with pyarrow.ipc.open_stream(stream) as reader:
+    with _pyarrow().ipc.open_stream(stream) as reader:
         kind = {"compression": "zstd"}
-        with pyarrow.parquet.ParquetWriter(out, reader.schema, **kind) as writer:
+        with _pyarrow().parquet.ParquetWriter(out, reader.schema, **kind) as writer:
             for batch in reader:
                 writer.write_batch(batch)
 
 
 def schema(columns: Mapping[str, Kind]) -> Any:
     types = {
-        "time": pyarrow.timestamp("us", tz="UTC"),
-        "number": pyarrow.float64(),
-        "text": pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
+        "time": _pyarrow().timestamp("us", tz="UTC"),
+        "number": _pyarrow().float64(),
+        "text": _pyarrow().dictionary(_pyarrow().int32(), _pyarrow().string()),
     }
-    return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
+    return _pyarrow().schema([(name, types[kind]) for name, kind in columns.items()])
 
 
 def batches(table: Table) -> Iterator[Any]:
@@ -148,14 +155,14 @@ def batches(table: Table) -> Iterator[Any]:
 
 def _batch(block: Block, kinds: Iterable[Kind], made_of: Any) -> Any:
     columns = [_array(column, kind) for column, kind in zip(block, kinds, strict=True)]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=made_of)
+    return _pyarrow().RecordBatch.from_arrays(columns, schema=made_of)
 
 
 def _joined(parts: list[Any]) -> Any:
     """One batch whose columns have one dictionary each."""
     if len(parts) == 1:
         return parts[0]
-    whole = pyarrow.Table.from_batches(parts).unify_dictionaries().combine_chunks()
+    whole = _pyarrow().Table.from_batches(parts).unify_dictionaries().combine_chunks()
     (batch,) = whole.to_batches()
     return batch
 
@@ -164,8 +171,8 @@ def _array(column: Column, kind: Kind) -> Any:
     if isinstance(column, Labels):
         return _dictionary(column)
     if kind == "time":
-        return pyarrow.array(column.astype(np.int64)).cast(pyarrow.timestamp("us", tz="UTC"))
-    return pyarrow.array(column, mask=np.isnan(column), type=pyarrow.float64())
+        return _pyarrow().array(column.astype(np.int64)).cast(_pyarrow().timestamp("us", tz="UTC"))
+    return _pyarrow().array(column, mask=np.isnan(column), type=_pyarrow().float64())
 
 
 def _dictionary(labels: Labels) -> Any:
@@ -176,6 +183,7 @@ def _dictionary(labels: Labels) -> Any:
         dtype=np.int32,
     )
     indices = codes[labels.places]
-    return pyarrow.DictionaryArray.from_arrays(
-        pyarrow.array(indices, mask=indices < 0), pyarrow.array(list(found), pyarrow.string())
+    return _pyarrow().DictionaryArray.from_arrays(
+        _pyarrow().array(indices, mask=indices < 0),
+        _pyarrow().array(list(found), _pyarrow().string()),
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
-from meters import arrow, columnar
+from meters import columnar
 from meters.api import statistics
 from meters.models import Metric
 from meters.store.write import store_batch
@@ -187,7 +188,7 @@ class TestLimits:
 def test_without_pyarrow_its_formats_are_a_406_that_says_so(
     reader: Client, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(arrow, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     answer = reader.get("/api/samples", {"format": name})
     assert answer.status_code == 406
     assert "telemetry[arrow]" in answer.json()["detail"]
