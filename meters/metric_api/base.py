@@ -134,7 +134,7 @@ class MetricView(APIView):
         """
         return self.answer_text(json.dumps(data, ensure_ascii=False, default=_plain), status)
 
-    def answer_text(self, text: str, status: int = 200) -> HttpResponse:
+    def answer_text(self, text: str | bytes, status: int = 200) -> HttpResponse:
         """What is JSON already."""
         return HttpResponse(text, content_type=accept.JSON, status=status)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from meters.aggregation import Floats, Ints
 from meters.archive_policies import policy_json
-from meters.metric_api.times import text_of, texts_of
+from meters.metric_api.times import framed, text_of, texts_of
 from meters.models import STANDALONE, Metric, Resource, ResourceType
 from meters.resource_types import GENERIC as GENERIC
 from meters.resource_types import attributes_json
@@ -147,19 +147,18 @@ def measures_json(timestamps: Ints, granularity: float | str, values: Floats) ->
     return [[text, granularity, value] for text, value in zip(texts, values.tolist(), strict=True)]
 
 
-def measures_text(parts: Iterable[tuple[Ints, float | str, Floats]]) -> str:
+def measures_text(parts: Iterable[tuple[Ints, float | str, Floats]]) -> bytes:
     """The JSON of `measures_json` of all parts, one after the other; values must be finite.
 
-    No list a point: a month of them costs a quarter so, and nothing of the garbage collector's.
+    No list a point: a month of them costs a sixth so, and nothing of the garbage collector's.
     """
-    rows: list[str] = []
+    pieces: list[bytes] = []
     for timestamps, granularity, values in parts:
         if not len(timestamps):
             continue
-        middle = f'", {json.dumps(granularity)}, '
-        numbers = msgspec.json.encode(values.tolist()).decode()[1:-1].split(",")
-        rows += [
-            f'["{text}{middle}{number}]'
-            for text, number in zip(texts_of(timestamps), numbers, strict=True)
-        ]
-    return f"[{', '.join(rows)}]"
+        between = f'", {json.dumps(granularity)}, '.encode()
+        rows = [b""] * (2 * len(values))
+        rows[0::2] = framed(timestamps, b'], ["', between)
+        rows[1::2] = msgspec.json.encode(values.tolist())[1:-1].split(b",")
+        pieces += rows
+    return b"[%b]]" % b"".join(pieces).removeprefix(b"], ") if pieces else b"[]"

@@ -34,6 +34,8 @@ _LONGEST = 64
 #: What a time without its zone is written with. numpy warns of zones and takes more besides.
 _CODES = np.zeros(128, dtype=np.bool_)
 _CODES[[0, *b"0123456789-:. T"]] = True
+#: The characters of 00 to 99.
+_PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).reshape(-1, 2)
 
 
 class TimeError(ValueError):
@@ -178,38 +180,42 @@ def text_of(moment: datetime) -> str:
 
 def texts_of(moments: Ints) -> list[str]:
     """`text_of` for many moments in µs; the digits of all are computed together."""
-    if not len(moments):
-        return []
-    texts = _texts(moments, fine=False)
-    fractions = moments % 1_000_000 != 0
-    if fractions.any():
-        texts = np.where(fractions, _texts(moments, fine=True), texts)
-    found: list[str] = texts.tolist()
+    found: list[str] = _texts(moments, b"", b"").astype(np.str_).tolist()
     return found
 
 
-def _texts(moments: Ints, fine: bool) -> Texts:
-    form = "0000-00-00T00:00:00.000000+00:00" if fine else "0000-00-00T00:00:00+00:00"
-    codes = np.tile(np.array([form]).view(np.uint32), (len(moments), 1))
+def framed(moments: Ints, before: bytes, after: bytes) -> list[bytes]:
+    """Each of `texts_of` between these two, in ASCII."""
+    found: list[bytes] = _texts(moments, before, after).tolist()
+    return found
+
+
+def _texts(moments: Ints, before: bytes, after: bytes) -> npt.NDArray[np.bytes_]:
+    texts = _digits(moments, before, after, fine=False)
+    fractions = moments % 1_000_000 != 0
+    if fractions.any():
+        texts = np.where(fractions, _digits(moments, before, after, fine=True), texts)
+    return texts
+
+
+def _digits(moments: Ints, before: bytes, after: bytes, fine: bool) -> npt.NDArray[np.bytes_]:
+    fraction = b".000000" if fine else b""
+    form = b"".join((before, b"0000-00-00T00:00:00", fraction, b"+00:00", after))
+    codes = np.tile(np.frombuffer(form, np.uint8), (len(moments), 1))
     seconds, us = np.divmod(moments, 1_000_000)
     days, seconds = np.divmod(seconds, 86_400)
-    _put_days(codes, days)
-    _put_number(codes, 11, 2, seconds // 3600)
-    _put_number(codes, 14, 2, seconds // 60 % 60)
-    _put_number(codes, 17, 2, seconds % 60)
+    at = len(before)
+    codes[:, at : at + _DATE_CHARS] = _dates(days)
+    pairs = {11: seconds // 3600, 14: seconds // 60 % 60, 17: seconds % 60}
     if fine:
-        _put_number(codes, 20, 6, us)
-    return codes.view(f"U{len(form)}")[:, 0]
+        pairs |= {20: us // 10_000, 22: us // 100 % 100, 24: us % 100}
+    for place, numbers in pairs.items():
+        codes[:, at + place : at + place + 2] = _PAIRS[numbers]
+    return codes.view(f"S{len(form)}")[:, 0]
 
 
-def _put_days(codes: npt.NDArray[np.uint32], days: Ints) -> None:
-    """There are few, so that they may be made into texts one by one."""
+def _dates(days: Ints) -> npt.NDArray[np.uint8]:
+    """The characters of each. There are few, so that they may be made into texts one by one."""
     known, which = np.unique(days, return_inverse=True)
-    texts = np.datetime_as_string(known.astype("datetime64[D]"))
-    codes[:, :_DATE_CHARS] = texts.view(np.uint32).reshape(len(known), -1)[which, :_DATE_CHARS]
-
-
-def _put_number(codes: npt.NDArray[np.uint32], first: int, digits: int, numbers: Ints) -> None:
-    for place in range(first + digits - 1, first - 1, -1):
-        numbers, digit = np.divmod(numbers, 10)
-        codes[:, place] += digit.astype(np.uint32)
+    texts = np.datetime_as_string(known.astype("datetime64[D]")).astype(f"S{_DATE_CHARS}")
+    return texts.view(np.uint8).reshape(len(known), _DATE_CHARS)[which]

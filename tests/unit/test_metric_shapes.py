@@ -19,7 +19,7 @@ VALUES = np.array([1.0, -0.1, 1234567.125])
 def test_text_is_what_json_makes_of_the_rows(granularity: float | str) -> None:
     parts = [(TIMES, granularity, VALUES), (TIMES[:1], 60.0, np.array([1 / 3]))]
     rows = [row for part in parts for row in measures_json(*part)]
-    assert measures_text(parts) == json.dumps(rows)
+    assert measures_text(parts).decode() == json.dumps(rows)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
@@ -30,5 +30,5 @@ def test_every_value_is_exact(values: list[float]) -> None:
 
 
 def test_no_points_are_an_empty_list() -> None:
-    assert measures_text([]) == "[]"
-    assert measures_text([(TIMES[:0], 300.0, VALUES[:0])]) == "[]"
+    assert measures_text([]) == b"[]"
+    assert measures_text([(TIMES[:0], 300.0, VALUES[:0])]) == b"[]"
