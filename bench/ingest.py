@@ -89,8 +89,8 @@ def broker_path(payloads: list[bytes]) -> dict[str, float]:
             seconds = clocked(lambda body=payload: _sent(agent, [wire.decode_batch(body)]))
             if number >= 5:  # the first wait for the worker's start
                 singly.append(seconds)
-        renamed = [renamed(wire.decode_batch(payload)) for payload in payloads]
-        together = clocked(lambda: _sent(agent, renamed))
+        anew = [renamed(wire.decode_batch(payload)) for payload in payloads]
+        together = clocked(lambda: _sent(agent, anew))
     finally:
         agent.stop()
         worker.terminate()
