@@ -6,18 +6,31 @@ from __future__ import annotations
 
 from typing import Any
 
+#: So many times a statement runs before the driver keeps it, where it may.
+KEPT_FROM = 5
 
-def database(address: dict[str, Any]) -> dict[str, Any]:
-    """An entry of Django's `DATABASES` for an address that was read from a URL."""
+
+def database(address: dict[str, Any], is_direct: bool) -> dict[str, Any]:
+    """An entry of Django's `DATABASES` for an address that was read from a URL.
+
+    Where no pooler gives each transaction another session (`is_direct`), statements may be kept
+    prepared in it (row 41): `telemetry_site.prepared` does so.
+    """
     limits = "-c idle_in_transaction_session_timeout=60s -c statement_timeout=30s"
     options = address.get("OPTIONS", {}) | {"options": limits}
-    return address | {"OPTIONS": options, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
+    if is_direct:
+        options["prepare_threshold"] = KEPT_FROM
+    return address | {
+        "ENGINE": "telemetry_site.postgresql", "OPTIONS": options,
+        "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60,
+    }  # fmt: skip
 
 
 def use_pools(databases: dict[str, dict[str, Any]], threads: int) -> None:
     """Change the entries of `DATABASES` in place; before the first connection."""
     for name, database in databases.items():
         database["CONN_MAX_AGE"] = 0
+        database["CONN_HEALTH_CHECKS"] = False  # the backend looks at them
         database["OPTIONS"]["pool"] = {
             "min_size": 2,
             "max_size": threads + 1,

@@ -194,14 +194,18 @@ DATABASE_URL = check_address(
     secret("DATABASE_URL") or f"postgresql://postgres@/telemetry?host={paths.run_dir()}",
     DATABASE_SCHEMES,
 )
-DATABASES = {"default": connecting.database(env.db_url_config(DATABASE_URL))}
+#: There is no pooler in between, or one that knows prepared statements (PgBouncer from 1.22).
+TELEMETRY_DB_DIRECT = env.bool("TELEMETRY_DB_DIRECT", EMBEDDED_DATABASE)
+DATABASES = {"default": connecting.database(env.db_url_config(DATABASE_URL), TELEMETRY_DB_DIRECT)}
 WEB_WORKERS = env.int("WEB_WORKERS", 1)
 WEB_THREADS = env.int("WEB_THREADS", 8)
 #: A streaming replica that web processes read points by (meters/store/replica.py).
 DATABASE_REPLICA_URL = secret("DATABASE_REPLICA_URL")
 if DATABASE_REPLICA_URL:
     check_address("DATABASE_REPLICA_URL", DATABASE_REPLICA_URL, DATABASE_SCHEMES)
-    DATABASES["replica"] = connecting.database(env.db_url_config(DATABASE_REPLICA_URL))
+    DATABASES["replica"] = connecting.database(
+        env.db_url_config(DATABASE_REPLICA_URL), TELEMETRY_DB_DIRECT
+    )
 if TELEMETRY_ROLE == "web":
     connecting.use_pools(DATABASES, WEB_THREADS)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
