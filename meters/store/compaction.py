@@ -23,7 +23,7 @@ from meters.store.copy_format import copy_out
 from meters.store.deletion import sweep_deleted
 from meters.store.head import Rows, table_of
 from meters.store.info import ring
-from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone
+from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone, take_long
 from meters.store.points import Points
 from meters.store.read import COLUMNS, as_rows
 from telemetry_site.failpoints import failpoint
@@ -127,6 +127,7 @@ def compact() -> Packing | None:
         slot = _oldest_closed(cursor)
         if slot is None:
             return None
+        take_long(cursor)
         cursor.execute(f"SET LOCAL lock_timeout = '{WRITERS_WITHIN}'")
         cursor.execute(f"LOCK TABLE {table_of(slot.number)} IN SHARE MODE")
         rows = points = made = 0
@@ -151,6 +152,7 @@ def merge(at_most: int = MERGE_BATCH) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         if not alone(cursor, MERGE_LOCK):
             return 0
+        take_long(cursor)
         (fields,) = copy_out(cursor, _MERGE, [at_most])
         packed = chunks.as_packed(fields)
         if not len(packed.counts):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -18,7 +19,7 @@ from prometheus_client import REGISTRY
 from psycopg.errors import LockNotAvailable
 
 from meters.models import Chunk, HeadSample, HeadSlot, Metric
-from meters.store import compaction, head, read
+from meters.store import chunks, compaction, head, read
 from meters.store.compaction import Packing, compact, merge
 from meters.store.read import latest_points, read_points
 from telemetry_site.clock import from_us, now, now_us, to_us
@@ -47,6 +48,16 @@ def noon() -> int:
 def newest() -> dict[int, float]:
     ((at, value),) = latest_points([Metric.objects.get().pk]).values()
     return {to_us(at): value}
+
+
+@contextmanager
+def limited_to(span: str) -> Iterator[None]:
+    """As long as a request's statements and pauses may take."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = '{span}'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{span}'")
+    yield
+    connection.close()
 
 
 def in_states() -> dict[str, int]:
@@ -118,6 +129,30 @@ class TestPacking:
         assert stored() == wanted
         assert merge() == 1
         assert stored() == wanted
+
+    @pytest.mark.parametrize("job", [compact, merge])
+    def test_it_may_take_longer_than_a_request(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch, job: Callable[[], object]
+    ) -> None:
+        store(("vm-1", noon, 1.0))
+        head.rotate(at_once=True)
+        if job is merge:
+            compact()
+        write, arrange = chunks._rows, chunks.arrange
+
+        def slow_rows(*parts: Any) -> Iterator[bytes]:
+            time.sleep(0.5)
+            return write(*parts)
+
+        def slow_arrange(*columns: Any) -> Any:
+            time.sleep(0.5)
+            return arrange(*columns)
+
+        monkeypatch.setattr(chunks, "_rows", slow_rows)
+        monkeypatch.setattr(chunks, "arrange", slow_arrange)
+        with limited_to("200ms"):
+            assert job()
+        assert stored() == {noon: 1.0}
 
     def test_the_ring_when_full_grows_in_its_open_slot(self, noon: int) -> None:
         for number in range(6):
