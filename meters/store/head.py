@@ -7,6 +7,7 @@ open one grows on: nobody waits.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
 from django.db.models.functions import Now
+from psycopg.errors import LockNotAvailable
 
 from meters.models import HeadSlot
 from meters.store.copy_format import encode_rows
@@ -33,6 +35,14 @@ UPDATE meters_headslot
 SET state = 'open', opened_at = now(), sequence = (SELECT max(sequence) + 1 FROM meters_headslot)
 WHERE number = %s
 """
+_SUMMARIZE = """
+SELECT brin_summarize_new_values(format('head_%s_place', number)::regclass)
+FROM meters_headslot WHERE state = 'open'
+"""
+SUMMARIZED_EACH_S = 1.0
+SUMMARIZING_WAITS = "50ms"
+#: When this process did it last.
+_summarized_at = 0.0
 
 
 class Rows(NamedTuple):
@@ -97,9 +107,26 @@ def rotate(at_once: bool = False) -> bool:
 
 def summarize() -> None:
     """Bring the open slot's index up to date: pages it does not know are read by every query."""
-    slot = HeadSlot.objects.get(state=HeadSlot.State.OPEN)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT brin_summarize_new_values(%s)", [f"head_{slot.number}_place"])
+        cursor.execute(_SUMMARIZE)
+
+
+def keep_summarized() -> None:
+    """`summarize`, once a second in each process that writes; not where that would have to wait.
+
+    The periodic job alone comes too seldom: it packs whole slots in between.
+    """
+    global _summarized_at
+    if time.monotonic() < _summarized_at + SUMMARIZED_EACH_S:
+        return
+    _summarized_at = time.monotonic()
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{SUMMARIZING_WAITS}'")
+            cursor.execute(_SUMMARIZE)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
 
 
 def _is_done(cursor: CursorWrapper) -> bool:

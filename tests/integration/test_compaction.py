@@ -60,6 +60,19 @@ def limited_to(span: str) -> Iterator[None]:
     connection.close()
 
 
+def store_minutes(noon: int) -> None:
+    """More rows than a range of the index has."""
+    for first in range(0, 12_000, 2_000):
+        store(*(("vm-1", noon + (first + k) * SECOND, 1.0) for k in range(2_000)))
+
+
+def ranges_unknown() -> int:
+    """To the index of the first slot; it knows them then."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT brin_summarize_new_values('head_0_place')")
+        return int(cursor.fetchone()[0])
+
+
 def in_states() -> dict[str, int]:
     states = HeadSlot.objects.values_list("state", flat=True)
     return {state: list(states).count(state) for state in ("open", "closed", "free")}
@@ -152,6 +165,26 @@ class TestPacking:
         monkeypatch.setattr(chunks, "arrange", slow_arrange)
         with limited_to("200ms"):
             assert job()
+        assert stored() == {noon: 1.0}
+
+    def test_writers_bring_the_open_slots_index_up_to_date(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each reading goes through every page that it does not know."""
+        monkeypatch.setattr(head, "SUMMARIZED_EACH_S", 0.0)
+        store_minutes(noon)
+        assert ranges_unknown() == 0
+        monkeypatch.setattr(head, "SUMMARIZED_EACH_S", 3600.0)
+        store_minutes(noon)
+        assert ranges_unknown() > 0
+
+    def test_a_writer_does_not_wait_to_do_so(
+        self, noon: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(head, "SUMMARIZED_EACH_S", 0.0)
+        with ThreadPoolExecutor() as pool, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"LOCK {head.table_of(0)} IN SHARE UPDATE EXCLUSIVE MODE")
+            pool.submit(in_a_thread(lambda: store(("vm-1", noon, 1.0)))).result()
         assert stored() == {noon: 1.0}
 
     def test_the_ring_when_full_grows_in_its_open_slot(self, noon: int) -> None:
