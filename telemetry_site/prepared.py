@@ -1,4 +1,4 @@
-"""Questions that come with every request, whose SQL Django makes once."""
+"""Statements that come again and again: Django makes their SQL once, the server their plan."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ _STAND_INS: dict[type, Callable[[], Any]] = {
     str: lambda: secrets.token_hex(16),
     list: lambda: [secrets.token_hex(16)],
 }
+
+
+def keeping_plans() -> CursorWrapper:
+    """Where the settings let it, one by which the server keeps plans: half of a statement's time.
+
+    Django's own puts values into the statement's text, of which no plan is kept.
+    """
+    connection.ensure_connection()
+    driver = connection.connection
+    if driver.prepare_threshold is None:
+        return connection.cursor()
+    own: Any = psycopg.Cursor(driver)
+    logged = connection.queries_logged
+    return connection.make_debug_cursor(own) if logged else connection.make_cursor(own)
 
 
 class _Compiled(NamedTuple):
@@ -54,7 +68,7 @@ class Prepared(Generic[Row]):
             parameter if hole is None else values[hole]
             for parameter, hole in zip(parameters, holes, strict=True)
         ]
-        with _cursor() as cursor:
+        with keeping_plans() as cursor:
             cursor.execute(statement, given)
             return [row(found) for found in cursor.fetchall()]
 
@@ -69,20 +83,6 @@ class Prepared(Generic[Row]):
         if sorted(hole for hole in holes if hole is not None) != list(range(len(stand_ins))):
             raise ValueError(f"Each value must be in the statement once: {statement}")
         return _Compiled(statement, list(parameters), holes, _reader(compiler))
-
-
-def _cursor() -> CursorWrapper:
-    """Where the settings let it, one by which the server keeps plans: half of a statement's time.
-
-    Django's own puts values into the statement's text, of which no plan is kept.
-    """
-    connection.ensure_connection()
-    driver = connection.connection
-    if driver.prepare_threshold is None:
-        return connection.cursor()
-    own: Any = psycopg.Cursor(driver)
-    logged = connection.queries_logged
-    return connection.make_debug_cursor(own) if logged else connection.make_cursor(own)
 
 
 def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:

@@ -24,6 +24,7 @@ from alarms.notifier.outcome import Outcome, decide
 from telemetry_site.database import AWAY
 from telemetry_site.failpoints import failpoint
 from telemetry_site.patience import patiently
+from telemetry_site.prepared import keeping_plans
 from telemetry_site.roles import ROLES
 
 log = structlog.get_logger(__name__)
@@ -116,7 +117,7 @@ def send_due() -> int:
 def _claim() -> Message | None:
     with _lock:
         full = [project for project, number in _under_way.items() if number >= PER_PROJECT]
-        with transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic(), keeping_plans() as cursor:
             cursor.execute(_STAND_IN_LINE, [_CLAIMING])
             lease = {"full": full, "lease": settings.TELEMETRY_NOTIFIER_LEASE}
             cursor.execute(_CLAIM, limits.bounds() | lease)
