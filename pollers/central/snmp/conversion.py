@@ -82,11 +82,14 @@ def read_type(text: object) -> Conversion:
     if known is not None:
         return known
     found = _LAMBDA.fullmatch(written)
+    if found is None and written.startswith("lambda"):
+        raise DefinitionError(f"{written!r:.80} is no expression of one variable")
     variable, body = found.groups() if found else (VARIABLE, written)
     try:
         expression = Expression(body, {variable})
     except DefinitionError as error:
-        raise DefinitionError(f"no type, and no expression in {variable}: {error}") from error
+        names = ", ".join(NAMED)
+        raise DefinitionError(f"neither {names} nor an expression: {error}") from error
     if variable not in expression.names:
         raise DefinitionError(f"{written!r:.80} does not use {variable}")
     return _evaluated(expression, variable)
@@ -103,8 +106,12 @@ def _evaluated(expression: Expression, variable: str) -> Conversion:
     def convert(raw: Raw) -> Any:
         value = text_of(raw) if isinstance(raw, bytes) else raw
         try:
-            return expression.evaluate({variable: value})
+            made = expression.evaluate({variable: value})
         except EvaluationError as error:
             raise ConversionError(str(error)) from None
+        if not isinstance(made, str | int | float):
+            kind = type(made).__name__
+            raise ConversionError(f"{expression.text!r:.80} gives a {kind}, no text or number")
+        return made
 
     return convert

@@ -59,7 +59,8 @@ def host_work(
                     "an SNMP host is given twice with different logins, the first is used",
                     source=source.name, host=address.shown,
                 )  # fmt: skip
-            host.sources.append(source)
+            if source not in host.sources:
+                host.sources.append(source)
     known = list(meters)
     made = (_work(host, interval, known, unknown) for (interval, _), host in hosts.items())
     return [work for work in made if work is not None]
@@ -76,6 +77,7 @@ def _work(
     name = f"{first.name}: {shown}" if first.name else shown
     named = {one.name for one in wanted if any(by.names(one.name) for by in host.sources)}
     source = SnmpSource(name, host.address, wanted, deadline(interval_s), named)
-    rules = [by for by in host.sources if by.name]
+    # That of the settings takes everything, and is no rule of a file.
+    rules = host.sources if all(by.name for by in host.sources) else []
     chosen = selection([one.name for one in known], rules, unknown if rules else ())
     return Work(name, source, interval_s, chosen)
