@@ -8,11 +8,13 @@ that has started anew, and costs one more packet to learn.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
 from collections.abc import Sequence
 from typing import Any
 
+from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
 from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v3arch import asyncio as hlapi
@@ -33,9 +35,9 @@ from pollers.central.snmp.walking import (
 )
 from pollers.pollsters.fetching import Explanation
 
-#: One request waits for so long at the most, and is repeated so often.
+#: A request waits for so long at the most, and is sent so often.
 TIMEOUT_S = 3.0
-RETRIES = 2
+TRIES = 3
 #: Of the whole poll's time, so that a host that is away is given up well before its end.
 TIMEOUT_SHARE = 0.25
 #: Error status of an answer: RFC 3416, 3.
@@ -96,7 +98,7 @@ class _Session:
         self._address = address
         self._deadline_s = deadline_s
         self._explanation = explanation
-        self._timeout_s = TIMEOUT_S
+        self._timeout_s = min(TIMEOUT_S, deadline_s * TIMEOUT_SHARE)
         self._engine: Any = None
         self._login: Any = None
         self._target: Any = None
@@ -114,7 +116,7 @@ class _Session:
             answers.problems.append(f"given up after {self._deadline_s:g} s, the time of a poll")
         except NoAnswer as error:
             answers.problems.append(str(error))
-        except PySnmpError as error:  # whose text may hold a whole traceback
+        except (PySnmpError, PyAsn1Error) as error:  # whose texts may hold anything
             answers.problems.append(f"the SNMP library gave up: {type(error).__name__}")
         finally:
             await self._close()
@@ -164,9 +166,9 @@ class _Session:
         transport = (
             hlapi.Udp6TransportTarget if family == socket.AF_INET6 else hlapi.UdpTransportTarget
         )
-        self._timeout_s = min(TIMEOUT_S, self._deadline_s * TIMEOUT_SHARE)
+        # The library counts time in half seconds, so repeating is done here.
         self._target = await transport.create(
-            place[:2], timeout=self._timeout_s, retries=RETRIES
+            place[:2], timeout=math.ceil(self._deadline_s), retries=0
         )
         self._engine = hlapi.SnmpEngine()
         self._login = _login(self._address)
@@ -180,12 +182,8 @@ class _Session:
     async def _request(
         self, command: Any, numbers: tuple[int, ...], oids: Sequence[Oid]
     ) -> list[Binding]:
-        self._explanation.requests += 1
         objects = [hlapi.ObjectType(hlapi.ObjectIdentity(dotted(oid))) for oid in oids]
-        failure, status, place, bindings = await command(
-            self._engine, self._login, self._target, hlapi.ContextData(), *numbers, *objects,
-            lookupMib=False,
-        )  # fmt: skip
+        failure, status, place, bindings = await self._answer(command, *numbers, *objects)
         if failure:
             raise NoAnswer(self._words(failure))
         if int(status) == _TOO_BIG:
@@ -195,20 +193,37 @@ class _Session:
             raise RefusedObject(text, int(place) - 1)
         return [(tuple(map(int, oid)), plain(value)) for oid, value in bindings]
 
+    async def _answer(self, command: Any, *arguments: Any) -> Any:
+        """Raises `NoAnswer` after the last try."""
+        for _ in range(TRIES):
+            self._explanation.requests += 1
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await command(
+                        self._engine, self._login, self._target, hlapi.ContextData(), *arguments,
+                        lookupMib=False,
+                    )  # fmt: skip
+            except TimeoutError:
+                continue
+        raise NoAnswer(self._silence())
+
     def _words(self, failure: Any) -> str:
         for kinds, meaning in _MEANINGS:
             if isinstance(failure, kinds):
                 return meaning
-        if not isinstance(failure, errind.RequestTimedOut):
-            return f"no usable answer: {type(failure).__name__}"
+        if isinstance(failure, errind.RequestTimedOut):
+            return self._silence()
+        said = failure if isinstance(failure, str) else type(failure).__name__
+        return f"no usable answer: {said}"
+
+    def _silence(self) -> str:
         if self._unread:
             return f"none of {self._unread} answers can be read as SNMP"
         causes = ["it is down", f"UDP port {self._address.port} is filtered"]
         if not self._address.is_v3:
             causes.append("it does not know the community")
-        tries = RETRIES + 1
         return (
-            f"no answer to {tries} requests of {self._timeout_s:.3g} s each: "
+            f"no answer to {TRIES} requests of {self._timeout_s:.3g} s each: "
             f"{', '.join(causes[:-1])}, or {causes[-1]}"
         )
 
@@ -225,7 +240,7 @@ class _Session:
 
 def _login(address: SnmpAddress) -> Any:
     if not address.is_v3:
-        return hlapi.CommunityData(address.user)
+        return hlapi.CommunityData(address.user.encode())
     return hlapi.UsmUserData(
         address.user,
         authKey=address.password,
