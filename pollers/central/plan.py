@@ -48,9 +48,7 @@ def snmp_work() -> list[Work]:
     """The hosts of the polling file, then those of the settings, which give all that they have."""
     urls, interval = settings.TELEMETRY_SNMP_URLS, float(settings.TELEMETRY_POLL_INTERVAL)
     single, faults = urls_source(urls, interval)
-    wrong = [
-        Work(name, MisconfiguredSource(name, why, KIND), interval) for name, why in faults
-    ]
+    wrong = [Work(name, MisconfiguredSource(name, why, KIND), interval) for name, why in faults]
     sources = [*polling_sources(), single]
     return [*host_work(sources, snmp_meters().values(), unknown_names()), *wrong]
 

@@ -42,9 +42,7 @@ def source_of(
     return SnmpSource("hosts: here", parse_address(url), chosen, deadline_s, named)
 
 
-def poll(
-    url: str, *names: str, **options: Any
-) -> tuple[BatchBuilder, wire.PollReport, SnmpSource]:
+def poll(url: str, *names: str, **options: Any) -> tuple[BatchBuilder, wire.PollReport, SnmpSource]:
     """As `source_of`; no secret may be in what is told of it. Of one thread only."""
     source = source_of(url, *names, **options)
     builder = BatchBuilder("test")

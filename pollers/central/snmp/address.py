@@ -93,7 +93,9 @@ def _split(url: str) -> tuple[SplitResult, int]:
     if parts.scheme != "snmp" or not parts.hostname:
         raise AddressError(_no_url("it has no host"))
     if parts.path not in ("", "/") or parts.fragment:
-        raise AddressError(_no_url("something follows the host; / ? # in a password are %2F %3F %23"))
+        raise AddressError(
+            _no_url("something follows the host; / ? # in a password are %2F %3F %23")
+        )
     if port == 0:
         raise AddressError(_no_url("port 0"))
     return parts, port
@@ -107,7 +109,9 @@ def _options(shown: str, query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     for name in options:
         if name not in _OPTIONS:
-            raise AddressError(f"{shown}: there is no option {name!r:.40}, but {', '.join(_OPTIONS)}")
+            raise AddressError(
+                f"{shown}: there is no option {name!r:.40}, but {', '.join(_OPTIONS)}"
+            )
     return options
 
 

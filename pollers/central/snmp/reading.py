@@ -85,15 +85,11 @@ class Shaping:
         self._answers = answers
         self._addresses = _addresses(answers.columns.get(ADDRESSES, {}))
 
-    def samples(
-        self, meters: Iterable[SnmpMeter]
-    ) -> list[tuple[wire.Resource, SnmpMeter, float]]:
+    def samples(self, meters: Iterable[SnmpMeter]) -> list[tuple[wire.Resource, SnmpMeter, float]]:
         """What is wrong with a value is counted in `problems`; the others count."""
         readings = [reading for meter in meters for reading in self._readings(meter)]
         resources = self._resources(readings)
-        return [
-            (resources[kind_of(one.meter), one.row], one.meter, one.value) for one in readings
-        ]
+        return [(resources[kind_of(one.meter), one.row], one.meter, one.value) for one in readings]
 
     # --- values ------------------------------------------------------------------------------
     def _readings(self, meter: SnmpMeter) -> list[Reading]:

@@ -92,9 +92,7 @@ def ask(
 class _Session:
     """One conversation with an agent, in an event loop of its own."""
 
-    def __init__(
-        self, address: SnmpAddress, deadline_s: float, explanation: Explanation
-    ) -> None:
+    def __init__(self, address: SnmpAddress, deadline_s: float, explanation: Explanation) -> None:
         self._address = address
         self._deadline_s = deadline_s
         self._explanation = explanation

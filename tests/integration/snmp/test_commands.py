@@ -101,7 +101,9 @@ def test_each_host_is_a_task_of_its_own_under_the_same_name_on_every_agent(
     plan.central_work.cache_clear()
     work.polling_sources.cache_clear()
     polling_file(tmp_path, settings, "snmp://renewed@10.0.0.1", "snmp://10.0.0.2")
-    assert list(plan.central_work()) == first == ["hosts: snmp://10.0.0.1", "hosts: snmp://10.0.0.2"]
+    assert (
+        list(plan.central_work()) == first == ["hosts: snmp://10.0.0.1", "hosts: snmp://10.0.0.2"]
+    )
 
 
 def checked(capsys: pytest.CaptureFixture[str], *files: Path) -> list[str]:
@@ -132,7 +134,9 @@ def test_files_are_checked_with_their_lines(
     told = checked(capsys, meters, polling)
     assert told[0].startswith(f"{meters}:8: own.meter: type: neither int, float, str, hex nor an ")
     assert "__import__" in told[0]
-    assert told[1].startswith(f"{polling}:5: source 'hosts': snmp://h: there is no option 'privacy'")
+    assert told[1].startswith(
+        f"{polling}:5: source 'hosts': snmp://h: there is no option 'privacy'"
+    )
     assert "not-to-be-seen" not in str(told)
 
 

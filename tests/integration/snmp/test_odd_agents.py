@@ -66,7 +66,9 @@ def test_an_agent_that_never_ends_is_left() -> None:
     with odd_agent(with_objects(endless)) as odd:
         builder, report, _ = poll(odd.url, LOAD, INCOMING, deadline_s=5)
     assert (report.outcome, builder.samples) == ("partial", 1)
-    assert any("given up after 5 s" in one or "more than 10000 rows" in one for one in report.errors)
+    assert any(
+        "given up after 5 s" in one or "more than 10000 rows" in one for one in report.errors
+    )
 
 
 def test_what_is_no_snmp_is_told() -> None:

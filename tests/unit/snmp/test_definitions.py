@@ -116,9 +116,7 @@ def test_other_types_are_refused(written: Any) -> None:
         read_type(written)
 
 
-@pytest.mark.parametrize(
-    "written", ["1.3", ".1.3.6.1", "1." * 127 + "1", "1.3.4294967295", "0.0"]
-)
+@pytest.mark.parametrize("written", ["1.3", ".1.3.6.1", "1." * 127 + "1", "1.3.4294967295", "0.0"])
 def test_oids_are_read(written: str) -> None:
     assert dotted(parse_oid(written)) == written.lstrip(".")
 
@@ -148,7 +146,9 @@ def write(folder: Path, text: str, name: str = "snmp.yaml") -> Path:
     return file
 
 
-BAD = GOOD + """\
+BAD = (
+    GOOD
+    + """\
   - name: hardware.bad
     unit: C
     type: gauge
@@ -162,6 +162,7 @@ BAD = GOOD + """\
           type: str
       post_op: _post_op_net
 """
+)
 
 
 @pytest.mark.parametrize(

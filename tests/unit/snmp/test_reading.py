@@ -34,7 +34,10 @@ def shaped(answers: Answers, *names: str) -> tuple[Samples, Shaping]:
 
 
 def values(samples: Samples) -> dict[tuple[str, str], float]:
-    return {(rid, meter.removeprefix("hardware.")): value for (rid, meter), (value, _) in samples.items()}
+    return {
+        (rid, meter.removeprefix("hardware.")): value
+        for (rid, meter), (value, _) in samples.items()
+    }
 
 
 def objects(**known: Raw) -> Answers:
@@ -79,9 +82,14 @@ def test_memory_used_without_a_total_is_no_sample() -> None:
 
 
 def test_what_is_not_there_is_no_sample_and_lacks() -> None:
-    samples, shaping = shaped(objects(**{"cpu.util": 3}), "cpu.util", "memory.used", "disk.size.used")
+    samples, shaping = shaped(
+        objects(**{"cpu.util": 3}), "cpu.util", "memory.used", "disk.size.used"
+    )
     assert list(values(samples)) == [("node1", "cpu.util")]
-    assert [one.name for one in shaping.lacking] == ["hardware.memory.used", "hardware.disk.size.used"]
+    assert [one.name for one in shaping.lacking] == [
+        "hardware.memory.used",
+        "hardware.disk.size.used",
+    ]
     assert not shaping.problems
 
 

@@ -61,12 +61,16 @@ def read(get: Get, *oids: Oid) -> dict[Oid, Raw]:
 
 
 def table(rows: int) -> dict[Oid, Raw]:
-    return {(*column, row): row * 10 + column[-1] for column in (A, B) for row in range(1, rows + 1)}
+    return {
+        (*column, row): row * 10 + column[-1] for column in (A, B) for row in range(1, rows + 1)
+    }
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize("rows", [0, 1, 19, 20, 21, 100])
-def test_all_rows_of_all_columns_come_however_much_fits_into_an_answer(rows: int, most: int) -> None:
+def test_all_rows_of_all_columns_come_however_much_fits_into_an_answer(
+    rows: int, most: int
+) -> None:
     agent = Agent({(1, 2, 9): 5, **table(rows), (1, 3, 2, 1): 7}, most)
     found = walked(agent.bulk, A, B)
     assert found == {
