@@ -38,8 +38,9 @@ class Planned:
 
 
 class ComputePlan:
-    """`sources` are polling.yaml's; none at all: every meter at every tick. Those of SNMP hosts alone
-    concern no compute agent.
+    """`sources` are polling.yaml's; none at all: every meter at every tick.
+
+    Those of SNMP hosts alone concern no compute agent.
     """
 
     def __init__(

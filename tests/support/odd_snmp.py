@@ -35,12 +35,9 @@ class OddAgent:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.settimeout(0.1)
+        self.url = f"snmp://127.0.0.1:{self._socket.getsockname()[1]}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"snmp://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def _run(self) -> None:
         while not self._stop.is_set():

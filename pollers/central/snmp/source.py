@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -93,9 +94,8 @@ class SnmpSource:
 def session() -> ModuleType:
     """The module that asks. Raises `SourceError` where its library is missing."""
     try:
-        from pollers.central.snmp import session as module
+        return import_module("pollers.central.snmp.session")
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("pysnmp", "pyasn1", "cryptography"):
             raise
         raise SourceError(EXTRA_MISSING) from None
-    return module

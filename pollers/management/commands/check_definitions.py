@@ -25,8 +25,8 @@ from telemetry_site.yamlfile import Fault, read_yaml
 class Command(BaseCommand):
     help = (
         "Check definition files of events, meters, SNMP meters and pollsters, pipeline, resource, "
-        "polling and scrape files; without FILES those that the settings name. Prints file:line: fault, "
-        "and exits with 1 if there is one."
+        "polling and scrape files; without FILES those that the settings name. Prints "
+        "file:line: fault, and exits with 1 if there is one."
     )
     requires_system_checks: list[str] = []
 

@@ -62,7 +62,7 @@ def test_a_poll_is_explained_without_secrets(
 
 
 def test_a_host_that_is_down_stops_no_other(
-    agent: Agent, tmp_path: Path, settings: Any, capsys: pytest.CaptureFixture[str]
+    agent: Agent, impatient: None, tmp_path: Path, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -8,9 +8,9 @@ from tests.support.snmp import LOAD, poll
 from tests.support.snmpd import NARROW, PASSWORD, USERS, Agent
 
 
-def test_a_wrong_community_is_no_answer_and_one_sentence(agent: Agent) -> None:
+def test_a_wrong_community_is_no_answer_and_one_sentence(agent: Agent, impatient: None) -> None:
     url = agent.url.replace("snmp://", "snmp://wrong-")
-    builder, report, _ = poll(url, deadline_s=4)
+    builder, report, _ = poll(url)
     assert report.outcome == "error"
     assert builder.samples == 0
     (told,) = report.errors
@@ -32,9 +32,9 @@ def test_a_wrong_community_is_no_answer_and_one_sentence(agent: Agent) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_login_of_version_3_is_told_in_words(
-    agent: Agent, user: str, password: str, options: str, said: str
+    agent: Agent, impatient: None, user: str, password: str, options: str, said: str
 ) -> None:
-    builder, report, _ = poll(agent.v3(user, password, options), LOAD, deadline_s=8)
+    builder, report, _ = poll(agent.v3(user, password, options), LOAD)
     assert (report.outcome, builder.samples) == ("error", 0), report
     (told,) = report.errors
     assert told.startswith(f"{agent.shown}: ")
