@@ -119,7 +119,7 @@ def _is_table(inspector: Mapping) -> bool:
             f"matching_type {kind!r:.40} is neither {EXACT} nor {TABLE}",
             inspector.line_of("matching_type"),
         )
-    return kind == TABLE
+    return bool(kind == TABLE)
 
 
 def _column(written: Mapping) -> Column:

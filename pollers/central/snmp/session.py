@@ -160,6 +160,8 @@ class _Session:
         causes = ["it is down", f"UDP port {self._address.port} is filtered"]
         if not self._address.is_v3:
             causes.append("it does not know the community")
+        elif self._address.priv_password:  # agents drop what they can't decrypt
+            causes.append("priv_password or priv_proto is wrong")
         return (
             f"no answer to {TRIES} requests of {self._timeout_s:.3g} s each: "
             f"{', '.join(causes[:-1])}, or {causes[-1]}"

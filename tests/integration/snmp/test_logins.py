@@ -28,7 +28,7 @@ def test_a_wrong_community_is_no_answer_and_one_sentence(agent: Agent, impatient
         ("sha512only", PASSWORD, "?auth_proto=sha512&priv_proto=aes&priv_password=another-pw",
          "the user has no password of encryption there"),
         ("shaaes", PASSWORD, "?auth_proto=sha&priv_proto=aes&priv_password=another-pw",
-         "priv_password is wrong|no answer to 3 requests"),
+         "or priv_password or priv_proto is wrong"),
     ],
 )  # fmt: skip
 def test_a_wrong_login_of_version_3_is_told_in_words(
@@ -38,7 +38,7 @@ def test_a_wrong_login_of_version_3_is_told_in_words(
     assert (report.outcome, builder.samples) == ("error", 0), report
     (told,) = report.errors
     assert told.startswith(f"{agent.shown}: ")
-    assert any(one in told for one in said.split("|")), told
+    assert said in told
     assert "another-pw" not in f"{report}"
 
 

@@ -71,12 +71,18 @@ def test_an_agent_that_never_ends_is_left() -> None:
     )
 
 
-def test_what_is_no_snmp_is_told(impatient: None) -> None:
-    with odd_agent(lambda *_: b"HTTP/1.1 400 Bad Request\r\n\r\n") as odd:
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"\x30\x0a\x02\x01\x01\x04\x03abc\xa2\x7f", "none of 3 answers can be read as SNMP"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no answer to 3 requests of 1 s each: it is down,"),
+    ],
+)
+def test_what_is_no_snmp_is_told(impatient: None, answer: bytes, said: str) -> None:
+    with odd_agent(lambda *_: answer) as odd:
         _, report, _ = poll(odd.url, LOAD)
     (told,) = report.errors
-    assert told.startswith(f"{odd.url}: ")
-    assert "can be read as SNMP" in told or "no answer to 3 requests" in told
+    assert told.startswith(f"{odd.url}: {said}")
 
 
 def test_an_old_agent_that_refuses_all_for_one_object_is_asked_for_the_others() -> None:
