@@ -29,7 +29,7 @@ metric:
   - name: own.meter
     unit: "1"
     type: gauge
-    snmp_inspector: {{matching_type: {kind}, oid: {oid}, type: int}}
+    snmp_inspector: {{matching_type: {kind}, oid: {oid}, type: {type}}}
 """
 
 
@@ -53,10 +53,10 @@ def poll(url: str, *names: str, **options: Any) -> tuple[BatchBuilder, wire.Poll
     return builder, report, source
 
 
-def own_meter(folder: Path, oid: str, kind: str = "type_exact") -> SnmpMeter:
+def own_meter(folder: Path, oid: str, kind: str = "type_exact", type: str = "int") -> SnmpMeter:
     """`own.meter`, by way of a file."""
     file = folder / "own.yaml"
-    file.write_text(_OWN.format(oid=oid, kind=kind))
+    file.write_text(_OWN.format(oid=oid, kind=kind, type=type))
     meters, faults = load_snmp_meters([file], stock=False)
     assert not faults
     return meters["own.meter"]

@@ -80,15 +80,27 @@ def test_a_long_table_with_an_index_of_128_parts_is_read_whole(
     assert len(long) == wire.MAX_NAME
 
 
+def test_a_number_with_a_fraction_comes_out_of_its_wrapping(agent: Agent, tmp_path: Path) -> None:
+    """Net-SNMP's `laLoadFloat`, which the standard has no type for."""
+    load = own_meter(tmp_path, "1.3.6.1.4.1.2021.10.1.6.3", type="float")
+    as_text = STOCK["hardware.cpu.load.15min"]
+    builder, report, _ = poll(agent.url, meters=[load, as_text])
+    assert report.outcome == "ok", report
+    values = values_of(builder)
+    assert values["127.0.0.1", "own.meter"] == pytest.approx(
+        values["127.0.0.1", as_text.name], abs=1.0
+    )
+
+
 def test_several_hosts_are_polled_at_once(agent: Agent) -> None:
-    urls = iter([agent.url, agent.v3("shaaes"), agent.url, agent.v3("md5des")] * 2)
+    urls = iter([agent.url, agent.v3("shaaes"), agent.url, agent.v3("md5des")])
 
     def one() -> tuple[str, float | None]:
         builder = BatchBuilder("test")
         report = run_poll(source_of(next(urls), LOAD, INCOMING), builder, SLOT_US, 60)
         return report.outcome, values_of(builder).get(("127.0.0.1", LOAD))
 
-    assert at_once(8, one) == [("ok", 0.25)] * 8
+    assert at_once(4, one) == [("ok", 0.25)] * 4
 
 
 def test_an_object_that_is_not_there_is_a_problem_only_where_it_was_asked_for_by_name(

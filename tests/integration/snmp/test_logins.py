@@ -32,7 +32,7 @@ def test_a_wrong_community_is_no_answer_and_one_sentence(agent: Agent, impatient
     ],
 )  # fmt: skip
 def test_a_wrong_login_of_version_3_is_told_in_words(
-    agent: Agent, impatient: None, user: str, password: str, options: str, said: str
+    agent: Agent, user: str, password: str, options: str, said: str
 ) -> None:
     builder, report, _ = poll(agent.v3(user, password, options), LOAD)
     assert (report.outcome, builder.samples) == ("error", 0), report
