@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from meters import wire
+from pollers.central.snmp.source import SnmpSource
 from pollers.polls import Source
 from pollers.pollsters.source import PollsterSource
 
@@ -14,7 +15,7 @@ def explained(sources: Iterable[Source], batches: Iterable[wire.Batch]) -> Itera
     """Lines: for each source its requests and what matched, then the resources that came of it."""
     for source in sources:
         yield f"{source.kind} {source.name}"
-        if isinstance(source, PollsterSource):
+        if isinstance(source, PollsterSource | SnmpSource):
             for pollster in source.pollsters:
                 yield f"  pollster {pollster.name} of {pollster.place}"
             for line in source.explanation.lines:

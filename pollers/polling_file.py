@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from pollers.central.snmp.address import AddressError, is_snmp, parse_address
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
 from pollers.pollsters.discoveries import is_discovery
@@ -27,12 +28,14 @@ class PollingFileError(PollersError, ImproperlyConfigured):
 
 @dataclass(frozen=True)
 class PollingSource:
-    """One source of the file. `lines` are those of its meters, for messages."""
+    """One source of the file. `lines` are those of its meters, for messages. `resources` may hold
+    passwords.
+    """
 
     name: str
     interval_s: float
     meters: Selection
-    resources: tuple[str, ...] = ()
+    resources: tuple[str, ...] = field(default=(), repr=False)
     discovery: tuple[str, ...] = ()
     place: str = ""
     lines: dict[str, int] = field(default_factory=dict)
@@ -40,6 +43,23 @@ class PollingSource:
     def names(self, meter: str) -> bool:
         """Whether the list has this very name, not a wildcard that fits it."""
         return meter in self.meters.included
+
+    @property
+    def snmp_urls(self) -> tuple[str, ...]:
+        """Resources that the SNMP meters are of, and no pollster's."""
+        return tuple(url for url in self.resources if is_snmp(url))
+
+    @property
+    def plain_resources(self) -> tuple[str, ...]:
+        """The others."""
+        return tuple(one for one in self.resources if not is_snmp(one))
+
+    @property
+    def is_for_agents(self) -> bool:
+        """Whether it chooses meters of pollsters, hosts and hypervisors, too: SNMP hosts are polled
+        in place of what an agent would find by itself.
+        """
+        return not self.snmp_urls or bool(self.plain_resources or self.discovery)
 
 
 def read_polling(file: Path) -> tuple[list[PollingSource], list[Fault]]:
@@ -93,7 +113,7 @@ def _source(file: Path, written: object, line: int) -> PollingSource:
         name=name,
         interval_s=_interval(written),
         meters=_meters(written),
-        resources=_texts(written, "resources", "Resources should be a list"),
+        resources=_resources(written),
         discovery=discovery,
         place=f"{file}:{line}",
         lines=dict(zip(map(str, written["meters"]), written["meters"].lines, strict=True)),
@@ -129,6 +149,19 @@ def _texts(written: Mapping, key: str, complaint: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _resources(written: Mapping) -> tuple[str, ...]:
+    resources = _texts(written, "resources", "Resources should be a list")
+    for resource, line in zip(
+        resources, getattr(written.get("resources"), "lines", ()), strict=False
+    ):
+        if is_snmp(resource):
+            try:
+                parse_address(resource)
+            except AddressError as error:
+                raise DefinitionError(str(error), line) from error
+    return resources
+
+
 def _check_expression(written: Mapping) -> None:
     """It spreads pollsters over agents elsewhere; here the queue does, so it has no effect."""
     key = "group_id_coordination_expression"
@@ -139,13 +172,19 @@ def _check_expression(written: Mapping) -> None:
             raise DefinitionError(f"{key}: {error}", written.line_of(key)) from error
 
 
-def unmatched(sources: Iterable[PollingSource], known: Iterable[str]) -> list[Fault]:
-    """Names of meters that no pollster of ours has."""
-    meters = list(known)
+def unmatched(
+    sources: Iterable[PollingSource], known: Iterable[str], snmp: Iterable[str] = ()
+) -> list[Fault]:
+    """Names of meters that nothing there has: `known` are those of pollsters, hosts and
+    hypervisors, `snmp` those of hosts that are asked by SNMP.
+    """
+    meters, of_snmp = list(known), list(snmp)
     faults = []
     for source in sources:
         file = source.place.rpartition(":")[0]
-        for pattern in source.meters.unmatched(meters):
+        able = [*(meters if source.is_for_agents else ()), *(of_snmp if source.snmp_urls else ())]
+        what = "pollster" if source.is_for_agents else "SNMP meter"
+        for pattern in source.meters.unmatched(able):
             line = source.lines.get(pattern, 0)
-            faults.append(Fault(file, line, f"source {source.name!r}: no pollster is {pattern}"))
+            faults.append(Fault(file, line, f"source {source.name!r}: no {what} is {pattern}"))
     return faults

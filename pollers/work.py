@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from pollers.central.snmp.definition import SnmpMeter
+from pollers.central.snmp.loading import load_snmp_meters
 from pollers.chosen import selection
 from pollers.compute.meters import COMPUTE_METERS
 from pollers.polling_file import PollingSource, load_polling, unmatched
@@ -21,6 +23,7 @@ from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
 from pollers.selection import Selection
 from pollers.urls import without_secrets
+from telemetry_site.yamlfile import Fault
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +68,14 @@ def pollster_work(
     """
     families: dict[tuple[object, ...], _Family] = {}
     known = [one for one in pollsters if one.namespaces.intersection(namespaces)]
+    sources = [source for source in sources if source.is_for_agents]
     for source in sources:
         for pollster in known:
             if not source.meters.accepts(pollster.name):
                 continue
             if needs_cloud(pollster.request) and not cloud and not source.names(pollster.name):
                 continue  # a wildcard does not ask for a cloud that nobody named
-            key = (source.interval_s, source.resources, source.discovery, pollster.request)
+            key = (source.interval_s, source.plain_resources, source.discovery, pollster.request)
             family = families.setdefault(key, _Family(source))
             if pollster not in family.pollsters:
                 family.pollsters.append(pollster)
@@ -92,7 +96,7 @@ def _work(family: _Family, name: str, cloud: Cloud | None, chosen: dict[str, Any
     own = {"meters": [one.name for one in family.pollsters]}
     source = PollsterSource(
         name, family.pollsters, cloud, deadline(interval),
-        family.source.resources, family.source.discovery,
+        family.source.plain_resources, family.source.discovery,
     )  # fmt: skip
     return Work(name, source, interval, {"selection": chosen["selection"] | own})
 
@@ -129,7 +133,7 @@ def polling_sources() -> list[PollingSource]:
     if not path:
         return []
     sources = load_polling(Path(path))
-    for fault in unmatched(sources, known_meters()):
+    for fault in names_of_nothing(sources):
         log.warning("meters of the polling file that nothing polls", fault=str(fault))
     for source in sources:
         if source.interval_s < settings.TELEMETRY_POLL_INTERVAL:
@@ -144,7 +148,12 @@ def polling_sources() -> list[PollingSource]:
 @cache
 def unknown_names() -> list[str]:
     """Sentences about names in the polling file that no pollster has."""
-    return [str(fault) for fault in unmatched(polling_sources(), known_meters())]
+    return [str(fault) for fault in names_of_nothing(polling_sources())]
+
+
+def names_of_nothing(sources: Iterable[PollingSource]) -> list[Fault]:
+    """Faults of the names in sources that nothing there has."""
+    return unmatched(sources, known_meters(), snmp_meters())
 
 
 @cache
@@ -158,7 +167,17 @@ def pollsters() -> dict[str, Pollster]:
 
 
 def known_meters() -> list[str]:
+    """Of pollsters, hosts and hypervisors."""
     return [*COMPUTE_METERS, *pollsters()]
+
+
+@cache
+def snmp_meters() -> dict[str, SnmpMeter]:
+    """Those of the settings' files and ours; a bad one is logged and left out."""
+    found, faults = load_snmp_meters(map(Path, settings.TELEMETRY_SNMP_DEFINITIONS))
+    for fault in faults:
+        log.error("SNMP meter left out", fault=str(fault))
+    return found
 
 
 def cloud_sources() -> list[PollingSource]:

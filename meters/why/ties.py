@@ -75,7 +75,9 @@ def _why(
     """How the source is tied to the question, and whether that is sure; "" where it is not."""
     if lacks or named:
         return "its last report names the resource", True
-    if asked.metadata.get("endpoint") == source.name:
+    # What a polling file names is called by its part of the file first.
+    place = source.name.rpartition(": ")[2]
+    if place and place in (asked.metadata.get("endpoint"), asked.metadata.get("resource_url")):
         return "the resource's metadata name it as their endpoint", True
     has_selection = "selection" in source.details
     for host in _hosts(asked):

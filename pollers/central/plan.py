@@ -1,4 +1,4 @@
-"""Everything that central agents poll: endpoints of Prometheus text, and pollsters."""
+"""Everything that central agents poll: endpoints of Prometheus text, SNMP hosts, and pollsters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from django.conf import settings
 
 from pollers.central.scrape import MisconfiguredSource, ScrapeSource
 from pollers.central.scrape_file import load_scrape
+from pollers.central.snmp.plan import host_work, urls_source
+from pollers.central.snmp.source import KIND
 from pollers.polls import Source
 from pollers.urls import without_secrets
-from pollers.work import Work, dynamic_work
+from pollers.work import Work, dynamic_work, polling_sources, snmp_meters, unknown_names
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +23,7 @@ log = structlog.get_logger(__name__)
 def central_work() -> dict[str, Work]:
     """{name without secrets: work}. Raises `PollersError` where a file is at fault."""
     found: dict[str, Work] = {}
-    for work in [*scrape_work(), *dynamic_work(["central"])]:
+    for work in [*scrape_work(), *snmp_work(), *dynamic_work(["central"])]:
         if work.name in found:
             log.warning("source given twice, the first is used", source=work.name)
         else:
@@ -40,6 +42,15 @@ def scrape_work() -> list[Work]:
         *(Work(source.name, source, source.interval_s) for source in from_file),
         *(Work(source.name, source, interval) for source in single),
     ]
+
+
+def snmp_work() -> list[Work]:
+    """The hosts of the polling file, then those of the settings, which give all that they have."""
+    urls, interval = settings.TELEMETRY_SNMP_URLS, float(settings.TELEMETRY_POLL_INTERVAL)
+    single, faults = urls_source(urls, interval)
+    wrong = [Work(name, MisconfiguredSource(name, why, KIND), interval) for name, why in faults]
+    sources = [*polling_sources(), single]
+    return [*host_work(sources, snmp_meters().values(), unknown_names()), *wrong]
 
 
 def make_source(url: str, interval_s: float) -> Source:

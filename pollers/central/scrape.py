@@ -125,12 +125,11 @@ class ScrapeSource:
 
 
 class MisconfiguredSource:
-    """A URL that can't be scraped; its report says why."""
+    """A URL that can't be polled; its report says why."""
 
-    kind = "prometheus"
-
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, why: str, kind: str = ScrapeSource.kind) -> None:
         self.name = name
+        self.kind = kind
         self._why = why
 
     def poll(self, builder: BatchBuilder) -> Findings:

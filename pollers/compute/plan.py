@@ -38,14 +38,18 @@ class Planned:
 
 
 class ComputePlan:
-    """`sources` are polling.yaml's; none of them: every meter at every tick."""
+    """`sources` are polling.yaml's; none at all: every meter at every tick.
+
+    Those of SNMP hosts alone concern no compute agent.
+    """
 
     def __init__(
         self, sources: list[PollingSource], dynamic: list[Work], own: ComputeSources,
         tick_s: float, unknown: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """`unknown`: sentences about names in the sources that no pollster has."""
-        self._sources = sources
+        self._everything = not sources
+        self._sources = [source for source in sources if source.is_for_agents]
         self._dynamic = dynamic
         self._own = own
         self._tick_s = tick_s
@@ -59,7 +63,7 @@ class ComputePlan:
     def due(self, intervals: Iterable[float]) -> list[Planned]:
         """Host and hypervisor: one bulk reading serves all the intervals that are due together."""
         wanted = set(intervals)
-        if not self._sources:
+        if self._everything:
             if self._tick_s not in wanted:
                 return []
             return [
@@ -67,7 +71,7 @@ class ComputePlan:
                 for source, able in self._able()
             ]
         accepts = selected(one for one in self._sources if one.interval_s in wanted)
-        shortest = min(one.interval_s for one in self._sources)
+        shortest = min((one.interval_s for one in self._sources), default=self._tick_s)
         return [
             Planned(source, accepts, shortest, self._chosen(able))
             for source, able in self._able(accepts)

@@ -60,6 +60,10 @@ TELEMETRY_LIBVIRT_DEADLINE = env.float("TELEMETRY_LIBVIRT_DEADLINE", 8.0)
 TELEMETRY_SCRAPE_URLS = env.list("TELEMETRY_SCRAPE_URLS", default=[])
 #: Their scrape file, in Prometheus' format: jobs, targets, relabelling.
 TELEMETRY_SCRAPE_FILE = env.str("TELEMETRY_SCRAPE_FILE", "")
+#: SNMP hosts that they ask, beside those of the polling file; their URLs may hold passwords.
+TELEMETRY_SNMP_URLS = secret("TELEMETRY_SNMP_URLS").replace(",", " ").split()
+#: Files or directories of SNMP meters; the first of a name wins, ours come last.
+TELEMETRY_SNMP_DEFINITIONS = env.list("TELEMETRY_SNMP_DEFINITIONS", default=[])
 #: polling.yaml: which meters are polled how often. Empty: everything, the host and its hypervisor
 #: every TELEMETRY_POLL_INTERVAL, a cloud every five minutes.
 TELEMETRY_POLLING_FILE = env.str("TELEMETRY_POLLING_FILE", "")

@@ -246,6 +246,14 @@ def test_an_endpoint_is_meant_by_its_address() -> None:
     assert (found.pk, found.is_sure) == (2, True)
 
 
+def test_an_snmp_host_is_meant_by_its_address_whatever_part_of_the_file_names_it() -> None:
+    asked = Asked("cpu", "node1.eth0", "host_network_interface", {"resource_url": "snmp://node1"})
+    other = row(2, kind="snmp", name="hosts: snmp://node2", details={})
+    rows = [row(1), other, row(3, kind="snmp", name="hosts: snmp://node1", details={})]
+    (found,), _ = tied(rows, asked, NOW)
+    assert (found.pk, found.is_sure) == (3, True)
+
+
 def test_the_only_source_is_meant_where_no_other_host_is_named() -> None:
     (found,), _ = tied([row(1)], Asked("cpu", "vm-9"), NOW)
     assert (found.is_sure, found.why) == (True, "it is the only source that measures this meter")

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pollers.central.scrape_file import read_scrape
+from pollers.central.snmp.loading import INSPECTOR, load_snmp_meters
 from pollers.compute.meters import COMPUTE_METERS
 from pollers.notification.events import load_events
 from pollers.notification.loading import load_converter
@@ -23,9 +24,9 @@ from telemetry_site.yamlfile import Fault, read_yaml
 
 class Command(BaseCommand):
     help = (
-        "Check definition files of events, meters and pollsters, pipeline, resource, polling "
-        "and scrape files; without FILES those that the settings name. Prints file:line: fault, "
-        "and exits with 1 if there is one."
+        "Check definition files of events, meters, SNMP meters and pollsters, pipeline, resource, "
+        "polling and scrape files; without FILES those that the settings name. Prints "
+        "file:line: fault, and exits with 1 if there is one."
     )
     requires_system_checks: list[str] = []
 
@@ -55,10 +56,19 @@ def _check(file: Path) -> list[Fault]:
             return _check_polling(file)
         if "scrape_configs" in content:
             return read_scrape(file, settings.TELEMETRY_POLL_INTERVAL)[1]
+        if _are_of_snmp(content):
+            return load_snmp_meters([file], stock=False)[1]
         return load_meters([file])[1]
     if _are_pollsters(content):
         return load_pollsters([file], stock=False)[1]
     return load_events([file])[1]
+
+
+def _are_of_snmp(content: dict[str, Any]) -> bool:
+    """Whether any entry has the key that only meters of SNMP have."""
+    entries = content.get("metric")
+    entries = entries if isinstance(entries, list) else []
+    return any(isinstance(entry, dict) and INSPECTOR in entry for entry in entries)
 
 
 def _are_pollsters(content: Any) -> bool:
@@ -79,13 +89,15 @@ def _check_polling(file: Path) -> list[Fault]:
     """Its form, and names of meters that nothing polls."""
     sources, faults = read_polling(file)
     pollsters, _ = load_pollsters(map(Path, settings.TELEMETRY_POLLSTER_DEFINITIONS))
-    return faults + unmatched(sources, [*COMPUTE_METERS, *pollsters])
+    of_snmp, _ = load_snmp_meters(map(Path, settings.TELEMETRY_SNMP_DEFINITIONS))
+    return faults + unmatched(sources, [*COMPUTE_METERS, *pollsters], of_snmp)
 
 
 def _settings() -> list[Fault]:
     """Everything that the settings name, and what is ours."""
     faults = list(load_converter()[1])
     faults += load_pollsters(map(Path, settings.TELEMETRY_POLLSTER_DEFINITIONS))[1]
+    faults += load_snmp_meters(map(Path, settings.TELEMETRY_SNMP_DEFINITIONS))[1]
     for name in (settings.TELEMETRY_POLLING_FILE, settings.TELEMETRY_SCRAPE_FILE):
         faults += _check(Path(name)) if name else []
     return faults

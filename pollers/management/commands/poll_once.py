@@ -14,6 +14,7 @@ from rich.table import Table
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.central.plan import central_work
+from pollers.central.snmp.source import SnmpSource
 from pollers.compute.sources import ComputeSources
 from pollers.errors import PollersError
 from pollers.explaining import explained
@@ -93,7 +94,7 @@ def chosen(what: str) -> list[Source]:
 
 def _fits(source: Source, what: str) -> bool:
     """By its name, that of its part of the polling file, or one of its pollsters."""
-    pollsters = source.pollsters if isinstance(source, PollsterSource) else []
+    pollsters = source.pollsters if isinstance(source, PollsterSource | SnmpSource) else []
     names = [source.name, source.name.partition(": ")[0], *(one.name for one in pollsters)]
     return any(fnmatchcase(name, what) for name in names)
 
@@ -103,8 +104,8 @@ def nothing_to_poll(what: str) -> str:
         return "No hypervisor: install libvirt and libvirt-python, or name one by LIBVIRT_URI."
     if what == "central":
         return (
-            "No sources: name endpoints in TELEMETRY_SCRAPE_URLS, separated by commas, or a cloud "
-            "by TELEMETRY_OPENSTACK_AUTH_URL."
+            "No sources: name endpoints in TELEMETRY_SCRAPE_URLS, hosts in TELEMETRY_SNMP_URLS, "
+            "separated by commas, or a cloud by TELEMETRY_OPENSTACK_AUTH_URL."
         )
     names = [*central_work(), *(work.name for work in compute_work())]
     return (
