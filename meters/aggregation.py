@@ -57,6 +57,15 @@ class Increases(NamedTuple):
     resets: Flags
 
 
+class Steps(NamedTuple):
+    """What lies between each point and the one before it, at the later one's time; which of these
+    are within one series and finite; and at which a counter began anew."""
+
+    points: Points
+    kept: Flags
+    resets: Flags
+
+
 # --- methods: one value a run ------------------------------------------------------------------
 
 
@@ -277,8 +286,8 @@ def across(values: Floats, method: str) -> Floats:
 
 def differences(points: Points) -> Points:
     """Each point minus the one before it in its series, at the later one's time."""
-    steps, kept, _ = _steps(points, counter=False)
-    return steps.take(kept)
+    found, kept, _ = steps(points, counter=False)
+    return found.take(kept)
 
 
 def increases(points: Points) -> Increases:
@@ -287,8 +296,8 @@ def increases(points: Points) -> Increases:
     A value below its predecessor means that the counter began anew at zero (a domain started
     again), so the value itself is the growth: 100, 150, 20, 60 → 50, 20, 40 with a reset at 20.
     """
-    steps, kept, resets = _steps(points, counter=True)
-    return Increases(steps.take(kept), resets[kept])
+    found, kept, resets = steps(points, counter=True)
+    return Increases(found.take(kept), resets[kept])
 
 
 def rate_per_second(points: Points, counter: bool = True) -> Points:
@@ -296,20 +305,20 @@ def rate_per_second(points: Points, counter: bool = True) -> Points:
 
     With `counter` a decrease is a reset (see `increases`), without it a gauge may fall.
     """
-    steps, kept, _ = _steps(points, counter)
-    steps = steps.take(kept)
+    found, kept, _ = steps(points, counter)
+    found = found.take(kept)
     seconds = np.diff(points.timestamps)[kept] / 1e6
     with np.errstate(over="ignore"):
-        values = steps.values / seconds
-    return steps._replace(values=values).take(np.isfinite(values))
+        values = found.values / seconds
+    return found._replace(values=values).take(np.isfinite(values))
 
 
-def _steps(points: Points, counter: bool) -> tuple[Points, Flags, Flags]:
-    """(steps between all neighbours, which of them are within one series and finite, resets)."""
+def steps(points: Points, counter: bool | Flags) -> Steps:
+    """Between all neighbours; `counter` may tell it of each point but the first."""
     with np.errstate(over="ignore"):
         values = np.diff(points.values)
-    resets = values < 0 if counter else np.zeros(len(values), dtype=np.bool_)
+    resets = (values < 0) & counter
     later = points.values[1:]
     values = np.where(resets, later, values)
     kept = (points.index[1:] == points.index[:-1]) & np.isfinite(values)
-    return Points(points.index[1:], points.timestamps[1:], values), kept, resets
+    return Steps(Points(points.index[1:], points.timestamps[1:], values), kept, resets)

@@ -36,6 +36,10 @@ LATE_SAMPLES = Counter(
     "telemetry_late_samples_total",
     "Samples stored more than a minute after their time: alarms saw the period without them.",
 )
+DERIVED_WITHOUT_SCALE = Counter(
+    "telemetry_derived_without_scale_total",
+    "Times that samples could not be derived of a meter for want of a scale.", ["meter"],
+)  # fmt: skip
 REPLICA_READS = Counter(
     "telemetry_replica_reads_total", "Readings where there is a replica, by who answered.",
     ["server"],

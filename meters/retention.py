@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from meters.derived.series import source_of
 from meters.models import Metric
 from meters.store.read import oldest_time
 from telemetry_site.clock import EPOCH
@@ -27,4 +28,4 @@ def begin(metrics: Sequence[Metric], now: datetime) -> datetime:
     by_clock = earliest(now)
     if by_clock > EPOCH and not any(metric.archive_policy_id for metric in metrics):
         return by_clock
-    return oldest_time([metric.pk for metric in metrics]) or now
+    return oldest_time(sorted({source_of(metric.pk) for metric in metrics})) or now

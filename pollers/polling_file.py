@@ -13,8 +13,8 @@ from pollers.central.snmp.address import AddressError, is_snmp, parse_address
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
 from pollers.pollsters.discoveries import is_discovery
-from pollers.pollsters.grammar import parse
-from pollers.selection import Selection
+from telemetry_site.expression_grammar import parse
+from telemetry_site.selection import Selection
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
 
 _KEYS = {

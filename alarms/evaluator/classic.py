@@ -20,6 +20,7 @@ from alarms.errors import DefinitionError
 from alarms.evaluator.subjects import Found, Series, Subject
 from alarms.matching import MISSING, holds
 from meters.classic_statistics import statistics
+from meters.derived import series as derived
 from meters.models import Metric
 from meters.store.points import Points
 from telemetry_site.clock import to_us
@@ -27,6 +28,7 @@ from telemetry_site.clock import to_us
 _METADATA = ("metadata.", "resource_metadata.")
 _COLUMNS = ("resource__original_id", "resource__project_id", "resource__user_id",
             "resource__source", "resource__metadata", "resource__uuid")  # fmt: skip
+_OF_SERIES = ("pk", "resource_id", "type", "resource__revision_start")
 #: field of a condition → what of a series it reads, by the place in `_COLUMNS`.
 _FIELDS: dict[str, int] = {
     "resource_id": 0, "resource": 0, "project_id": 1, "project": 1, "user_id": 2, "user": 2,
@@ -42,20 +44,22 @@ def window(rule: ClassicThreshold, now_us: int, lag_s: int) -> rules.Window:
 
 
 def find_classic(subjects: Sequence[Subject]) -> list[Found]:
-    """The series of each subject: one query for all meters, conditions judged one by one.
+    """The series of each subject: one query for all meters, and one for all that are derived;
+    conditions judged one by one.
 
     Raises `DefinitionError` for a field that no series has.
     """
     wanted = {_rule(one).meter_name for one in subjects}
-    rows = Metric.objects.filter(name__in=wanted).order_by("pk")
+    rows = Metric.objects.order_by("pk")
     projects = {one.project_id for one in subjects}
     if None not in projects:
         rows = rows.filter(resource__project_id__in=projects)
     known: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for name, *row in rows.values_list(
-        "name", *_COLUMNS, "pk", "resource_id", "type", "resource__revision_start"
-    ):
+    stored = rows.filter(name__in=wanted)
+    for name, *row in stored.values_list("name", *_COLUMNS, *_OF_SERIES):
         known[name].append(tuple(row))
+    for one, columns in derived.find(wanted, rows, *_COLUMNS, "resource__revision_start"):
+        known[one.name].append((*columns[:-1], one.pk, one.resource_id, one.type, columns[-1]))
     return [chosen(one, known[_rule(one).meter_name]) for one in subjects]
 
 

@@ -19,8 +19,8 @@ from alarms.evaluator import classic, vectors
 from alarms.evaluator.subjects import Found, Series, Subject
 from meters import ownership
 from meters.aggregation import RATE_PREFIX, aggregate, between, combine, increases
+from meters.derived.reading import read_points
 from meters.store.points import Points
-from meters.store.read import read_points
 from telemetry_site.clock import from_us
 
 #: Points of series by their numbers in [start, stop), as of `read_points`.

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from meters import ownership
+from meters.derived.reading import read_points
 from meters.models import Metric
 from meters.retention import begin
 from meters.store.points import Points
-from meters.store.read import read_points
 from meters.store.write import FUTURE_ALLOWANCE
 from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import from_us, to_us

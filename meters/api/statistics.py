@@ -21,9 +21,9 @@ from meters import ownership
 from meters.aggregation import RATE_PREFIX, aggregate, between, combine, differences, merge
 from meters.api.errors import LimitError
 from meters.api.pages import USUAL_INTERVAL_US
+from meters.derived.reading import read_points, read_points_after_their_predecessors
 from meters.models import Metric
 from meters.store.points import Points
-from meters.store.read import read_points, read_points_after_their_predecessors
 from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import from_us
 

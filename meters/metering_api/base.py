@@ -7,7 +7,6 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest
 
 from meters.metering_api import stretches
@@ -35,8 +34,7 @@ class MeteringView(ClassicView):
         """The same of samples of the meter in the path, whatever `q` says of meters."""
         terms = [term for term in read_terms(self.arguments()) if term.field != "meter"]
         query = read(terms, SAMPLES, self.visible_project)
-        named = query.asked.series & Q(name__in=spellings(meter))
-        return replace(query, asked=replace(query.asked, series=named))
+        return replace(query, asked=replace(query.asked, names=frozenset(spellings(meter))))
 
     def find(self, asked: Asked) -> Stretches:
         return stretches.find(asked, self.visible_project is None)

@@ -108,7 +108,8 @@ def narrowed(asked: Asked, name: str, value: str) -> Asked:
     """What is asked, where moreover the field of this name is so."""
     match name:
         case "meter":
-            return replace(asked, series=asked.series & Q(name=value))
+            names = {value} if asked.names is None else asked.names & {value}
+            return replace(asked, names=frozenset(names))
         case "resource":
             return replace(asked, series=asked.series & of_resource(value))
         case "project" | "user":
@@ -129,11 +130,11 @@ def of_source(value: str) -> Q:
 
 def _of_message(asked: Asked, text: str) -> Asked:
     position = position_of(text)
-    if position is None:
+    if position is None or asked.number not in (None, position.series):
         return replace(asked, series=NOTHING)
     return replace(
         asked,
-        series=asked.series & Q(pk=position.series),
+        number=position.series,
         start_us=max(asked.start_us, position.timestamp_us),
         stop_us=min(asked.stop_us, position.timestamp_us + 1),
     )

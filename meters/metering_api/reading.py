@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from meters.derived.reading import fetch_points, points_by_day
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Stretch, Stretches
 from meters.store.points import Points
-from meters.store.read import END, fetch_points, points_by_day
+from meters.store.read import END
 from meters.store.write import FUTURE_ALLOWANCE
 from meters.wsme.errors import bad
 from telemetry_site.clock import from_us, now, to_us

@@ -49,6 +49,17 @@ def paths(node: Node | None) -> set[str]:
     return {path for path in found if path is not None}
 
 
+def named_meters(node: Node | None) -> frozenset[str]:
+    """Anywhere in the filter: derived meters are asked for by name."""
+    return frozenset(
+        leaf.value
+        for leaf in leaves_of(node)
+        if canonical(leaf.field) == "counter_name"
+        and leaf.operator == "eq"
+        and isinstance(leaf.value, str)
+    )
+
+
 def narrow(node: Node | None, asked: Asked) -> Asked:
     """What is asked, cut down by what the filter says for all samples and an index can find."""
     if isinstance(node, Joined) and node.how == "and":

@@ -19,6 +19,8 @@ import numpy.typing as npt
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from meters.api.params import is_uuid
+from meters.derived import series as derived
+from meters.derived.definitions import Pair
 from meters.metering_api.metadata import stored_at
 from meters.models import STANDALONE, Metric, Resource, ResourceRevision
 from meters.queries import revision_end
@@ -68,10 +70,16 @@ class Stretch(NamedTuple):
 class Asked:
     """Which stretches: conditions on `Metric` and `ResourceRevision`, and the time [start, stop).
 
-    `paths` of metadata are looked up, each under its name.
+    `names` are those of meters, and of derived ones, too; None: of every one that is stored, and of
+    the `derived` ones. `number` is that of the only series. Of a derived series `series` and
+    `revisions` are what its source must meet. `paths` of metadata are looked up, each under its
+    name.
     """
 
     series: Q = field(default_factory=Q)
+    names: frozenset[str] | None = None
+    derived: frozenset[str] = frozenset()
+    number: int | None = None
     revisions: Q = field(default_factory=Q)
     start_us: int = EARLIEST_US
     stop_us: int = NEVER_US
@@ -149,14 +157,54 @@ def find(asked: Asked, sees_all: bool) -> Stretches:
 
 def find_few(asked: Asked, sees_all: bool, most: int) -> Stretches | None:
     """None where more than `most` series may be meant."""
-    if len(_rows(asked).values_list("pk", flat=True)[: most + 1]) > most:
-        return None
-    return find(asked, sees_all)
+    found = len(_stored(asked).values_list("pk", flat=True)[: most + 1])
+    if found <= most and asked.number is None:
+        pairs = derived.derivable(_derived_names(asked))
+        found += derived.count(pairs, _rows(asked), most + 1)
+    return None if found > most else find(asked, sees_all)
 
 
 def find_series(asked: Asked, most: int | None = None) -> list[Series]:
-    """The first of those that may have a stretch, in the order in which they were made."""
-    return list(map(_series, _rows(asked).order_by("pk")[:most].values_list(*_SERIES)))
+    """The first of those that may have a stretch, in the order in which they were made; derived
+    ones come last."""
+    stored = _stored(asked).order_by("pk")[:most].values_list(*_SERIES)
+    found = list(map(_series, stored))
+    if most is None or len(found) < most:
+        found += _derived(asked)
+    return found[:most]
+
+
+def _stored(asked: Asked) -> QuerySet[Metric]:
+    rows = _rows(asked)
+    if asked.names is not None:
+        rows = rows.filter(name__in=asked.names)
+    return rows if asked.number is None else rows.filter(pk=asked.number)
+
+
+def _derived(asked: Asked) -> list[Series]:
+    names = _derived_names(asked)
+    if asked.number is None:
+        rows = derived.find(names, _rows(asked), *_SERIES)
+    else:
+        rows = derived.find_numbers([asked.number], _rows(asked), *_SERIES)
+    return [
+        _derived_series(_series(row), one)
+        for one, row in rows
+        if asked.names is None or one.name in names
+    ]
+
+
+def derived_of(source: Series, pair: Pair) -> Series:
+    one = derived.derived(pair, source.pk, source.resource_pk, source.unit, source.type)
+    return _derived_series(source, one)
+
+
+def _derived_series(source: Series, one: derived.Derived) -> Series:
+    return source._replace(pk=one.pk, name=one.name, unit=one.unit, type=one.type)
+
+
+def _derived_names(asked: Asked) -> frozenset[str]:
+    return asked.derived if asked.names is None else asked.names
 
 
 def of_series(series: Sequence[Series], asked: Asked, sees_all: bool) -> Stretches:

@@ -19,9 +19,10 @@ from typing import Any
 
 from pollers.notification import publishers
 from pollers.notification.samples import Outcome, Sample, Unusable
-from pollers.notification.transformers import Derived, Transform, make_transformer
+from pollers.notification.transformers import Transform, UnitConversion
 from pollers.publishers.targets import Target
-from pollers.selection import Selection
+from telemetry_site.conversions import read_chain
+from telemetry_site.selection import Selection
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml, unknown_keys
 from telemetry_site.yamlfile import Sequence as Listed
 
@@ -197,24 +198,14 @@ def _publishers(reading: _Reading, written: Mapping, name: str) -> tuple[bool, l
 
 
 def _chain(reading: _Reading, written: Mapping, name: str) -> tuple[Transform, ...]:
-    """The transformers; none where one of them makes a meter that is to be asked for."""
-    listed = written.get("transformers") or Listed()
-    if not isinstance(listed, Listed):
-        line = written.line_of("transformers")
-        raise DefinitionError(f"sink {name!r}: 'transformers' must be a list", line)
-    chain: list[Transform] = []
-    derived = False
-    for one, line in zip(listed, listed.lines, strict=True):
-        try:
-            made = make_transformer(one)
-        except DefinitionError as error:
-            raise DefinitionError(f"sink {name!r}: {error}", error.line or line) from error
-        if isinstance(made, Derived):
-            reading.fault(line, f"sink {name!r}: {made.sentence}")
-            derived = True
-        elif made is not None:
-            chain.append(made)
-    return () if derived else tuple(chain)
+    """What is made of each sample as it comes; what isn't is said."""
+    try:
+        chain = read_chain(written)
+    except DefinitionError as error:
+        raise DefinitionError(f"sink {name!r}: {error}", error.line) from error
+    for line, said in chain.said:
+        reading.fault(line, f"sink {name!r}: {said}")
+    return tuple(map(UnitConversion, chain.conversions))
 
 
 # --- sources -----------------------------------------------------------------------------------

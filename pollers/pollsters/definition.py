@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meters import wire
-from pollers.pollsters.expressions import EvaluationError, Expression, Variables
+from telemetry_site.expressions import EvaluationError, Expression, Variables
 from pollers.pollsters.extraction import Extraction
 
 DEFAULT_TIMEOUT_S = 30.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from pollers.errors import PollersError
 from pollers.pollsters.definition import Pollster
-from pollers.pollsters.expressions import EvaluationError, LackingError, Variables
+from telemetry_site.expressions import EvaluationError, LackingError, Variables
 
 _LONGEST_SHOWN = 80
 

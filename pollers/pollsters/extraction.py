@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from pollers.pollsters.expressions import Expression, LackingError, Variables
+from telemetry_site.expressions import Expression, LackingError, Variables
 from telemetry_site.yamlfile import DefinitionError
 
 

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from pollers.pollsters.definition import Pollster, Text
-from pollers.pollsters.expressions import Expression
+from telemetry_site.expressions import Expression
 from pollers.pollsters.extraction import Extraction
 from telemetry_site.yamlfile import DefinitionError, Mapping
 

@@ -19,7 +19,7 @@ from pollers.pollsters.entries import (
     skips_nested,
     with_ids,
 )
-from pollers.pollsters.expressions import EvaluationError, Variables
+from telemetry_site.expressions import EvaluationError, Variables
 
 MOST_REMEMBERED = 10_000
 DEEPEST = 8
@@ -75,7 +75,7 @@ class ExtraMetadata:
             }  # fmt: skip
             try:
                 value, metadata = self._one(nested, variables, parent.nested_cache_s, depth)
-            except PollersError as error:
+            except (PollersError, EvaluationError) as error:
                 self._problems[f"{nested.name}: {error}"] += 1
                 continue
             by_name[nested.name] = {"value": value, "metadata": metadata}

@@ -18,7 +18,7 @@ from pollers.polls import run_poll
 from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
-from pollers.selection import Selection
+from telemetry_site.selection import Selection
 from pollers.work import pollster_work
 from telemetry_site.settings.keystone import KeystoneAccess
 from tests.keystone import ADMIN_PASSWORD, KeystoneServer

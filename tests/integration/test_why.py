@@ -25,7 +25,7 @@ from pollers.compute.plan import ComputePlan
 from pollers.compute.sources import ComputeSources
 from pollers.polling_file import PollingSource
 from pollers.polls import run_poll
-from pollers.selection import Selection
+from telemetry_site.selection import Selection
 from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import now_us
 from tests.browser import seed

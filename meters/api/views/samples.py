@@ -11,7 +11,6 @@ import msgspec
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.generics import get_object_or_404
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,7 +31,7 @@ from meters.api.pagination import (
 from meters.api.params import Param, choice, moment, name_text
 from meters.api.projects import project_to_write
 from meters.api.schema import POSTED_SCHEMA
-from meters.api.series import visible_series
+from meters.api.series import one_visible, visible_series
 from meters.api.tables import samples_table
 from meters.models import Metric
 from meters.wire import EARLIEST_US, LATEST_US
@@ -130,8 +129,7 @@ class MetricSamples(SampleReader):
 
     @extend_schema(operation_id="metric_samples", responses=serializers.SamplePageSerializer)
     def get(self, request: Request, uuid: Any) -> HttpResponseBase:
-        metrics = Metric.objects.scope_ever(self.principal).select_related("resource")
-        return self.answer([get_object_or_404(metrics, uuid=uuid)])
+        return self.answer([one_visible(self.principal, uuid)])
 
 
 class Samples(SampleReader):

@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,7 +19,7 @@ from meters.api.errors import BadParameterError
 from meters.api.exports import FORMAT, RENDERERS, table_response, wanted_format
 from meters.api.filters import SeriesFilters
 from meters.api.params import Param, choice, duration_us, moment, shorten
-from meters.api.series import visible_series
+from meters.api.series import one_visible, visible_series
 from meters.api.tables import statistics_table
 from meters.columnar import iso_texts
 from meters.models import Metric
@@ -128,8 +127,7 @@ class MetricStatistics(StatisticsReader):
 
     @extend_schema(operation_id="metric_statistics")
     def get(self, request: Request, uuid: Any) -> HttpResponseBase:
-        metrics = Metric.objects.scope_ever(self.principal).select_related("resource")
-        metric = get_object_or_404(metrics, uuid=uuid)
+        metric = one_visible(self.principal, uuid)
         return self.answer(statistics.make_groups([metric], ["metric", "meter"]))
 
 

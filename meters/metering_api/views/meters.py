@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import islice
@@ -18,13 +18,15 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from meters.derived.definitions import current
+from meters.derived.series import source_of
 from meters.metering_api import stretches as finding
 from meters.metering_api.base import QUERY, MeteringView
 from meters.metering_api.conditions import METERS, Query, read
 from meters.metering_api.ends import last_samples
 from meters.metering_api.metadata import path_of
 from meters.metering_api.shapes import meter_id, meter_json, unique_meter_json
-from meters.metering_api.stretches import Asked, Series, Stretch, of_resource, of_resources
+from meters.metering_api.stretches import Asked, Series, Stretch, of_resources
 from meters.models import Metric
 from meters.store.distinct import first_values
 from meters.wsme.classic import unknown_marker
@@ -62,16 +64,18 @@ class Meters(MeteringView):
     def _meters(self, marker: str | None) -> Iterator[Stretch]:
         """Behind the marker. Several projects may have posted of one resource."""
         wanted, plain = self._queries()
-        first, seen = 0, set[Key]()
+        first, rest, seen = 0, list[Stretch](), set[Key]()
         if marker is not None:
-            first = self._place_of(marker, wanted, plain)
+            first, rest = self._place_of(marker, wanted, plain)
         for some in self._pages(plain.asked, first):
             if first:
                 seen |= self._earlier(some, first, wanted, plain)
-            for one in self._fitting(some, wanted, plain):
+            for one in [*rest, *self._fitting(some, wanted, plain)]:
                 if _key(one.series) not in seen:
                     seen.add(_key(one.series))
                     yield one
+            rest = []
+        yield from rest
 
     def _kinds(self) -> Iterator[Stretch]:
         """Each once, whichever resources have it. What was found is not asked for again."""
@@ -109,7 +113,8 @@ class Meters(MeteringView):
             first, size = some[-1].pk, min(2 * size, AT_ONCE)
 
     def _fitting(self, some: list[Series], wanted: Query, plain: Query) -> Iterator[Stretch]:
-        """Those that have a sample, each with the stretch of its newest one, which must fit."""
+        """Those that have a sample, each with the stretch of its newest one, which must fit; and
+        behind each the meters that are derived of it."""
         sees_all = self.visible_project is None
         found = finding.of_series(some, plain.asked, sees_all)
         ends = last_samples(found, plain.bounds)
@@ -118,16 +123,29 @@ class Meters(MeteringView):
             whole = finding.of_series(some, wanted.asked, sees_all)
             fits = {(one.series.pk, one.revision.pk) for one in whole.all}
             newest = [one for one in newest if (one.series.pk, one.revision.pk) in fits]
-        yield from newest
+        yield from _with_derived(newest)
 
     # --- where a page begins -------------------------------------------------------------------
 
-    def _place_of(self, marker: str, wanted: Query, plain: Query) -> int:
-        """The series that the marker stands for. Raises `Fault`."""
-        named = reduce(or_, map(_named, _readings(marker)), Q(pk__in=[]))
-        asked = replace(plain.asked, series=plain.asked.series & named)
-        for one in self._fitting(finding.find_series(asked), wanted, plain):
-            return one.series.pk
+    def _place_of(
+        self, marker: str, wanted: Query, plain: Query
+    ) -> tuple[int, list[Stretch]]:
+        """The series that the marker stands for, or whose derived one it does, and what comes of
+        that series behind the marker. Raises `Fault`."""
+        readings = set(_readings(marker))
+        resources = of_resources({resource for resource, _ in readings})
+        named = replace(
+            plain.asked,
+            series=plain.asked.series & resources,
+            names=frozenset(name for _, name in readings),
+        )
+        for meant in finding.find_series(named):
+            if (meant.resource_id, meant.name) in readings:
+                some = finding.find_series(replace(plain.asked, number=source_of(meant.pk)))
+                found = list(self._fitting(some, wanted, plain))
+                for place, one in enumerate(found, start=1):
+                    if one.series.pk == meant.pk:
+                        return some[0].pk, found[place:]
         raise unknown_marker(marker)
 
     def _earlier(self, some: list[Series], first: int, wanted: Query, plain: Query) -> set[Key]:
@@ -172,6 +190,23 @@ def _readings(marker: str) -> list[tuple[str, str]]:
     return [("+".join(parts[:place]), "+".join(parts[place:])) for place in range(1, len(parts))]
 
 
-def _named(reading: tuple[str, str]) -> Q:
-    resource_id, name = reading
-    return Q(name=name) & of_resource(resource_id)
+def _with_derived(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
+    """Each, and behind it the meters derived of it that its resource has not stored."""
+    pairs = [current().of_source(one.series.name, one.series.type) for one in stretches]
+    targets = {pair.target for some in pairs for pair in some}
+    sources = [one for one, some in zip(stretches, pairs, strict=True) if some]
+    stored = _stored(targets, sources)
+    for one, some in zip(stretches, pairs, strict=True):
+        yield one
+        for pair in some:
+            if (one.series.resource_pk, pair.target) not in stored:
+                yield Stretch(finding.derived_of(one.series, pair), one.revision)
+
+
+def _stored(names: Collection[str], sources: Sequence[Stretch]) -> set[tuple[int, str]]:
+    """Which of the sources' resources have a series of which of the names."""
+    if not sources:
+        return set()
+    resources = {one.series.resource_pk for one in sources}
+    rows = Metric.objects.filter(resource__id__any=list(resources), name__in=names)
+    return set(rows.values_list("resource_id", "name"))

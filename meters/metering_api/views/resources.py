@@ -11,11 +11,12 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from meters.derived.definitions import current
 from meters.metering_api.base import QUERY, MeteringView, root_url, spellings
 from meters.metering_api.conditions import RESOURCES, Bounds, Query, read
 from meters.metering_api.measured import Key, Measured, firsts, measured, newest_first
 from meters.metering_api.shapes import metadata_of, resource_links, source_of, time_text
-from meters.metering_api.stretches import of_resource
+from meters.metering_api.stretches import Series, of_resource
 from meters.wsme.classic import unknown_marker
 from meters.wsme.errors import Fault
 
@@ -35,7 +36,9 @@ class ResourceView(MeteringView):
     ) -> dict[str, Any]:
         last, revision = one.last, one.last.stretch.revision
         by_series = sorted(one.ends, key=lambda end: end.stretch.series.pk)
-        names = list(dict.fromkeys(end.stretch.series.name for end in by_series))
+        names = list(dict.fromkeys(
+            name for end in by_series for name in _with_derived(end.stretch.series)
+        ))  # fmt: skip
         root = root_url(self.request._request)
         return {
             "resource_id": one.resource_id,
@@ -47,6 +50,11 @@ class ResourceView(MeteringView):
             "links": resource_links(root, one.resource_id, names if links else []),
             "source": source_of(revision),
         }
+
+
+def _with_derived(series: Series) -> list[str]:
+    """Its meter, and those derived of it."""
+    return [series.name, *(pair.target for pair in current().of_source(series.name, series.type))]
 
 
 class Resources(ResourceView):

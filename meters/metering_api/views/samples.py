@@ -84,7 +84,8 @@ class QuerySamples(MeteringView):
         limit = bounded(query.limit)
         asked = samplequery.narrow(query.filter, read([], SAMPLES, visible).asked)
         paths = tuple(sorted(samplequery.paths(query.filter)))
-        found = self.find(replace(asked, paths=paths))
+        named = samplequery.named_meters(query.filter)
+        found = self.find(replace(asked, paths=paths, derived=named))
         samples, is_cut = samplequery.run(
             found, Bounds(asked.start_us, asked.stop_us), query, limit
         )

@@ -12,8 +12,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from meters import ownership
+from meters.derived.definitions import current
+from meters.derived.metrics import metrics_named, metrics_with
+from meters.derived.reading import read_points
 from meters.models import Metric
-from meters.store.read import latest_points, read_points
+from meters.store.read import latest_points
 from meters.ui import plotquery, query
 from meters.ui.access import PageRequest, page
 from meters.ui.formats import duration, rate_unit
@@ -103,7 +106,10 @@ def _with_own(offered: tuple[str, ...], own: str) -> list[str]:
 def lines(request: PageRequest, state: PlotQuery) -> list[Line]:
     """The metrics in the order of the URL; one that isn't there or isn't ours is a 404."""
     visible = Metric.objects.scope(request.principal).select_related("resource")
-    found = {metric.uuid: metric for metric in visible.filter(uuid__in=state.metrics)}
+    stored = visible.filter(uuid__in=state.metrics)
+    found = {
+        metric.uuid: metric for metric in (*stored, *metrics_with(state.metrics, visible))
+    }
     if len(found) < len(state.metrics):
         raise Http404("no such metric")
     return [_line(found[uuid], state) for uuid in state.metrics]
@@ -174,11 +180,25 @@ def offers(request: PageRequest) -> HttpResponse:
     state = plotquery.read(request)
     visible = Metric.objects.scope(request.principal).select_related("resource")
     found = matching(visible.exclude(uuid__in=state.metrics), query.text(request, "q"))
-    chosen = found.order_by("name", "-pk")[:OFFERED]
+    chosen = list(found.order_by("name", "-pk")[:OFFERED])
+    chosen += _derived(visible, state, query.text(request, "q"))[: OFFERED - len(chosen)]
     offered = [
         (metric, state.with_(metrics=(*state.metrics, metric.uuid)).encoded()) for metric in chosen
     ]
     return render(request, "ui/offers_part.html", {"offered": offered})
+
+
+def _derived(
+    sources: QuerySet[Metric], state: PlotQuery, words: str
+) -> list[Metric]:
+    """Those with one of the words in their meter, and the others in what it is derived of."""
+    for word in words.split():
+        names = [name for name in current().named_targets if word.lower() in name.lower()]
+        if names:
+            others = " ".join(one for one in words.split() if one != word)
+            found = metrics_named(names, matching(sources, others), OFFERED)
+            return [metric for metric in found if metric.uuid not in state.metrics]
+    return []
 
 
 def matching(rows: QuerySet[Metric], words: str) -> QuerySet[Metric]:

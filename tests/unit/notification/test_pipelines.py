@@ -13,7 +13,7 @@ from meters import wire
 from pollers.notification.packing import Packing
 from pollers.notification.pipelines import Pipelines, Route, Sink, load_pipelines
 from pollers.notification.samples import Outcome, Sample
-from pollers.selection import Selection
+from telemetry_site.selection import Selection
 from tests.support.notifications import (
     convert,
     image,

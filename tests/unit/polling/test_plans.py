@@ -23,7 +23,7 @@ from pollers.polls import Findings, Source, run_poll
 from pollers.pollsters.definition import Pollster
 from pollers.pollsters.source import PollsterSource
 from pollers.schedule import Schedule
-from pollers.selection import Selection
+from telemetry_site.selection import Selection
 from pollers.timetable import Timetable
 from pollers.work import Work, pollster_work
 from telemetry_site import paths

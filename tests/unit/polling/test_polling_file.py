@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from pollers import work
 from pollers.polling_file import PollingFileError, load_polling, read_polling, unmatched
-from pollers.selection import Selection
+from telemetry_site.selection import Selection
 from telemetry_site.yamlfile import DefinitionError
 
 GOOD: dict[str, Any] = {"name": "s", "interval": 60, "meters": ["cpu"]}

@@ -1,8 +1,8 @@
 """Expressions of definition files, evaluated without `eval`: bounded in steps and in size.
 
-A checked tree (`grammar.parse`) is walked. Each step, each turn of a loop and each part of what is
+A checked tree (`expression_grammar.parse`) is walked. Each step, each turn of a loop and each part of what is
 made on the way is counted against one budget, so that no file and no answer of a service can hold
-or fill the agent.
+or fill the process that reads it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from pollers.errors import PollersError
-from pollers.pollsters.grammar import FUNCTIONS, METHODS, parse
+from telemetry_site.expression_grammar import FUNCTIONS, METHODS, parse
 
 #: Steps, and parts of the lists and mappings that an evaluation makes.
 MOST_STEPS = 2_000_000
@@ -26,7 +25,7 @@ HIGHEST_POWER = 128
 Variables = Mapping[str, Any]
 
 
-class EvaluationError(PollersError):
+class EvaluationError(Exception):
     """An expression that gives nothing for these values; the text says why."""
 
 

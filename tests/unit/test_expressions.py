@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pollers.pollsters.expressions import EvaluationError, Expression, LackingError
+from telemetry_site.expressions import EvaluationError, Expression, LackingError
 from pollers.pollsters.extraction import Extraction
 from telemetry_site.yamlfile import DefinitionError
 
