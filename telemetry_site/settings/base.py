@@ -123,7 +123,8 @@ TELEMETRY_NOTIFICATION_PREFETCH = env.int("TELEMETRY_NOTIFICATION_PREFETCH", 100
 #: definitions (the first of a name wins); both come on top of the stock ones.
 TELEMETRY_EVENT_DEFINITIONS = env.list("TELEMETRY_EVENT_DEFINITIONS", default=[])
 TELEMETRY_METER_DEFINITIONS = env.list("TELEMETRY_METER_DEFINITIONS", default=[])
-#: Pipeline files of samples and of events; without one everything is kept as it comes.
+#: Pipeline files of samples and of events; without one everything is kept as it comes. The
+#: transformers of the former that need several samples make meters where samples are read.
 TELEMETRY_METER_PIPELINE = env.str("TELEMETRY_METER_PIPELINE", "")
 TELEMETRY_EVENT_PIPELINE = env.str("TELEMETRY_EVENT_PIPELINE", "")
 #: gnocchi_resources.yaml: types, attributes and archive policies of what samples are of, and the

@@ -201,8 +201,8 @@ def test_a_file_of_old_is_a_list_of_pipelines(load: Any) -> None:
     assert through(pipelines, sample("cpu"), sample("memory")).samples == [sample("cpu")]
     assert faults == [
         "p.yaml:10: sink 'cpu_pipeline': publisher rpc:// is gone, notifier:// stands for it",
-        "p.yaml:6: sink 'cpu_pipeline': transformer rate_of_change makes no cpu_util here: what "
-        "comes is stored as it is, ask for the aggregation rate:mean",
+        "p.yaml:6: sink 'cpu_pipeline': transformer rate_of_change is made where samples are "
+        "read, as cpu_util: what comes is stored as it is; the metric API has rate:mean instead",
         "p.yaml:2: source 'cpu_pipeline': 'interval' has no effect here, polling.yaml says what is "
         "polled",
     ]  # fmt: skip
@@ -272,17 +272,40 @@ def test_a_conversion_that_is_none_is_refused_with_its_sink(load: Any, parameter
     assert faults[0].startswith("p.yaml:4: sink 'store': ")
 
 
-@pytest.mark.parametrize("name", ["rate_of_change", "delta", "aggregator", "arithmetic"])
-def test_a_transformer_of_several_samples_says_what_stands_for_it(load: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rate_of_change", "is made where samples are read, as made: what comes is stored as it is"),
+        ("delta", "is made where samples are read, as made: what comes is stored as it is"),
+        ("aggregator", "makes no made here: what comes is stored as it is, ask for an aggregation"),
+        ("arithmetic", "makes no made here: what comes is stored as it is, ask for an aggregate of"),
+    ],
+)
+def test_a_transformer_of_several_samples_says_where_it_is_made(
+    load: Any, name: str, said: str
+) -> None:
     pipelines, faults = load(
         EVERYTHING.rstrip("}\n")
-        + f", transformers: [{{name: {name}, parameters: {{target: {{name: made}}}}}},"
-        " {name: unit_conversion, parameters: {target: {scale: 9}}}]}\n"
+        + f", transformers: [{{name: {name}, parameters: {{target: {{name: made}}}}}}]}}\n"
     )
 
     assert through(pipelines, sample("cpu", 5)).samples == [sample("cpu", 5)]
     assert len(faults) == 1
-    assert faults[0].startswith(f"p.yaml:4: sink 'store': transformer {name} makes no made here")
+    assert faults[0].startswith(f"p.yaml:4: sink 'store': transformer {name} {said}")
+
+
+def test_a_chain_with_such_a_transformer_changes_nothing_of_what_is_stored(load: Any) -> None:
+    pipelines, faults = load(
+        EVERYTHING.rstrip("}\n")
+        + ", transformers: [{name: delta, parameters: {target: {name: made}}},"
+        " {name: unit_conversion, parameters: {target: {scale: 9}}}]}\n"
+    )
+
+    assert through(pipelines, sample("cpu", 5)).samples == [sample("cpu", 5)]
+    assert faults == [
+        "p.yaml:4: sink 'store': transformer delta makes no made here: what comes is stored as it "
+        "is, and on reading neither: it must be the only transformer of its sink"
+    ]
 
 
 def test_an_accumulator_changes_nothing_of_what_is_kept(load: Any) -> None:
