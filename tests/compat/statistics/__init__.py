@@ -1,4 +1,5 @@
-"""Statistics of random samples, answered by us and by ceilometer 9.0.7's own API (../README.md)."""
+"""Random samples beside ceilometer 9.0.7: statistics that its own API answers, and what its own
+transformers make (../README.md)."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ from tests.compat.conversion.comparison import Made, differences, read_meant, un
 from tests.compat.outcomes import Outcome
 from tests.compat.server import Server
 from tests.compat.statistics.questions import SEEDS, questions, samples
+from tests.compat.statistics.series import PIPELINE, TARGETS, series
 
 PREFIX = "metric"
-SETTINGS = {"TELEMETRY_NOAUTH": "1"}
+SETTINGS = {"TELEMETRY_NOAUTH": "1", "TELEMETRY_METER_PIPELINE": str(PIPELINE)}
 HERE = Path(__file__).parent
 IDENTITY = {"X-User-Id": "admin", "X-Project-Id": "admin", "X-Roles": "admin"}
 #: Sums of floats in another order.
@@ -26,7 +28,8 @@ DIGITS = 9
 
 
 def run(server: Server, environment: Path, files: Sequence[str]) -> Iterator[Outcome]:
-    """The outcome of each question; a seed is a file."""
+    """The outcome of each question, and of each meter that is made of two samples; a seed is a
+    file."""
     seeds = [seed for seed in SEEDS if not files or str(seed) in files]
     asked = {seed: questions(seed) for seed in seeds}
     gave = _ask(environment, {str(seed): (samples(seed), asked[seed]) for seed in seeds})
@@ -34,26 +37,58 @@ def run(server: Server, environment: Path, files: Sequence[str]) -> Iterator[Out
     for seed in seeds:
         server.empty()
         _store(samples(seed))
-        for question, theirs in zip(asked[seed], gave[str(seed)], strict=True):
+        for question, theirs in zip(asked[seed], gave["answers"][str(seed)], strict=True):
             ours = _fetch(f"{server.root}/metering{question.path}")
             found = unmeant(differences(question.title, made(*theirs), made(*ours)), meant)
             yield Outcome(
                 str(seed), question.title, "failed" if found else "passed",
                 request=question.path, got="\n".join(map(str, found)),
             )  # fmt: skip
+        yield from _transformers(server, seed, gave["made"][str(seed)])
     for line in meant if len(seeds) == len(SEEDS) else ():
         for pattern in sorted(line.unused):
             yield Outcome("differences", pattern, "failed", got="it covers nothing")
 
 
+def _transformers(
+    server: Server, seed: int, theirs: Sequence[Mapping[str, Any]]
+) -> Iterator[Outcome]:
+    server.empty()
+    _store(series(seed))
+    for target in TARGETS:
+        path = f"/v2/meters/{target}?limit=10000"
+        _, ours = _fetch(f"{server.root}/metering{path}")
+        of_theirs = made_samples([one for one in theirs if one["name"] == target], "")
+        of_ours = made_samples(ours, "counter_")
+        found = list(differences(target, of_theirs, of_ours)) if of_theirs else ["they make none"]
+        yield Outcome(
+            str(seed), target, "failed" if found else "passed", request=path,
+            got="\n".join(map(str, found)),
+        )  # fmt: skip
+
+
+def made_samples(some: Sequence[Mapping[str, Any]], prefix: str) -> Made:
+    """By resource and time."""
+    fields = ("name", "type", "unit", "volume")
+    return {
+        f"sample {one['resource_id']} {one['timestamp']}": {
+            name: _plain(one[f"{prefix}{name}"]) for name in fields
+        } | {"project_id": one["project_id"]}
+        for one in some
+    }  # fmt: skip
+
+
 def _ask(environment: Path, seeds: Mapping[str, Any]) -> Any:
-    """What ceilometer answers to each seed's questions: (status, answer)."""
+    """What ceilometer answers to each seed's questions, (status, answer), and makes of its series."""
     from telemetry_site.embedded.postgres import EmbeddedPostgres
 
     EmbeddedPostgres().ensure_database("ceilometer")
     database = EmbeddedPostgres().url("ceilometer").replace("postgresql:", "postgresql+psycopg2:")
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
-        wanted = {"database": database, "folder": folder, "seeds": seeds}
+        wanted = {
+            "database": database, "folder": folder, "seeds": seeds, "pipeline": str(PIPELINE),
+            "series": {seed: series(int(seed)) for seed in seeds},
+        }  # fmt: skip
         return oracle_process.ask(environment, HERE / "oracle.py", wanted)
 
 
