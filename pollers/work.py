@@ -21,8 +21,8 @@ from pollers.pollsters.cloud import Cloud, current_cloud
 from pollers.pollsters.definition import Pollster, Request
 from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
-from telemetry_site.selection import Selection
 from pollers.urls import without_secrets
+from telemetry_site.selection import Selection
 from telemetry_site.yamlfile import Fault
 
 log = structlog.get_logger(__name__)

@@ -65,8 +65,4 @@ def _derived(metrics: MetricQuerySet, query: QueryDict) -> list[Metric]:
         found = metrics_with([UUID(uuid)], sources)
     else:
         found = metrics_named([meter or ""], sources, MAX_SERIES + 1)
-    return [
-        one
-        for one in found
-        if meter in (None, one.name) and type_ in (None, one.type)
-    ]
+    return [one for one in found if meter in (None, one.name) and type_ in (None, one.type)]

@@ -107,7 +107,9 @@ class Definitions:
         """What may be derived of meters that definitions name."""
         return list(self._named)
 
-    def giving(self, targets: Collection[str], sources: Callable[[], Collection[str]]) -> list[Pair]:
+    def giving(
+        self, targets: Collection[str], sources: Callable[[], Collection[str]]
+    ) -> list[Pair]:
         """All ways to one of the targets. `sources` gives the names of all stored meters; it is
         asked only where a definition with wildcards may give one."""
         found = [pair for target in targets for pair in self._named.get(target, ())]
@@ -167,7 +169,9 @@ def load(files: Sequence[Path]) -> tuple[Definitions, list[Fault]]:
                 lines = [place for place, _ in chain.said]
                 faults += map(Fault, [str(file)] * len(said), lines, said)
             elif selections:
-                code = _code(f"{sink.get('name')} {chain.derivation.conversion.shown_target}", taken)
+                code = _code(
+                    f"{sink.get('name')} {chain.derivation.conversion.shown_target}", taken
+                )
                 every.append(Definition(code, selections, chain.derivation, file == STOCK))
     return Definitions(every), faults
 

@@ -25,7 +25,7 @@ from meters.models import Metric, ResourceRevision
 from meters.queries import extract
 from meters.store import read as store
 from meters.store.points import Points, join
-from telemetry_site.clock import from_us, to_us
+from telemetry_site.clock import to_us
 from telemetry_site.conversions import Path, Scale
 from telemetry_site.expressions import EvaluationError
 
@@ -208,7 +208,8 @@ def _hows(series_ids: Sequence[int]) -> dict[int, How]:
 def _sources(ids: Iterable[int]) -> dict[int, _Source]:
     rows = Metric.objects.filter(pk__any=list(ids))
     return {
-        pk: _Source(*row) for pk, *row in rows.values_list("pk", "name", "unit", "type", "resource_id")
+        pk: _Source(*row)
+        for pk, *row in rows.values_list("pk", "name", "unit", "type", "resource_id")
     }
 
 
@@ -224,9 +225,7 @@ def _said(resources: Iterable[int], paths: Sequence[Path]) -> dict[int, list[_Sa
     return found
 
 
-def _how(
-    definition: Definition, source: _Source, said: Sequence[_Said], scaled: _Scales
-) -> How:
+def _how(definition: Definition, source: _Source, said: Sequence[_Said], scaled: _Scales) -> How:
     derivation = definition.derivation
     owners = [0]
     for before, after in zip(said, said[1:], strict=False):

@@ -15,10 +15,10 @@ from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.commands import run_command
 from pollers.pollsters.definition import Pollster, Request
 from pollers.pollsters.entries import EntryError, next_page_of
-from telemetry_site.expressions import EvaluationError, Variables
 from pollers.pollsters.fetching import Fetcher, FetchError, join, next_url, origin
 from pollers.pollsters.handlers import Headers, UnreadableError, parse_answer
 from pollers.urls import without_secrets
+from telemetry_site.expressions import EvaluationError, Variables
 
 MAX_PAGES = 1_000
 #: What of an answer may stand in a command: one word, which is no option.

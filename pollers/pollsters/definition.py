@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meters import wire
-from telemetry_site.expressions import EvaluationError, Expression, Variables
 from pollers.pollsters.extraction import Extraction
+from telemetry_site.expressions import EvaluationError, Expression, Variables
 
 DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_CACHE_S = 3600.0

@@ -6,8 +6,8 @@ import ast
 from typing import Any
 
 from pollers.pollsters.definition import Pollster, Text
-from telemetry_site.expressions import Expression
 from pollers.pollsters.extraction import Extraction
+from telemetry_site.expressions import Expression
 from telemetry_site.yamlfile import DefinitionError, Mapping
 
 #: Beside `value`: what an expression of a top pollster may use, and one of a nested.

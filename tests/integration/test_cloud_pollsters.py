@@ -18,8 +18,8 @@ from pollers.polls import run_poll
 from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
-from telemetry_site.selection import Selection
 from pollers.work import pollster_work
+from telemetry_site.selection import Selection
 from telemetry_site.settings.keystone import KeystoneAccess
 from tests.keystone import ADMIN_PASSWORD, KeystoneServer
 from tests.samples import samples_of, values_of

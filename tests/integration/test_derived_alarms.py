@@ -113,9 +113,7 @@ def test_stored_samples_win() -> None:
 def test_a_composite_rule_may_name_it() -> None:
     burn(95.0)
     parts = [{"type": "threshold", **rule()}, {"type": "threshold", **rule(threshold=99.0)}]
-    checked = lifecycle.check(
-        {"name": "both", "type": "composite", "rule": {"or": parts}}
-    )
+    checked = lifecycle.check({"name": "both", "type": "composite", "rule": {"or": parts}})
     assert evaluated(lifecycle.create(checked, "p1", "u1")).state == "alarm"
 
 

@@ -12,8 +12,8 @@ from pollers.batch import BatchBuilder
 from pollers.polling_file import PollingSource
 from pollers.polls import run_poll
 from pollers.pollsters.loading import load_pollsters
-from telemetry_site.selection import Selection
 from pollers.work import pollster_work
+from telemetry_site.selection import Selection
 from tests.samples import samples_of, values_of
 from tests.support.polling import SLOT_US
 

@@ -25,9 +25,9 @@ from pollers.compute.plan import ComputePlan
 from pollers.compute.sources import ComputeSources
 from pollers.polling_file import PollingSource
 from pollers.polls import run_poll
-from telemetry_site.selection import Selection
 from telemetry_site.auth.principal import Principal
 from telemetry_site.clock import now_us
+from telemetry_site.selection import Selection
 from tests.browser import seed
 from tests.support.batches import SECOND, batch_of, event, report, resource
 from tests.support.storing import run

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from telemetry_site.expressions import EvaluationError, Expression, LackingError
 from pollers.pollsters.extraction import Extraction
+from telemetry_site.expressions import EvaluationError, Expression, LackingError
 from telemetry_site.yamlfile import DefinitionError
 
 

@@ -22,7 +22,6 @@ from meters.api.params import Param, choice, duration_us, moment, shorten
 from meters.api.series import one_visible, visible_series
 from meters.api.tables import statistics_table
 from meters.columnar import iso_texts
-from meters.models import Metric
 from telemetry_site import clock
 from telemetry_site.clock import from_us, to_us
 

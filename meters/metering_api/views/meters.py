@@ -127,9 +127,7 @@ class Meters(MeteringView):
 
     # --- where a page begins -------------------------------------------------------------------
 
-    def _place_of(
-        self, marker: str, wanted: Query, plain: Query
-    ) -> tuple[int, list[Stretch]]:
+    def _place_of(self, marker: str, wanted: Query, plain: Query) -> tuple[int, list[Stretch]]:
         """The series that the marker stands for, or whose derived one it does, and what comes of
         that series behind the marker. Raises `Fault`."""
         readings = set(_readings(marker))

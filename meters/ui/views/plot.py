@@ -107,9 +107,7 @@ def lines(request: PageRequest, state: PlotQuery) -> list[Line]:
     """The metrics in the order of the URL; one that isn't there or isn't ours is a 404."""
     visible = Metric.objects.scope(request.principal).select_related("resource")
     stored = visible.filter(uuid__in=state.metrics)
-    found = {
-        metric.uuid: metric for metric in (*stored, *metrics_with(state.metrics, visible))
-    }
+    found = {metric.uuid: metric for metric in (*stored, *metrics_with(state.metrics, visible))}
     if len(found) < len(state.metrics):
         raise Http404("no such metric")
     return [_line(found[uuid], state) for uuid in state.metrics]
@@ -188,9 +186,7 @@ def offers(request: PageRequest) -> HttpResponse:
     return render(request, "ui/offers_part.html", {"offered": offered})
 
 
-def _derived(
-    sources: QuerySet[Metric], state: PlotQuery, words: str
-) -> list[Metric]:
+def _derived(sources: QuerySet[Metric], state: PlotQuery, words: str) -> list[Metric]:
     """Those with one of the words in their meter, and the others in what it is derived of."""
     for word in words.split():
         names = [name for name in current().named_targets if word.lower() in name.lower()]

@@ -254,9 +254,7 @@ class TestLists:
 
     @pytest.mark.parametrize("unique", ["true", "false"])
     @pytest.mark.parametrize("limit", [1, 2, 3])
-    def test_pages_of_meters_lose_none(
-        self, admin: ClassicClient, limit: int, unique: str
-    ) -> None:
+    def test_pages_of_meters_lose_none(self, admin: ClassicClient, limit: int, unique: str) -> None:
         whole = admin.listed("/meters", unique=unique)
         found: list[Any] = []
         while len(found) < len(whole):

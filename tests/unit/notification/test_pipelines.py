@@ -275,10 +275,16 @@ def test_a_conversion_that_is_none_is_refused_with_its_sink(load: Any, parameter
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("rate_of_change", "is made where samples are read, as made: what comes is stored as it is"),
+        (
+            "rate_of_change",
+            "is made where samples are read, as made: what comes is stored as it is",
+        ),
         ("delta", "is made where samples are read, as made: what comes is stored as it is"),
         ("aggregator", "makes no made here: what comes is stored as it is, ask for an aggregation"),
-        ("arithmetic", "makes no made here: what comes is stored as it is, ask for an aggregate of"),
+        (
+            "arithmetic",
+            "makes no made here: what comes is stored as it is, ask for an aggregate of",
+        ),
     ],
 )
 def test_a_transformer_of_several_samples_says_where_it_is_made(

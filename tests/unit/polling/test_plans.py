@@ -23,10 +23,10 @@ from pollers.polls import Findings, Source, run_poll
 from pollers.pollsters.definition import Pollster
 from pollers.pollsters.source import PollsterSource
 from pollers.schedule import Schedule
-from telemetry_site.selection import Selection
 from pollers.timetable import Timetable
 from pollers.work import Work, pollster_work
 from telemetry_site import paths
+from telemetry_site.selection import Selection
 from tests.samples import samples_of
 from tests.support.polling import pollsters_of
 
