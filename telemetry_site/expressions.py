@@ -1,8 +1,8 @@
 """Expressions of definition files, evaluated without `eval`: bounded in steps and in size.
 
-A checked tree (`expression_grammar.parse`) is walked. Each step, each turn of a loop and each part of what is
-made on the way is counted against one budget, so that no file and no answer of a service can hold
-or fill the process that reads it.
+A checked tree (`expression_grammar.parse`) is walked. Each step, each turn of a loop and each part
+of what is made on the way is counted against one budget, so that no file and no answer of a service
+can hold or fill the process that reads it.
 """
 
 from __future__ import annotations

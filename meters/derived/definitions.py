@@ -1,9 +1,9 @@
 """Which meters are derived of which: read from classic pipeline files, the operator's before ours.
 
-Of a sink whose only transformer makes one sample of two in a row, each meter that the sink's sources
-take gives a meter of the name that the transformer says. Of several definitions that give one meter
-of one resource the first one counts. Ours are of counters only: a gauge that is called `cpu` is
-something else.
+Of a sink whose only transformer makes one sample of two in a row, each meter that the sink's
+sources take gives a meter of the name that the transformer says. Of several definitions that give
+one meter of one resource the first one counts. Ours are of counters only: a gauge that is called
+`cpu` is something else.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _current(pipeline: str) -> Definitions:
 
 
 def load(files: Sequence[Path]) -> tuple[Definitions, list[Fault]]:
-    """The definitions of pipeline files, and what can't be derived; no fault hides another one's."""
+    """The definitions of pipeline files, and what can't be derived; no fault hides another."""
     every: list[Definition] = []
     faults: list[Fault] = []
     taken: set[int] = set()
@@ -165,13 +165,11 @@ def load(files: Sequence[Path]) -> tuple[Definitions, list[Fault]]:
                 faults.append(Fault(str(file), error.line or line, text))
                 continue
             if chain.derivation is None:
-                said = [f"sink {sink.get('name')!r:.80}: {text}" for _, text in chain.said]
-                lines = [place for place, _ in chain.said]
-                faults += map(Fault, [str(file)] * len(said), lines, said)
+                name = f"sink {sink.get('name')!r:.80}"
+                faults += [Fault(str(file), at, f"{name}: {text}") for at, text in chain.said]
             elif selections:
-                code = _code(
-                    f"{sink.get('name')} {chain.derivation.conversion.shown_target}", taken
-                )
+                target = chain.derivation.conversion.shown_target
+                code = _code(f"{sink.get('name')} {target}", taken)
                 every.append(Definition(code, selections, chain.derivation, file == STOCK))
     return Definitions(every), faults
 

@@ -1,8 +1,9 @@
 """Points of stored and of derived series by their numbers, as `meters.store.read` has them.
 
-Of stored series alone nothing else is done. Of derived ones the sources are read, from so far before
-the time that the first sample in it has one to be made of (`rule.LONGEST_US` at the most), with what
-their resources said of themselves meanwhile: two queries more a read, whatever the number of series.
+Of stored series alone nothing else is done. Of derived ones the sources are read, from so far
+before the time that the first sample in it has one to be made of (`rule.LONGEST_US` at the most),
+with what their resources said of themselves meanwhile: two queries more a read, whatever the number
+of series.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -228,7 +230,7 @@ def _said(resources: Iterable[int], paths: Sequence[Path]) -> dict[int, list[_Sa
 def _how(definition: Definition, source: _Source, said: Sequence[_Said], scaled: _Scales) -> How:
     derivation = definition.derivation
     owners = [0]
-    for before, after in zip(said, said[1:], strict=False):
+    for before, after in pairwise(said):
         owners.append(owners[-1] + (before.project_id != after.project_id))
     scales = [scaled.of(definition, source, one.metadata) for one in said]
     return How(

@@ -192,7 +192,7 @@ sinks:
          "the name __import__ is not allowed"),
         ("{name: rate_of_change, parameters: {target: {unit: x}}}", "it gives its meter no name"),
         ("{name: delta, parameters: {target: {name: x}, growth_only: 2}}", "growth_only 2 is"),
-        ("{name: delta, parameters: {source: {map_from: {name: '('}}, target: {map_to: {name: x}}}}",
+        ("{name: delta, parameters: {source: {map_from: {name: (}}, target: {map_to: {name: x}}}}",
          "map of name:"),
         ("{name: mangle}", "there is no transformer 'mangle'"),
         ("{name: delta, parameters: {target: {name: x}}}\n"

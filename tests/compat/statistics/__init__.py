@@ -79,7 +79,8 @@ def made_samples(some: Sequence[Mapping[str, Any]], prefix: str) -> Made:
 
 
 def _ask(environment: Path, seeds: Mapping[str, Any]) -> Any:
-    """What ceilometer answers to each seed's questions, (status, answer), and makes of its series."""
+    """What ceilometer answers to each seed's questions, (status, answer), and what it makes of its
+    series."""
     from telemetry_site.embedded.postgres import EmbeddedPostgres
 
     EmbeddedPostgres().ensure_database("ceilometer")

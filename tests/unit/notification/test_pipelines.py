@@ -277,13 +277,13 @@ def test_a_conversion_that_is_none_is_refused_with_its_sink(load: Any, parameter
     [
         (
             "rate_of_change",
-            "is made where samples are read, as made: what comes is stored as it is",
+            "is made where samples are read, as made: what comes is stored",
         ),
-        ("delta", "is made where samples are read, as made: what comes is stored as it is"),
+        ("delta", "is made where samples are read, as made: what comes is stored"),
         ("aggregator", "makes no made here: what comes is stored as it is, ask for an aggregation"),
         (
             "arithmetic",
-            "makes no made here: what comes is stored as it is, ask for an aggregate of",
+            "makes no made here: what comes is stored as it is, ask for an aggregate",
         ),
     ],
 )
