@@ -159,7 +159,7 @@ def load(files: Sequence[Path]) -> tuple[Definitions, list[Fault]]:
         for sink, line in _sinks(content):
             try:
                 chain = read_chain(sink)
-                selections = tuple(_selections(content, sink))
+                selections = tuple(_selections(content, sink)) if chain.derivation else ()
             except DefinitionError as error:
                 text = f"sink {sink.get('name')!r:.80}: {error}"
                 faults.append(Fault(str(file), error.line or line, text))
