@@ -138,7 +138,7 @@ class TestStored:
         measured((OTHER, "cpu_util", 77.0, 60))
 
     def test_stored_samples_win(self, admin: ClassicClient) -> None:
-        assert volumes(admin.listed("/meters/cpu_util")) == [25.0, 50.0, 77.0]
+        assert volumes(admin.listed("/meters/cpu_util")) == [25.0, 77.0, 50.0]
         rows = admin.listed("/meters/cpu_util/statistics", groupby="resource_id")
         found = {(row["groupby"]["resource_id"], row["unit"]): row["avg"] for row in rows}
         assert found == {("vm-1", "%"): pytest.approx(37.5), ("vm-2", "B"): 77.0}
