@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby, pairwise, product
 from typing import Any
@@ -73,7 +74,7 @@ ASKED = {
     "all": (Asked(), True),
     "of a project": (Asked(revisions=Q(project_id="p2")), False),
     "of a size": (Asked(revisions=Q(metadata__size=1)), True),
-    "of a meter": (Asked(series=Q(name="m1")), True),
+    "of a meter": (Asked(names=frozenset({"m1"})), True),
 }
 BOUNDS = {
     "ever": Bounds(),
@@ -85,7 +86,7 @@ BOUNDS = {
 
 def every_question() -> Iterator[tuple[str, Query, bool]]:
     for (name, (asked, sees_all)), (time, bounds) in product(ASKED.items(), BOUNDS.items()):
-        whole = Asked(asked.series, asked.revisions, bounds.start_us, bounds.stop_us)
+        whole = replace(asked, start_us=bounds.start_us, stop_us=bounds.stop_us)
         yield f"{name}, {time}", Query(whole, bounds), sees_all
 
 

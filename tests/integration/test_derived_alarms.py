@@ -73,8 +73,9 @@ def test_an_alarm_on_cpu_util_fires_at_its_threshold(limit: float, state: str) -
     assert alarm.state_reason_data["most_recent"] == pytest.approx(80.0)
 
 
-def test_the_sample_before_its_window_counts() -> None:
-    burn(90.0, every_s=1_200)
+@pytest.mark.parametrize("every_s", [600, 7_200])
+def test_the_sample_before_its_window_counts(every_s: int) -> None:
+    burn(90.0, every_s=every_s)
     assert evaluated(make()).state == "alarm"
 
 
@@ -126,7 +127,7 @@ def test_an_explanation_shows_the_derived_samples() -> None:
 
 
 def test_a_dry_run_sees_when_it_would_have_fired() -> None:
-    first = burn(10.0, 10.0, 95.0, 95.0, 10.0)
+    first = burn(10.0, 10.0, 95.0, 95.0, 10.0, 10.0, 10.0)
     checked = lifecycle.check({"name": "n", "type": "threshold", "rule": rule()})
     start = from_us(first) + timedelta(seconds=90)
     tried = preview.dry_run(plan_of(checked), "p1", start, now(), now())
