@@ -210,9 +210,7 @@ def _hows(series_ids: Sequence[int]) -> dict[int, How]:
 def _sources(ids: Iterable[int]) -> dict[int, _Source]:
     rows = Metric.objects.filter(pk__any=list(ids))
     columns = rows.values_list("pk", "name", "unit", "type", "resource_id")
-    return {
-        pk: _Source(name, unit, type_, resource) for pk, name, unit, type_, resource in columns
-    }
+    return {pk: _Source(name, unit, type_, resource) for pk, name, unit, type_, resource in columns}
 
 
 def _said(resources: Iterable[int], paths: Sequence[Path]) -> dict[int, list[_Said]]:

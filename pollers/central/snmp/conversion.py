@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pollers.errors import PollersError
-from pollers.pollsters.expressions import EvaluationError, Expression
+from telemetry_site.expressions import EvaluationError, Expression
 from telemetry_site.yamlfile import DefinitionError
 
 #: What an agent answers: numbers; texts as bytes; OIDs and IP addresses as text.

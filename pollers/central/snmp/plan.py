@@ -12,8 +12,8 @@ from pollers.central.snmp.definition import SnmpMeter
 from pollers.central.snmp.source import SnmpSource
 from pollers.chosen import selection
 from pollers.polling_file import PollingSource
-from pollers.selection import Selection
 from pollers.work import Work, deadline
+from telemetry_site.selection import Selection
 
 log = structlog.get_logger(__name__)
 

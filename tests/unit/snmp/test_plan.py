@@ -16,8 +16,8 @@ from pollers.compute.plan import ComputePlan
 from pollers.compute.sources import ComputeSources
 from pollers.polling_file import PollingSource, read_polling, unmatched
 from pollers.pollsters.loading import load_pollsters
-from pollers.selection import Selection
 from pollers.work import Work, pollster_work
+from telemetry_site.selection import Selection
 
 SECRET = "pw-not-to-be-seen"
 METERS, _ = load_snmp_meters([])
