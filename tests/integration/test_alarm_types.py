@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models.functions import Now
 
 from alarms import lifecycle
 from alarms.choices import State
@@ -19,7 +18,7 @@ from pollers.compute.domain_xml import parse_domain
 from pollers.compute.mapping import instance_resource
 from telemetry_site.clock import now, now_us
 from tests.libvirt_host import telemetry_metadata
-from tests.support.alarms import store, threshold
+from tests.support.alarms import evaluated, store, threshold
 from tests.support.batches import SECOND, batch_of, resource
 from tests.support.head import empty_head
 
@@ -30,14 +29,6 @@ ID = State.INSUFFICIENT_DATA.value
 def make(kind: str, rule: dict[str, Any], project_id: str | None = "p1", **fields: Any) -> Alarm:
     checked = lifecycle.check({"name": kind, "type": kind, "rule": rule} | fields)
     return lifecycle.create(checked, project_id, "u1")
-
-
-def evaluated(alarm: Alarm) -> Alarm:
-    Alarm.objects.update(evaluate_at=Now())
-    evaluate_due()
-    alarm.refresh_from_db()
-    assert alarm.evaluation_error == ""
-    return alarm
 
 
 def test_metrics_by_their_ids_are_put_together() -> None:

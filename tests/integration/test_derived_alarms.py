@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from alarms import lifecycle, preview
 from alarms.definition import parse_rule
 from alarms.evaluator.classic import find_classic
-from alarms.evaluator.cycle import evaluate_due
 from alarms.evaluator.explaining import explain
 from alarms.evaluator.subjects import Subject
 from alarms.evaluator.walking import plan_of
 from alarms.models import Alarm
 from telemetry_site.clock import from_us, now, now_us
+from tests.support.alarms import evaluated
 from tests.support.batches import SECOND, resource
 from tests.support.counting import counted
 
@@ -42,14 +41,6 @@ def subject(meter_name: str) -> Subject:
 def make(project_id: str | None = "p1", **fields: Any) -> Alarm:
     checked = lifecycle.check({"name": "busy", "type": "threshold", "rule": rule(**fields)})
     return lifecycle.create(checked, project_id, "u1")
-
-
-def evaluated(alarm: Alarm) -> Alarm:
-    Alarm.objects.update(evaluate_at=Now())
-    evaluate_due()
-    alarm.refresh_from_db()
-    assert alarm.evaluation_error == ""
-    return alarm
 
 
 def burn(*percents: float, name: str = "vm-1", every_s: int = 60, **fields: Any) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models.functions import Now
+
 from alarms import lifecycle
 from alarms.choices import Type
+from alarms.evaluator.cycle import evaluate_due
 from alarms.models import Alarm
 from meters.store.write import store_batch
 from telemetry_site.clock import now_us
@@ -38,6 +41,15 @@ def make_alarm(
     kind = Type.GROUP_THRESHOLD if "query" in rule else Type.RESOURCE_THRESHOLD
     checked = lifecycle.check({"name": "cpu high", "type": kind, "rule": rule} | fields)
     return lifecycle.create(checked, project_id, "u1")
+
+
+def evaluated(alarm: Alarm) -> Alarm:
+    """After an evaluation of all alarms, which found no fault in it."""
+    Alarm.objects.update(evaluate_at=Now())
+    evaluate_due()
+    alarm.refresh_from_db()
+    assert alarm.evaluation_error == ""
+    return alarm
 
 
 def store(
