@@ -103,9 +103,10 @@ def find_numbers(
     return [one for one in _of_pairs(pairs, sources, columns) if one[0].pk in known]
 
 
-def count(pairs: Sequence[Pair], sources: QuerySet[Metric], most: int) -> int:
-    """How many there are, as far as `most`."""
-    return len(sources.filter(_unstored(pairs)).values_list("pk", flat=True)[:most]) if pairs else 0
+def are_more(names: Collection[str], sources: QuerySet[Metric], most: int) -> bool:
+    """Whether there are more than `most` sources of derived series of these names."""
+    pairs = derivable(names)
+    return bool(pairs) and sources.filter(_unstored(pairs))[most : most + 1].exists()
 
 
 def _of_pairs(

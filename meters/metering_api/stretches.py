@@ -156,12 +156,12 @@ def find(asked: Asked, sees_all: bool) -> Stretches:
 
 
 def find_few(asked: Asked, sees_all: bool, most: int) -> Stretches | None:
-    """None where more than `most` series may be meant."""
-    found = len(_stored(asked).values_list("pk", flat=True)[: most + 1])
-    if found <= most and asked.number is None:
-        pairs = derived.derivable(_derived_names(asked))
-        found += derived.count(pairs, _rows(asked), most + 1)
-    return None if found > most else find(asked, sees_all)
+    """None where more than `most` series may be meant, stored or derived ones."""
+    if _stored(asked)[most : most + 1].exists():
+        return None
+    if asked.number is None and derived.are_more(_derived_names(asked), _rows(asked), most):
+        return None
+    return find(asked, sees_all)
 
 
 def find_series(asked: Asked, most: int | None = None) -> list[Series]:
