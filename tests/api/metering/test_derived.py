@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from meters.derived import definitions
 from meters.derived.definitions import Definitions
+from meters.metering_api import lately
 from meters.metering_api.ids import message_id
 from meters.models import Metric
 from tests.api.metering.people import ClassicClient, at, measured, sample, text
@@ -75,6 +76,15 @@ class TestSamples:
             found.append((one["resource_id"], one["timestamp"]))
         assert found == [("vm-1", text(120)), ("vm-2", text(90)), ("vm-1", text(60))]
         assert admin.listed("/meters/cpu_util", **marker) == []
+
+    @pytest.mark.parametrize("few", [0, 1, 2])
+    def test_of_very_many_too(
+        self, admin: ClassicClient, monkeypatch: pytest.MonkeyPatch, few: int
+    ) -> None:
+        """As if there were too many series to look at all of them."""
+        monkeypatch.setattr(lately, "FEW", few)
+        assert volumes(admin.listed("/meters/cpu_util")) == [25.0, 0.0, 50.0]
+        assert volumes(admin.listed("/meters/cpu_util", limit=2)) == [25.0, 0.0]
 
     @pytest.mark.parametrize(
         ("terms", "expected"),
