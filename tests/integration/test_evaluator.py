@@ -121,7 +121,7 @@ class TestTransitions:
         assert (alarm.state, alarm.state_reason) == (ID, "No datapoint for granularity 1")
 
     def test_a_sample_that_comes_late_counts_from_the_next_evaluation_on(self) -> None:
-        alarm = make_alarm(threshold(aggregation_method="max", granularity=3600))
+        alarm = make_alarm(threshold(aggregation_method="max", granularity=604_800))
         store(5.0)
         evaluate_due()
         store(500.0, 4.0)
