@@ -8,16 +8,14 @@ the clock, so that a metric that fell silent keeps what it has.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import numpy as np
 from django.conf import settings
 
 from meters.aggregation import RATE_PREFIX, aggregate, between, within_timespans
-from meters.store.points import Points, join
+from meters.store.points import Points, join, split
 from meters.store.read import (
     TooManyPointsError,
     latest_points,
@@ -90,11 +88,7 @@ def _parts(archives: Sequence[Archive], whole: Range) -> Iterator[slice]:
     counts = packed_counts(ids, _time(whole.start_us), _time(whole.stop_us))
     _check(int(counts.sum()), MAX_SAMPLES, f"The {len(ids)} metrics have")
     _check(int(counts.max(initial=0)), MAX_SAMPLES_A_METRIC, "One metric has")
-    before = np.cumsum(counts) - counts
-    firsts = np.flatnonzero(np.diff(before // SAMPLES_A_READ, prepend=-1))
-    edges = [*firsts.tolist(), len(ids)] if len(ids) else [0, 0]
-    for first, end in itertools.pairwise(edges):
-        yield slice(first, end)
+    yield from split(counts, SAMPLES_A_READ) if len(ids) else [slice(0, 0)]
 
 
 def _check(count: int, limit: int, whose: str) -> None:

@@ -9,7 +9,7 @@ of series.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -42,7 +42,11 @@ Ints = npt.NDArray[np.int64]
 
 
 class Fetched(Protocol):
+    """As `meters.store.read.Fetched`."""
+
     def points(self) -> Points: ...
+
+    def blocks(self) -> Iterator[Points]: ...
 
 
 class _Made(NamedTuple):
@@ -52,6 +56,9 @@ class _Made(NamedTuple):
 
     def points(self) -> Points:
         return self.found
+
+    def blocks(self) -> Iterator[Points]:
+        yield self.found
 
 
 class _Source(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from meters.derived.reading import fetch_points, points_by_day
+from meters.derived.reading import Fetched, fetch_points, points_by_day
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Stretch, Stretches
@@ -73,21 +73,20 @@ def find_days(stretches: Stretches, bounds: Bounds) -> list[Day]:
 
 
 def read(stretches: Stretches, one: Read) -> Points:
-    return fetch(stretches, one)()
+    return stretches.attribute(_fetched(stretches, one).points(), one.first)
 
 
-def fetch(stretches: Stretches, one: Read) -> Callable[[], Points]:
-    """The points are in the database's hands no more; what is returned unpacks them."""
+def read_blocks(stretches: Stretches, one: Read) -> Iterator[Points]:
+    """The same points, some series' at a time. They are fetched now, and unpacked as they are taken
+    out, which may be in another thread.
+    """
+    blocks = _fetched(stretches, one).blocks()
+    return (stretches.attribute(points, one.first) for points in blocks)
+
+
+def _fetched(stretches: Stretches, one: Read) -> Fetched:
     ids = stretches.series_ids[one.first : one.end]
-    fetched = fetch_points(ids, from_us(one.start_us), from_us(one.stop_us))
-
-    def unpack() -> Points:
-        points = fetched.points()
-        if one.first:
-            points = points._replace(index=points.index + one.first)
-        return stretches.attribute(points)
-
-    return unpack
+    return fetch_points(ids, from_us(one.start_us), from_us(one.stop_us))
 
 
 def parts_of(day: Day, series: int) -> Iterator[Read]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,11 +98,14 @@ class Stretches:
         """Ascending, each once: what points are read of."""
         return list(dict.fromkeys(one.series.pk for one in self.all))
 
-    def attribute(self, points: Points) -> Points:
-        """The points of `series_ids` that lie in a stretch; `index` becomes the stretch's place."""
-        pieces = self._pieces(points)
+    def attribute(self, points: Points, first: int = 0) -> Points:
+        """The points that lie in a stretch, whose place `index` becomes.
+
+        It was the place in `series_ids`, counted from `first` on.
+        """
+        pieces = self._pieces(points, first)
         if not pieces:
-            return points.take(np.zeros(len(points.index), dtype=np.bool_))
+            return points.take(slice(0, 0))
         lows, highs, places = np.array(pieces, dtype=np.int64).T
         lengths = highs - lows
         index = np.repeat(places, lengths)
@@ -111,26 +115,30 @@ class Stretches:
         chosen = np.arange(len(index)) + offsets
         return Points(index, points.timestamps[chosen], points.values[chosen])
 
-    def _pieces(self, points: Points) -> list[tuple[int, int, int]]:
+    def _pieces(self, points: Points, first: int) -> list[tuple[int, int, int]]:
         """(first, end, place of the stretch) of the points of each stretch that has any."""
-        edges = np.searchsorted(points.index, np.arange(len(self.series_ids) + 1)).tolist()
-        times, found, place_of = points.timestamps, [], self._place_of
-        for place, (series, revision) in enumerate(self.all):
-            row = place_of[series.pk]
-            low, high = edges[row], edges[row + 1]
-            if low == high:
-                continue
-            if times[low] < revision.since_us:
-                low += int(np.searchsorted(times[low:high], revision.since_us))
-            if low < high and times[high - 1] >= revision.until_us:
-                high = low + int(np.searchsorted(times[low:high], revision.until_us))
-            if low < high:
-                found.append((low, high, place))
+        if not len(points.index):
+            return []
+        rows = range(int(points.index[0]), int(points.index[-1]) + 1)
+        edges = np.searchsorted(points.index, [*rows, rows.stop]).tolist()
+        places = self._first_places[first + rows.start : first + rows.stop + 1]
+        times, found = points.timestamps, []
+        for (begin, end), (place, beyond) in zip(pairwise(edges), pairwise(places), strict=True):
+            for one in range(place, beyond) if begin < end else ():
+                _, revision = self.all[one]
+                low, high = begin, end
+                if times[low] < revision.since_us:
+                    low += int(np.searchsorted(times[low:high], revision.since_us))
+                if low < high and times[high - 1] >= revision.until_us:
+                    high = low + int(np.searchsorted(times[low:high], revision.until_us))
+                if low < high:
+                    found.append((low, high, one))
         return found
 
     @cached_property
-    def _place_of(self) -> dict[int, int]:
-        return {pk: place for place, pk in enumerate(self.series_ids)}
+    def _first_places(self) -> list[int]:
+        """Of each series that of its first stretch, and the place behind all of them."""
+        return [0, *accumulate(len(some) for some in self.of_series.values())]
 
     def at(self, series: int, timestamp_us: int) -> Stretch | None:
         """The stretch that a sample of the series belongs to."""

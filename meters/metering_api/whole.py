@@ -18,10 +18,10 @@ from meters.metering_api.reading import (
     Day,
     Keep,
     Read,
-    fetch,
     find_days,
     parts_of,
     read,
+    read_blocks,
     refuse_more_than,
 )
 from meters.metering_api.stretches import NEVER_US, Stretches
@@ -53,37 +53,33 @@ def summarised(
     """What statistics are made of (None: no point), and where periods begin. Raises `Fault`."""
     origin_us = bounds.origin_us
     asked = reads(stretches, bounds)
-    held: dict[Read, Points] = {}
+    held: dict[Read, list[Points]] = {}
     if origin_us is None and period_us is not None:
         origin_us = _first_time(stretches, asked, held)
     begin_us = origin_us or 0
 
-    def part(unpack: Callable[[], Points]) -> Partials:
-        return partials(unpack(), period_us, begin_us)
+    def part(unpacked: Iterable[Points]) -> list[Partials]:
+        return [partials(points, period_us, begin_us) for points in unpacked]
 
-    fetched = (_held(held.pop(one)) if one in held else fetch(stretches, one) for one in asked)
-    parts = list(_side_by_side(part, fetched))
+    blocks = (held.pop(one) if one in held else read_blocks(stretches, one) for one in asked)
+    parts = list(_side_by_side(part, blocks))
     return (join(parts) if parts else None), begin_us
 
 
-def _held(points: Points) -> Callable[[], Points]:
-    return lambda: points
-
-
 def _side_by_side(
-    work: Callable[[Callable[[], Points]], Partials], fetched: Iterable[Callable[[], Points]]
+    work: Callable[[Iterable[Points]], list[Partials]], fetched: Iterable[Iterable[Points]]
 ) -> Iterator[Partials]:
     """In order. A part is unpacked and summed up in a thread while the next one is fetched, which
     is the database's work; no more than `AHEAD` of them wait.
     """
     with ThreadPoolExecutor(1) as worker:
-        waiting: deque[Future[Partials]] = deque()
+        waiting: deque[Future[list[Partials]]] = deque()
         for one in fetched:
             waiting.append(worker.submit(work, one))
             if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         for future in waiting:
-            yield future.result()
+            yield from future.result()
 
 
 def reads(stretches: Stretches, bounds: Bounds) -> list[Read]:
@@ -106,16 +102,16 @@ def _joined(days: Sequence[Day]) -> list[Day]:
 
 
 def _first_time(
-    stretches: Stretches, asked: Sequence[Read], held: dict[Read, Points]
+    stretches: Stretches, asked: Sequence[Read], held: dict[Read, list[Points]]
 ) -> int | None:
     """Of the first point that there is. What had to be read for it is `held`, if it is one read."""
     for _, group in groupby(asked, key=attrgetter("start_us")):
         of_one_time, firsts = list(group), []
         for one in of_one_time:
-            points = read(stretches, one)
-            firsts.append(int(points.timestamps.min(initial=NEVER_US)))
+            blocks = list(read_blocks(stretches, one))
+            firsts += [int(points.timestamps.min(initial=NEVER_US)) for points in blocks]
             if len(of_one_time) == 1:
-                held[one] = points
-        if min(firsts) < NEVER_US:
-            return min(firsts)
+                held[one] = blocks
+        if (first := min(firsts, default=NEVER_US)) < NEVER_US:
+            return first
     return None

@@ -61,7 +61,7 @@ class Packed(NamedTuple):
     sizes: Ints
     data: bytes
 
-    def take(self, chosen: Ints) -> Packed:
+    def take(self, chosen: Ints | slice) -> Packed:
         return Packed(
             self.series_id[chosen], self.start[chosen], self.sequence[chosen], self.counts[chosen],
             self.time_bytes[chosen], self.begins[chosen], self.sizes[chosen], self.data,

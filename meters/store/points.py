@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ class Points(NamedTuple):
     timestamps: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
 
-    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Points:
+    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> Points:
         return Points(self.index[chosen], self.timestamps[chosen], self.values[chosen])
 
 
@@ -29,3 +30,14 @@ def join(parts: Sequence[Points]) -> Points:
     if len(parts) == 1:
         return parts[0]
     return Points(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def split(counts: npt.NDArray[np.int64], most: int) -> Iterator[slice]:
+    """Places whose counts come to about `most` together, one behind the other.
+
+    A part has less than `most` before its last place; all places are in one, if there are any.
+    """
+    before = np.cumsum(counts) - counts
+    firsts = np.flatnonzero(np.diff(before // most, prepend=-1)).tolist()
+    for first, end in itertools.pairwise([*firsts, len(counts)]):
+        yield slice(first, end)

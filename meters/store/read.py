@@ -29,7 +29,7 @@ from meters.store.copy_format import (
     decode_times,
 )
 from meters.store.head import Rows, table_of
-from meters.store.points import Points, join
+from meters.store.points import Points, join, split
 from meters.store.replica import reading
 from telemetry_site.arrays import number_array
 from telemetry_site.clock import from_us, now_us, to_us
@@ -113,6 +113,8 @@ END = datetime.fromisoformat("2263-01-01T00:00:00+00:00")
 _DAY = timedelta(days=1)
 #: So far back a predecessor is looked for, step by step: nearly every series has one in a day.
 PREDECESSOR_WITHIN = (timedelta(days=1), timedelta(days=32), timedelta(days=400_000))
+#: Points of a block: three columns of them fill half of a core's cache of the second level.
+BLOCK = 16_384
 #: Series with ids so near to each other lie in the same block ranges of a slot (5 024 rows).
 GAP = 1_000
 MOST_RUNS = 16
@@ -142,6 +144,12 @@ class Asked(NamedTuple):
         order = np.argsort(self.series)
         return order[np.searchsorted(self.series, ids, sorter=order)]
 
+    def cut(self, points: Points) -> Points:
+        """Without what a day's chunk holds outside of [start, stop)."""
+        times = points.timestamps
+        inside = (times >= to_us(self.start)) & (times < to_us(self.stop))
+        return points if inside.all() else points.take(inside)
+
 
 class Found(NamedTuple):
     """A row of `meters_points`: points of a slot, or `chunks.COLUMNS` where `place` is 0.
@@ -160,14 +168,41 @@ class Found(NamedTuple):
         return cls(int.from_bytes(place, "big"), columns, int.from_bytes(held, "big"))
 
     def points(self, asked: Asked) -> Points:
+        """As they come."""
         if self.place:
             rows = as_rows((self.columns[0], self.columns[1], self.columns[-1]))
             return Points(asked.places(rows.series_id), rows.timestamp, rows.value)
+        return self.sorted(asked).points(slice(None))
+
+    def sorted(self, asked: Asked) -> _Sorted:
+        """By the place of the series."""
+        if self.place:
+            rows = self.points(asked)
+            rows = rows.take(np.argsort(rows.index, kind="stable"))
+            return _Sorted(rows.index, np.ones(len(rows.index), dtype=np.int64), rows)
         packed = chunks.as_packed(self.columns)
         places = asked.places(packed.series_id)
         order = np.argsort(places, kind="stable")  # so that their points need no sorting
         packed = packed.take(order)
-        return Points(np.repeat(places[order], packed.counts), *chunks.unpack(packed))
+        return _Sorted(places[order], packed.counts, packed)
+
+
+class _Sorted(NamedTuple):
+    """Points, or chunks: of each the place of its series, and how many points it is."""
+
+    places: Ids
+    counts: Ids
+    items: Points | chunks.Packed
+
+    def between(self, first: int, end: int) -> Points:
+        """Of the series from one place to before another."""
+        return self.points(slice(*np.searchsorted(self.places, (first, end)).tolist()))
+
+    def points(self, some: slice) -> Points:
+        items = self.items.take(some)
+        if isinstance(items, Points):
+            return items
+        return Points(np.repeat(self.places[some], items.counts), *chunks.unpack(items))
 
 
 class Fetched(NamedTuple):
@@ -178,6 +213,18 @@ class Fetched(NamedTuple):
 
     def points(self) -> Points:
         return _join(_decoded(self.found, self.asked))
+
+    def blocks(self) -> Iterator[Points]:
+        """The same points, some series' at a time, in order.
+
+        So few that they stay in the processor's cache: arithmetic takes a third of the time then.
+        """
+        found = [one.sorted(self.asked) for one in sorted(self.found, key=attrgetter("place"))]
+        counts = np.zeros(len(self.asked.series), dtype=np.int64)
+        for one in found:
+            np.add.at(counts, one.places, one.counts)
+        for some in split(counts, BLOCK):
+            yield _join([self.asked.cut(one.between(some.start, some.stop)) for one in found])
 
 
 def read_points(
@@ -460,9 +507,7 @@ def _fetch(cursor: CursorWrapper, asked: Asked) -> list[Found]:
 
 def _decoded(found: Sequence[Found], asked: Asked) -> list[Points]:
     """In the order in which it was stored, chunks before slots; not sorted."""
-    start_us, stop_us = to_us(asked.start), to_us(asked.stop)
-    parts = [one.points(asked) for one in sorted(found, key=attrgetter("place"))]
-    return [_cut(part, start_us, stop_us) for part in parts]
+    return [asked.cut(one.points(asked)) for one in sorted(found, key=attrgetter("place"))]
 
 
 def _runs(series: Ids) -> tuple[list[int], list[int]]:
@@ -482,12 +527,6 @@ def _runs(series: Ids) -> tuple[list[int], list[int]]:
 def as_rows(fields: Sequence[bytes]) -> Rows:
     """Of `COLUMNS`."""
     return Rows(decode_int8(fields[0]), decode_times(fields[1]), decode_float8(fields[2]))
-
-
-def _cut(points: Points, start_us: int, stop_us: int) -> Points:
-    """Without what a day's chunk holds outside of [start, stop)."""
-    inside = (points.timestamps >= start_us) & (points.timestamps < stop_us)
-    return points if inside.all() else points.take(inside)
 
 
 def _join(parts: Sequence[Points]) -> Points:
