@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from meters.metering_api import reading
 from meters.metering_api import stretches as finding
@@ -11,24 +12,51 @@ from meters.metering_api.conditions import Query
 from meters.metering_api.ids import Position
 from meters.metering_api.reading import Sample
 from meters.metering_api.stretches import of_series_ids
-from meters.store.read import END, newest_times
+from meters.store.read import END, Moments, TooManyPointsError, newest_times
 from telemetry_site.clock import from_us, now_us, to_us
 
 #: So many series are looked at together.
 FEW = 3_000
 SECOND_US = 1_000_000
 GROWTH = 8
+#: A window holds so many samples, or so many for each thing that is asked for, …
+MOST_SAMPLES, MOST_SAMPLES_EACH = 8_192, 16
+#: … but for what is not found in so many tries.
+SMALL_WINDOWS = 24
 
 
-def windows(start_us: int, stop_us: int) -> Iterator[tuple[int, int]]:
-    """[low, high) of time, the last one first, each longer than the one behind it."""
-    high, length = stop_us, SECOND_US
+class Window(NamedTuple):
+    """[low, high) of time (µs), and all series that have samples there."""
+
+    low_us: int
+    high_us: int
+    found: Moments
+
+
+def windows(start_us: int, stop_us: int, wanted: int) -> Iterator[Window]:
+    """All of the time, the last window first.
+
+    Each is longer than the one behind it while there are few samples; where there are more than
+    `wanted` things can have it is tried with a shorter one. So what was measured last is found
+    without a look at all that is measured, however long ago and however much together that was.
+    """
+    most = max(MOST_SAMPLES, MOST_SAMPLES_EACH * wanted)
+    high, length, growth = stop_us, SECOND_US, GROWTH
     clock_us = now_us()
+    tries = 0
     while high > start_us:
+        tries += 1
         # What a clock that runs ahead has sent belongs to the last second.
-        low = max(start_us, min(high, clock_us) - length)
-        yield low, high
-        high, length = low, GROWTH * length
+        end = min(high, clock_us)
+        low = max(start_us, end - length)
+        is_small = tries <= SMALL_WINDOWS and end - low > 1
+        try:
+            found = newest_times(from_us(low), from_us(high), most if is_small else None)
+        except TooManyPointsError:
+            length, growth = (end - low) // GROWTH or 1, 2
+            continue
+        yield Window(low, high, found)
+        high, length = low, (growth if tries < SMALL_WINDOWS else GROWTH) * length
 
 
 def newest_samples(
@@ -42,8 +70,8 @@ def newest_samples(
     stop_us = min(query.bounds.stop_us, to_us(END))
     if after is not None:
         stop_us = min(stop_us, after.timestamp_us + 1)
-    for low, high in windows(query.bounds.start_us, stop_us):
-        ids = newest_times(from_us(low), from_us(high)).series.tolist()
+    for low, high, series in windows(query.bounds.start_us, stop_us, limit):
+        ids = series.series.tolist()
         asked = replace(query.asked, series=query.asked.series & of_series_ids(ids))
         bounds = replace(query.bounds, start_us=low, stop_us=high)
         stretches = finding.find(asked, sees_all)

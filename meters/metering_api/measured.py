@@ -126,11 +126,10 @@ def _walk(query: Query, sees_all: bool, at_once: int, after: Key | None) -> Iter
     # With an end of time nobody knows of packed ones whether they have a sample before it.
     before_is_seen = stop_us == end_us or query.bounds.stop_us < NEVER_US
     pool = _Pool(query, sees_all)
-    for low, high in windows(query.bounds.start_us, stop_us):
+    for low, high, found in windows(query.bounds.start_us, stop_us, at_once):
         if not before_is_seen and high - low > LONG_US:
             seen = np.append(seen, newest_times(from_us(stop_us), from_us(end_us)).series)
             before_is_seen = True
-        found = newest_times(from_us(low), from_us(high))
         new = ~np.isin(found.series, seen)
         series, times = found.series[new], found.times[new]
         order = np.argsort(-times, kind="stable")

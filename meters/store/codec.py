@@ -104,9 +104,7 @@ def unpack_values(data: bytes, into: Floats) -> None:
     _, decimals = _DECIMAL.unpack_from(data)
     whole = np.empty(len(into), dtype=np.int64)
     standalone.simple_decompress_into(data[_DECIMAL.size :], whole)
-    into[:] = whole
-    if decimals:
-        into /= 10.0**decimals
+    np.divide(whole, 10.0**decimals, out=into)
 
 
 @lru_cache(maxsize=64)

@@ -72,16 +72,22 @@ WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 """
 #: `Moments`, a byte string a column.
 _MOMENTS = "string_agg(int8send(series_id), ''), string_agg(timestamptz_send(at), '')"
+#: Of rows up to a number of them (null: all), and how many there were.
 _NEWEST_OF_SLOT = f"""
-COPY (SELECT {_MOMENTS} FROM (
-    SELECT series_id, max(timestamp) AS at FROM {{}}
-    WHERE timestamp >= %s AND timestamp < %s GROUP BY series_id) AS found)
+COPY (SELECT {_MOMENTS}, sum(rows)::bigint FROM (
+    SELECT series_id, max(timestamp) AS at, count(*) AS rows FROM (
+        SELECT series_id, timestamp FROM {{}} WHERE timestamp >= %s AND timestamp < %s
+        LIMIT %s) AS some
+    GROUP BY series_id) AS found)
 TO STDOUT (FORMAT BINARY)
 """
 _NEWEST_OF_CHUNKS = f"""
-COPY (SELECT {_MOMENTS} FROM (
-    SELECT series_id, least(max(last), %s - interval '1 microsecond') AS at FROM meters_chunk
-    WHERE start > %s AND start < %s AND last >= %s GROUP BY series_id) AS found)
+COPY (SELECT {_MOMENTS}, sum(rows)::bigint FROM (
+    SELECT series_id, least(max(last), %s - interval '1 microsecond') AS at, count(*) AS rows
+    FROM (
+        SELECT series_id, last FROM meters_chunk WHERE start > %s AND start < %s AND last >= %s
+        LIMIT %s) AS some
+    GROUP BY series_id) AS found)
 TO STDOUT (FORMAT BINARY)
 """
 #: Of some series, all of which lie in runs of ids: the first or the last time in [start, stop).
@@ -123,7 +129,7 @@ Ids = npt.NDArray[np.int64]
 
 
 class TooManyPointsError(Exception):
-    """More points are packed there than the caller wants to unpack at once."""
+    """More points are there than the caller wants to unpack, or to look at, at once."""
 
 
 class Asked(NamedTuple):
@@ -318,19 +324,26 @@ class Moments(NamedTuple):
     times: Ids
 
 
-def newest_times(start: datetime, stop: datetime) -> Moments:
+def newest_times(start: datetime, stop: datetime, most: int | None = None) -> Moments:
     """All series that have points in [start, stop), with the time of the newest one there.
 
     Of one that has points behind it, too, the time may be later than that, but lies before `stop`.
+    Raises `TooManyPointsError` where more than `most` points or chunks are to be looked at in one
+    table.
     """
+    limit = None if most is None else most + 1
 
     def read(cursor: CursorWrapper) -> Moments:
-        rows = []
+        parts = []
         with _slots(cursor) as slots:
-            for number in slots:
-                rows += copy_out(cursor, _NEWEST_OF_SLOT.format(table_of(number)), [start, stop])
-            rows += copy_out(cursor, _NEWEST_OF_CHUNKS, [stop, start - _DAY, stop, start])
-        return _one_each(list(map(_moments, rows)), newest=True)
+            asked = [(_NEWEST_OF_SLOT.format(table_of(n)), [start, stop, limit]) for n in slots]
+            asked.append((_NEWEST_OF_CHUNKS, [stop, start - _DAY, stop, start, limit]))
+            for statement, parameters in asked:
+                for *moments, rows in copy_out(cursor, statement, parameters):
+                    if most is not None and int.from_bytes(rows, "big") > most:
+                        raise TooManyPointsError
+                    parts.append(_moments(moments))
+        return _one_each(parts, newest=True)
 
     return reading(read)
 

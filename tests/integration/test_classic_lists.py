@@ -20,7 +20,13 @@ from meters.metering_api.stretches import Asked
 from meters.metering_api.views import meters as meter_views
 from meters.models import Event, Metric, Resource
 from meters.store.distinct import first_values
-from meters.store.read import first_times, last_times, newest_times, read_points
+from meters.store.read import (
+    TooManyPointsError,
+    first_times,
+    last_times,
+    newest_times,
+    read_points,
+)
 from meters.store.write import store_batch
 from telemetry_site.clock import from_us
 from tests.api.metering.people import ClassicClient, at
@@ -150,11 +156,36 @@ def test_first_and_newest_times_are_those_of_the_points() -> None:
     assert all(when < at(5 * HOUR) for when in before.times.tolist())
 
 
-def test_windows_have_no_gaps() -> None:
-    found = list(lately.windows(at(0), at(20 * HOUR)))
-    assert found[0][1] == at(20 * HOUR)
-    assert found[-1][0] == at(0)
-    assert all(low == high for (low, _), (_, high) in pairwise(found))
+@pytest.mark.parametrize("most", [1, 3, 8_192])
+@pytest.mark.parametrize("tries", [5, 1000])
+def test_windows_have_no_gaps(monkeypatch: pytest.MonkeyPatch, most: int, tries: int) -> None:
+    monkeypatch.setattr(lately, "MOST_SAMPLES", most)
+    monkeypatch.setattr(lately, "MOST_SAMPLES_EACH", 1)
+    monkeypatch.setattr(lately, "SMALL_WINDOWS", tries)
+    found = list(lately.windows(at(0), at(60 * HOUR), 1))
+    assert found[0].high_us == at(60 * HOUR)
+    assert found[-1].low_us == at(0)
+    assert all(later.low_us == one.high_us for later, one in pairwise(found))
+    for low, high, moments in found:
+        whole = newest_times(from_us(low), from_us(high))
+        assert [one.tolist() for one in moments] == [one.tolist() for one in whole]
+
+
+def test_windows_are_short_where_there_are_many_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for samples of one time, which are in one window however many there are."""
+    monkeypatch.setattr(lately, "MOST_SAMPLES", 3)
+    monkeypatch.setattr(lately, "MOST_SAMPLES_EACH", 1)
+    monkeypatch.setattr(lately, "SMALL_WINDOWS", 10_000)
+    for low, high, moments in lately.windows(at(0), at(60 * HOUR), 1):
+        assert len(moments.series) <= 3 or high - low == 1
+
+
+def test_more_times_than_are_wanted_are_refused() -> None:
+    late = from_us(at(15 * HOUR)), from_us(at(60 * HOUR))
+    count = len(newest_times(*late).series)
+    assert len(newest_times(*late, 10_000).series) == count
+    with pytest.raises(TooManyPointsError):
+        newest_times(*late, 1)
 
 
 class TestPages:

@@ -14,6 +14,7 @@ from meters.metering_api import whole as whole_points
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Asked, Stretches
+from meters.store import read as store_read
 from meters.store.write import store_batch
 from tests.api.metering.people import at
 from tests.support.batches import SECOND, batch_of, resource
@@ -48,6 +49,7 @@ def _stored(fresh_store: None) -> None:
 @pytest.fixture(params=[1, 7, 100])
 def parts(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "POINTS_A_READ", request.param)
+    monkeypatch.setattr(store_read, "BLOCK", request.param // 2 + 1)
     monkeypatch.setattr(reading, "WHOLE_DAY", request.param)
     monkeypatch.setattr(reading, "FIRST_WINDOW_US", 3600 * SECOND)
 

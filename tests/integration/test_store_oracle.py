@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -24,10 +25,11 @@ from meters.importing import store_file
 from meters.models import AGENTS_POLICY, ArchivePolicy, Chunk, Metric, RetentionWalk
 from meters.retention import earliest
 from meters.sample_file import FORMAT, Header, Reader, Selection, Writer
-from meters.store import head, retention
+from meters.store import head, read, retention
 from meters.store.compaction import compact, merge
 from meters.store.deletion import delete_metrics, delete_resources, sweep_deleted
-from meters.store.read import latest_points, points_by_day, read_points
+from meters.store.points import Points, join
+from meters.store.read import fetch_points, latest_points, points_by_day, read_points
 from meters.store.surveys import survey
 from meters.store.write import store_batches
 from telemetry_site.clock import from_us, now, now_us, to_us
@@ -51,6 +53,7 @@ class Key(NamedTuple):
 
 
 KEYS = [Key(creator, name, meter) for creator in ("", "u:p") for name in "ab" for meter in "mn"]
+NONE = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 keys = st.sampled_from(KEYS)
 places = st.integers(0, DAYS * TIMES_A_DAY - 1)
 samples = st.dictionaries(st.tuples(keys, places), st.integers(-9, 9), min_size=1, max_size=8)
@@ -198,6 +201,12 @@ class Store(RuleBasedStateMachine):
             if (inside := {m: value for m, value in points.items() if start <= m < stop})
         }
         owners = series()
+        fetched = fetch_points(list(owners), from_us(start), from_us(stop))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(read, "BLOCK", low + 1)
+            blocks = list(fetched.blocks())
+        for once, in_blocks in zip(fetched.points(), join(blocks or [NONE]), strict=True):
+            assert once.tolist() == in_blocks.tolist()
         counted = points_by_day(list(owners), from_us(start), from_us(stop))
         days = [m // DAY for points in part.values() for m in points]
         most = {to_us(day) // DAY: count for day, count in counted.items()}
