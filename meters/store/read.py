@@ -77,7 +77,7 @@ _NEWEST_OF_SLOT = f"""
 COPY (SELECT {_MOMENTS}, sum(rows)::bigint FROM (
     SELECT series_id, max(timestamp) AS at, count(*) AS rows FROM (
         SELECT series_id, timestamp FROM {{}} WHERE timestamp >= %s AND timestamp < %s
-        LIMIT %s) AS some
+        LIMIT %s) AS few
     GROUP BY series_id) AS found)
 TO STDOUT (FORMAT BINARY)
 """
@@ -86,7 +86,7 @@ COPY (SELECT {_MOMENTS}, sum(rows)::bigint FROM (
     SELECT series_id, least(max(last), %s - interval '1 microsecond') AS at, count(*) AS rows
     FROM (
         SELECT series_id, last FROM meters_chunk WHERE start > %s AND start < %s AND last >= %s
-        LIMIT %s) AS some
+        LIMIT %s) AS few
     GROUP BY series_id) AS found)
 TO STDOUT (FORMAT BINARY)
 """
