@@ -19,8 +19,8 @@ from telemetry_site.clock import from_us, now_us, to_us
 FEW = 3_000
 SECOND_US = 1_000_000
 GROWTH = 8
-#: A window holds so many samples, or so many for each thing that is asked for, …
-MOST_SAMPLES, MOST_SAMPLES_EACH = 8_192, 16
+#: Of many series so many samples are looked at together: a window holds no more, …
+SAMPLES, SAMPLES_EACH = 256, 4
 #: … but for what is not found in so many tries.
 SMALL_WINDOWS = 24
 
@@ -33,14 +33,17 @@ class Window(NamedTuple):
     found: Moments
 
 
-def windows(start_us: int, stop_us: int, wanted: int) -> Iterator[Window]:
+def windows(
+    start_us: int, stop_us: int, most: int, spanning: tuple[bool, bool]
+) -> Iterator[Window]:
     """All of the time, the last window first.
 
-    Each is longer than the one behind it while there are few samples; where there are more than
-    `wanted` things can have it is tried with a shorter one. So what was measured last is found
-    without a look at all that is measured, however long ago and however much together that was.
+    Each is longer than the one behind it, but where there are more than `most` samples it is tried
+    with a shorter one. So what was measured last is found without a look at all that is measured,
+    however long ago and however much together that was. `spanning` (see `newest_times`) is of the
+    first window and of all others.
     """
-    most = max(MOST_SAMPLES, MOST_SAMPLES_EACH * wanted)
+    is_spanning, later_ones = spanning
     high, length, growth = stop_us, SECOND_US, GROWTH
     clock_us = now_us()
     tries = 0
@@ -51,11 +54,13 @@ def windows(start_us: int, stop_us: int, wanted: int) -> Iterator[Window]:
         low = max(start_us, end - length)
         is_small = tries <= SMALL_WINDOWS and end - low > 1
         try:
-            found = newest_times(from_us(low), from_us(high), most if is_small else None)
+            limit = most if is_small else None
+            found = newest_times(from_us(low), from_us(high), limit, is_spanning)
         except TooManyPointsError:
             length, growth = (end - low) // GROWTH or 1, 2
             continue
         yield Window(low, high, found)
+        is_spanning = later_ones
         high, length = low, (growth if tries < SMALL_WINDOWS else GROWTH) * length
 
 
@@ -70,7 +75,8 @@ def newest_samples(
     stop_us = min(query.bounds.stop_us, to_us(END))
     if after is not None:
         stop_us = min(stop_us, after.timestamp_us + 1)
-    for low, high, series in windows(query.bounds.start_us, stop_us, limit):
+    most = max(SAMPLES, SAMPLES_EACH * limit)
+    for low, high, series in windows(query.bounds.start_us, stop_us, most, (True, True)):
         ids = series.series.tolist()
         asked = replace(query.asked, series=query.asked.series & of_series_ids(ids))
         bounds = replace(query.bounds, start_us=low, stop_us=high)

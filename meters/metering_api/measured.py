@@ -23,6 +23,8 @@ from meters.metering_api.stretches import NEVER_US, Stretch, Stretches, of_resou
 from meters.store.read import END, newest_times
 from telemetry_site.clock import from_us, to_us
 
+#: Of many series so many samples are looked at together: a resource has some.
+SAMPLES, SAMPLES_EACH = 2_048, 16
 #: Most series have a sample in so much of time.
 LONG_US = 60_000_000
 
@@ -119,14 +121,18 @@ class _Pool:
 
 
 def _walk(query: Query, sees_all: bool, at_once: int, after: Key | None) -> Iterator[Measured]:
-    """Series that come before `after` have samples behind it, too: in a long time most of them."""
+    """Of all samples each series is looked at where its newest one is. Those that come before
+    `after` have samples behind it, too: in a long time most of them.
+    """
     end_us = min(query.bounds.stop_us, to_us(END))
     stop_us = end_us if after is None else min(end_us, 1 - after[0])
     seen = np.empty(0, dtype=np.int64)
-    # With an end of time nobody knows of packed ones whether they have a sample before it.
-    before_is_seen = stop_us == end_us or query.bounds.stop_us < NEVER_US
+    # Else the newest sample of a series need not be the newest one that fits.
+    is_of_all = sees_all and not query.asked.revisions and query.bounds.stop_us == NEVER_US
+    before_is_seen = stop_us == end_us or not is_of_all
     pool = _Pool(query, sees_all)
-    for low, high, found in windows(query.bounds.start_us, stop_us, at_once):
+    most = max(SAMPLES, SAMPLES_EACH * at_once)
+    for low, high, found in windows(query.bounds.start_us, stop_us, most, (not is_of_all, False)):
         if not before_is_seen and high - low > LONG_US:
             seen = np.append(seen, newest_times(from_us(stop_us), from_us(end_us)).series)
             before_is_seen = True
@@ -141,7 +147,7 @@ def _walk(query: Query, sees_all: bool, at_once: int, after: Key | None) -> Iter
 
 def _within(pool: _Pool, series: Ints, times: Ints, at_once: int) -> Iterator[Measured]:
     """Of series in the order of their newest samples, a block at a time."""
-    begin, size = 0, 4 * at_once
+    begin, size = 0, 8 * at_once
     while begin < len(series):
         names = pool.lacking(series[begin : begin + size])
         wanted: dict[str, None] = {}

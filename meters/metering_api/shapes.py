@@ -31,7 +31,7 @@ def source_of(revision: Revision) -> str:
 def metadata_of(stretches: Sequence[Stretch]) -> dict[int, dict[str, str]]:
     """Flat metadata of the stretches' revisions, by the revision's id."""
     wanted = {one.revision.pk for one in stretches}
-    rows = ResourceRevision.objects.filter(pk__in=wanted).values_list("pk", "metadata")
+    rows = ResourceRevision.objects.filter(pk__any=wanted).values_list("pk", "metadata")
     return {pk: flat(metadata) for pk, metadata in rows}
 
 

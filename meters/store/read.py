@@ -72,24 +72,8 @@ WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 """
 #: `Moments`, a byte string a column.
 _MOMENTS = "string_agg(int8send(series_id), ''), string_agg(timestamptz_send(at), '')"
-#: Of rows up to a number of them (null: all), and how many there were.
-_NEWEST_OF_SLOT = f"""
-COPY (SELECT {_MOMENTS}, sum(rows)::bigint FROM (
-    SELECT series_id, max(timestamp) AS at, count(*) AS rows FROM (
-        SELECT series_id, timestamp FROM {{}} WHERE timestamp >= %s AND timestamp < %s
-        LIMIT %s) AS few
-    GROUP BY series_id) AS found)
-TO STDOUT (FORMAT BINARY)
-"""
-_NEWEST_OF_CHUNKS = f"""
-COPY (SELECT {_MOMENTS}, sum(rows)::bigint FROM (
-    SELECT series_id, least(max(last), %s - interval '1 microsecond') AS at, count(*) AS rows
-    FROM (
-        SELECT series_id, last FROM meters_chunk WHERE start > %s AND start < %s AND last >= %s
-        LIMIT %s) AS few
-    GROUP BY series_id) AS found)
-TO STDOUT (FORMAT BINARY)
-"""
+#: Migration 0015: a table's `Moments`, and how many rows were looked at.
+_NEWEST = "COPY (SELECT * FROM meters_newest(%s, %s, %s, %s)) TO STDOUT (FORMAT BINARY)"
 #: Of some series, all of which lie in runs of ids: the first or the last time in [start, stop).
 _END_OF_SLOT = f"""
 COPY (SELECT {_MOMENTS} FROM (
@@ -324,26 +308,21 @@ class Moments(NamedTuple):
     times: Ids
 
 
-def newest_times(start: datetime, stop: datetime, most: int | None = None) -> Moments:
+def newest_times(
+    start: datetime, stop: datetime, most: int | None = None, spanning: bool = True
+) -> Moments:
     """All series that have points in [start, stop), with the time of the newest one there.
 
-    Of one that has points behind it, too, the time may be later than that, but lies before `stop`.
-    Raises `TooManyPointsError` where more than `most` points or chunks are to be looked at in one
-    table.
+    Of one that has packed points behind it, too, nobody knows: with `spanning` it is said to have
+    one just before `stop`, without it is left out. Raises `TooManyPointsError` for more than `most`
+    points in one slot, or chunks that end in the time.
     """
-    limit = None if most is None else most + 1
 
     def read(cursor: CursorWrapper) -> Moments:
-        parts = []
-        with _slots(cursor) as slots:
-            asked = [(_NEWEST_OF_SLOT.format(table_of(n)), [start, stop, limit]) for n in slots]
-            asked.append((_NEWEST_OF_CHUNKS, [stop, start - _DAY, stop, start, limit]))
-            for statement, parameters in asked:
-                for *moments, rows in copy_out(cursor, statement, parameters):
-                    if most is not None and int.from_bytes(rows, "big") > most:
-                        raise TooManyPointsError
-                    parts.append(_moments(moments))
-        return _one_each(parts, newest=True)
+        found = copy_out(cursor, _NEWEST, [start, stop, most, spanning])
+        if most is not None and any(int.from_bytes(held, "big") > most for *_, held in found):
+            raise TooManyPointsError
+        return _one_each(list(map(_moments, found)), newest=True)
 
     return reading(read)
 

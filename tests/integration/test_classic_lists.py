@@ -114,7 +114,7 @@ def test_resources_the_last_measured_first() -> None:
             assert [one.key for one in found] == keys, title
             assert [sorted(one.ends) for one in found] == [sorted(one.ends) for one in wanted]
         assert measured.firsts(found, query.bounds) == measured.firsts(wanted, query.bounds)
-        for place in range(0, len(wanted), 3):
+        for place in range(len(wanted)):
             behind = measured.newest_first(query, sees_all, 2, wanted[place].key)
             assert [one.key for one in behind] == keys[place + 1 :], title
 
@@ -156,27 +156,28 @@ def test_first_and_newest_times_are_those_of_the_points() -> None:
     assert all(when < at(5 * HOUR) for when in before.times.tolist())
 
 
-@pytest.mark.parametrize("most", [1, 3, 8_192])
+@pytest.mark.parametrize("most", [3, 8_192])
 @pytest.mark.parametrize("tries", [5, 1000])
-def test_windows_have_no_gaps(monkeypatch: pytest.MonkeyPatch, most: int, tries: int) -> None:
-    monkeypatch.setattr(lately, "MOST_SAMPLES", most)
-    monkeypatch.setattr(lately, "MOST_SAMPLES_EACH", 1)
+@pytest.mark.parametrize("spanning", [True, False])
+def test_windows_have_no_gaps(
+    monkeypatch: pytest.MonkeyPatch, most: int, tries: int, spanning: bool
+) -> None:
     monkeypatch.setattr(lately, "SMALL_WINDOWS", tries)
-    found = list(lately.windows(at(0), at(60 * HOUR), 1))
+    found = list(lately.windows(at(0), at(60 * HOUR), most, (True, spanning)))
     assert found[0].high_us == at(60 * HOUR)
     assert found[-1].low_us == at(0)
     assert all(later.low_us == one.high_us for later, one in pairwise(found))
     for low, high, moments in found:
-        whole = newest_times(from_us(low), from_us(high))
+        whole = newest_times(
+            from_us(low), from_us(high), None, high == found[0].high_us or spanning
+        )
         assert [one.tolist() for one in moments] == [one.tolist() for one in whole]
 
 
 def test_windows_are_short_where_there_are_many_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """But for samples of one time, which are in one window however many there are."""
-    monkeypatch.setattr(lately, "MOST_SAMPLES", 3)
-    monkeypatch.setattr(lately, "MOST_SAMPLES_EACH", 1)
     monkeypatch.setattr(lately, "SMALL_WINDOWS", 10_000)
-    for low, high, moments in lately.windows(at(0), at(60 * HOUR), 1):
+    for low, high, moments in lately.windows(at(0), at(60 * HOUR), 3, (True, False)):
         assert len(moments.series) <= 2 * 3 or high - low == 1, "in the head and in chunks"
 
 
