@@ -28,8 +28,8 @@ from meters.metering_api.stretches import NEVER_US, Stretches
 from meters.store.points import Points
 from meters.store.points import join as join_points
 
-#: Parts that wait to be unpacked.
-AHEAD = 1
+#: Threads that unpack, and parts that wait for them.
+UNPACKING, AHEAD = 2, 2
 
 
 def everything(stretches: Stretches, bounds: Bounds, most: int, keep: Keep) -> Points:
@@ -69,13 +69,13 @@ def summarised(
 def _side_by_side(
     work: Callable[[Iterable[Points]], list[Partials]], fetched: Iterable[Iterable[Points]]
 ) -> Iterator[Partials]:
-    """In order. A part is unpacked and summed up in a thread while the next one is fetched, which
-    is the database's work; no more than `AHEAD` of them wait.
+    """In order. Parts are unpacked and summed up in threads while the next one is fetched, which is
+    the database's work; no more than `AHEAD` of them wait. Most of unpacking needs no interpreter.
     """
-    with ThreadPoolExecutor(1) as worker:
+    with ThreadPoolExecutor(UNPACKING) as workers:
         waiting: deque[Future[list[Partials]]] = deque()
         for one in fetched:
-            waiting.append(worker.submit(work, one))
+            waiting.append(workers.submit(work, one))
             if len(waiting) > AHEAD:
                 yield from waiting.popleft().result()
         for future in waiting:
