@@ -568,6 +568,25 @@ def test_measured_things_are_read_only_in_the_admin(operator: Client) -> None:
     assert operator.post(change.replace("change", "delete"), {"post": "yes"}).status_code == 403
 
 
+@with_data
+def test_meters_are_found_in_the_admin_by_how_they_begin(operator: Client) -> None:
+    metric = Metric.objects.select_related("resource").latest("pk")
+    name, resource = metric.name, metric.resource.original_id
+
+    def found(words: str) -> set[Any]:
+        answer = operator.get("/admin/meters/metric/", {"q": words})
+        return {one.pk for one in answer.context["cl"].result_list}
+
+    named = set(Metric.objects.filter(name__startswith=name[:3]).values_list("pk", flat=True))
+    of_it = set(metric.resource.metrics.values_list("pk", flat=True))
+    assert found(name[:3]) >= named > set()
+    assert found(resource) >= of_it > set()
+    assert metric.pk in found(f"{resource} {name}")
+    assert found(f"{resource} nothing-begins-so") == set()
+    answer = operator.get("/admin/meters/resource/", {"q": resource[:-1]})
+    assert metric.resource_id in {one.pk for one in answer.context["cl"].result_list}
+
+
 def test_only_an_admin_makes_staff(operator: Client) -> None:
     helper = User.objects.create_user("helper", password="correct horse battery", is_staff=True)
     helper.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
