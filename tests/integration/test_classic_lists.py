@@ -120,6 +120,20 @@ def test_resources_the_last_measured_first() -> None:
 
 
 @pytest.mark.usefixtures("many")
+def test_a_next_page_has_resources_that_went_on_under_another_project() -> None:
+    gone, stays = resource("gone", project_id="p1"), resource("stays", project_id="p1")
+    store_batch(
+        batch_of((gone, "m0", 1.0, at(-3 * HOUR)), (stays, "m0", 1.0, at(-2 * HOUR)))
+    )  # fmt: skip
+    store_batch(batch_of((resource("gone", project_id="p2"), "m0", 1.0, at(-HOUR))))
+    query = Query(Asked(revisions=Q(project_id="p1")), Bounds())
+    whole = measured.measured(stretches.find(query.asked, False), query.bounds)
+    assert [one.resource_id for one in whole][-2:] == ["stays", "gone"]
+    found = measured.newest_first(query, False, 2, whole[-2].key)
+    assert [one.resource_id for one in found] == ["gone"]
+
+
+@pytest.mark.usefixtures("many")
 def test_samples_the_newest_first() -> None:
     for title, query, sees_all in every_question():
         every = stretches.find(query.asked, sees_all)
