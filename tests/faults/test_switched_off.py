@@ -21,6 +21,8 @@ NOTICED = [
     ("receipt_before_commit", "f03_killed_at_each_point.py", "each_point"),
     ("tell_the_bus_at_once", "f08_killed_notification_agent.py", "each_point"),
     ("wait_for_the_beat", "f11_broker_away.py", "at_the_start"),
+    ("send_all_that_waits", "f11_broker_away.py", "goes_and_comes_back"),
+    ("newest_first", "f11_broker_away.py", "goes_and_comes_back"),
     ("forget_what_the_broker_has", "f15b_forgetful_broker.py", "forgets_everything"),
     ("events_without_identity", "f19_delivered_thrice.py", "three_times"),
     ("read_every_copy", "f19_delivered_thrice.py", "three_times"),
@@ -35,6 +37,7 @@ NOTICED = [
     ("leave_the_drivers_errors", "killed_compactor.py", "inside_the_compactor"),
     ("write_in_place", "f37_killed_spool.py", "each_point"),
     ("write_without_fsync", "f37_killed_spool.py", "each_point"),
+    ("keep_the_dead_connection", "f49_libvirtd_restarted.py", "restarts"),
     ("acknowledge_before_delivering", "f59_dead_publisher.py", "dead_target"),
 ]
 
