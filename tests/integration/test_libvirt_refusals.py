@@ -104,7 +104,7 @@ def nothing(host: LibvirtHost) -> None:
         (socket_closed, True, "Permission denied", "unix_sock_ro_perms"),
         (directory_closed, True, "Permission denied", "may not open the socket"),
         (nothing, False, "Permission denied", "libvirt-sock-ro"),
-        (polkit_asked, True, "authenticat", 'auth_unix_ro = "none"'),
+        (polkit_asked, True, "let this user in", 'auth_unix_ro = "none"'),
     ],
     ids=["socket", "directory", "socket for changes", "polkit"],
 )
@@ -122,11 +122,10 @@ def test_the_sources_page_says_who_keeps_the_agent_out_and_what_to_do(
             " ".join(unescape(text(operator, page)).split())
             for page in (reverse("ui:sources"), reverse("ui:source", args=[refused.pk]), "/")
         ]
-        for words in pages[1:]:
-            assert said in words
-            assert f"libvirt at {source.name}: " in words
-            assert to_do in words
-        assert f"libvirt at {source.name}: " in pages[0]
+        sentence = f"libvirt at {source.name}: "
+        assert all(sentence in words for words in pages)
+        assert said in pages[1]
+        assert to_do in pages[1]
         assert "can't be polled" in pages[2]
         assert "Traceback" not in "".join(pages)
         assert refused.last_success is None
