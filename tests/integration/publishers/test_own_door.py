@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from meters.default_policies import make_default_policies
 from meters.models import Metric
 from pollers.publishers.errors import Refused, Unreachable
 from pollers.publishers.items import Sample
@@ -26,10 +27,10 @@ REMOTE_WRITE = "/metric/v1/prometheus/write"
 
 
 class House:
-    """The other one: `address` without a scheme, and what a token of its may do there."""
+    """The other one, with tokens of a project's member and of its administrator."""
 
-    def __init__(self, site: str, token: str) -> None:
-        self._site, self.token = site, token
+    def __init__(self, site: str, token: str, admins: str) -> None:
+        self._site, self.token, self.admins = site, token, admins
 
     def otlp(self, token: str) -> str:
         return f"opentelemetryhttp://x:{token}@{self._place}{OTLP}"
@@ -57,9 +58,11 @@ class House:
 def house(
     fresh_store: None, process_env: Callable[..., dict[str, str]], tmp_path: Path
 ) -> Iterator[House]:
-    token = token_of(make_people()["member"])
+    people = make_people()
+    make_default_policies()
+    tokens = token_of(people["member"]), token_of(people["admin"])
     with running_web(process_env, tmp_path / "web.log") as site:
-        yield House(site, token)
+        yield House(site, *tokens)
 
 
 def measured(at_us: int) -> list[Sample]:
@@ -123,6 +126,10 @@ def test_what_the_door_cannot_store_is_refused_by_name(house: House) -> None:
 def test_what_is_written_remotely_is_found_by_the_labels_it_was_written_with(house: House) -> None:
     at_us = now_us() // SECOND * SECOND - 60 * SECOND
     made = sink(house.remote_write(house.token))
+    with pytest.raises(Unreachable, match="answered 403"):
+        made.send_samples(measured(at_us))
+    # Its resources are of a type that an administrator makes, by writing for the first time.
+    sink(house.remote_write(house.admins)).send_samples([sample("first", timestamp_us=at_us)])
     made.send_samples(measured(at_us))
     made.send_samples(measured(at_us))
 
