@@ -43,13 +43,14 @@ NOTICED = [
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("switch", "file", "name"), NOTICED)
 def test_without_the_safety_the_test_fails(switch: str, file: str, name: str) -> None:
     argv = ["-n0", "-q", "-m", "not soak", f"tests/faults/test_{file}", "-k", f"{name} and valkey"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *argv],
         cwd=ROOT, env={**os.environ, "TELEMETRY_FAULT_SABOTAGE": switch},
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=580,
     )  # fmt: skip
     said = re.findall(r"^E +(\S.*)", done.stdout, re.MULTILINE)
     print(f"{switch}: {said[:1] or done.stdout[-2000:]}")
