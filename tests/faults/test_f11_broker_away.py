@@ -262,6 +262,6 @@ def test_a_broker_that_goes_and_comes_back(cluster: Cluster) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2700)
 def test_a_broker_that_is_away_for_five_minutes(cluster: Cluster) -> None:
     a_broker_goes_and_comes_back(cluster, seconds=300)
