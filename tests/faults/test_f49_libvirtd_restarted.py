@@ -30,6 +30,9 @@ RESTARTS = 5
 #: Polls between two restarts, with guests that come and go.
 POLLS = 4
 WITHIN_S = 60.0
+#: Lines of the log that tell of a change, but not of libvirtd's: the beat is late, a guest that is
+#: about to start does not answer yet.
+OTHER_CHANGES = ("[pollers.schedule]", "visitor-")
 BUSY = "busy with another job"
 #: With an owner of its own, since a domain without one is a line in the log.
 OWNED = telemetry_metadata('project="p1" user="u1"')
@@ -99,7 +102,7 @@ class Visitors:
 def test_libvirtd_restarts_while_guests_come_and_go(cluster: Cluster, host: LibvirtHost) -> None:
     cluster.start_role("collector", wait=False)
     cluster.start_role("beat", wait=False)
-    cluster.start_role("compute", LIBVIRT_URI=host.uri)
+    cluster.start_role("compute", LIBVIRT_URI=host.uri, TELEMETRY_LIBVIRT_DEADLINE="30")
     wait_for_polls(cluster, POLLS)
     lines = len(cluster.processes.log_lines("compute.1"))
     away: list[tuple[int, int]] = []
@@ -116,7 +119,11 @@ def test_libvirtd_restarts_while_guests_come_and_go(cluster: Cluster, host: Libv
     assert visitors.made >= RESTARTS, "nothing came and went"
     check_polls(cluster, away)
     check_residents(cluster, away)
-    said = cluster.processes.log_lines("compute.1")[lines:]
+    said = [
+        line
+        for line in cluster.processes.log_lines("compute.1")[lines:]
+        if not any(other in line for other in OTHER_CHANGES)
+    ]
     assert len(said) <= 2 * RESTARTS, "\n".join(said)
     check_slots(cluster)
     check_processes(cluster)
@@ -165,13 +172,15 @@ def check_polls(cluster: Cluster, away: list[tuple[int, int]]) -> None:
 
 
 def is_of_absence(error: str) -> bool:
-    """Or of a guest with which libvirtd is busy, having found it again."""
-    return error.startswith("libvirt at qemu:///system?socket=") or BUSY in error
+    """Also one that began in the middle of the poll; or of a guest that libvirtd has found again
+    and is busy with."""
+    beginnings = "libvirt at qemu:///system?socket=", "XML of "
+    return error.startswith(beginnings) or BUSY in error
 
 
 def is_of_visitor(error: str) -> bool:
-    """With one that is about to come or to go libvirtd may be busy."""
-    return error.startswith("visitor-") and BUSY in error
+    """One that is about to come or to go may be busy, or silent."""
+    return error.startswith("visitor-")
 
 
 def was_away(poll: Poll, away: list[tuple[int, int]]) -> bool:
@@ -191,6 +200,7 @@ def check_residents(cluster: Cluster, away: list[tuple[int, int]]) -> None:
         meter for _, meter in expected
     }
     for one in answered:
-        (found,) = [keys for at, keys in taken.items() if one.started - 1000 <= at <= one.ended]
+        read = [keys for at, keys in taken.items() if one.started - 1000 <= at <= one.ended]
+        found = set().union(*read)
         assert found == expected, sorted(expected - found)
     print(f"{len(answered)} whole polls of {len(expected)} samples; {INTERVAL_S} s apart")
