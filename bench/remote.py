@@ -30,7 +30,7 @@ class Encoder:
     """`WriteRequest`s with one sample of each series: a pattern in which these are put in place."""
 
     def __init__(self, labels: Sequence[dict[str, str]]) -> None:
-        from meters.metric_api.remotewrite import WriteRequest
+        from telemetry_site.remotewrite import WriteRequest
 
         pattern, ends = bytearray(), []
         for names in labels:

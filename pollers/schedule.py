@@ -67,6 +67,11 @@ class Schedule:
         self._count_missed(last, slot)
         return slot
 
+    def heard(self, now: float) -> None:
+        """Until now nobody could hear a tick, since the last one's poll was on: be patient anew."""
+        with self._locked() as state:
+            self._save(replace(state, last_tick=now))
+
     def take_due(self, now: float) -> float | None:
         """No tick: the slot to poll now because the ticks stay away, or None."""
         with self._locked() as state:
@@ -168,11 +173,20 @@ class Clockwork(Protocol[Due_co]):
 
 
 class Fallback(Generic[Due]):
-    """The thread that polls at the schedule's slots while no ticks come. Says so once a change."""
+    """The thread that polls at the schedule's slots while no ticks come. Says so once a change.
 
-    def __init__(self, schedule: Clockwork[Due], poll: Callable[[Due], object]) -> None:
+    `is_polling` says whether a poll is on: then no tick can be heard, and no other poll may begin.
+    """
+
+    def __init__(
+        self,
+        schedule: Clockwork[Due],
+        poll: Callable[[Due], object],
+        is_polling: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._schedule = schedule
         self._poll = poll
+        self._is_polling = is_polling
         self._stopping = threading.Event()
         self._alone = False
         self._thread = threading.Thread(target=self._run, name="fallback", daemon=True)
@@ -191,6 +205,8 @@ class Fallback(Generic[Due]):
 
     def look(self, now: float) -> None:
         """Poll if a slot is due at `now` and nobody ticked."""
+        if self._is_polling():
+            return
         slot = self._schedule.take_due(now)
         self._say(self._schedule.alone(now))
         if slot is not None:

@@ -21,6 +21,10 @@ class Timetable:
         """The slots to poll now; None where all are done already."""
         return self._due((one, one.take_tick(now)) for one in self._schedules)
 
+    def heard(self, now: float) -> None:
+        for one in self._schedules:
+            one.heard(now)
+
     def take_due(self, now: float) -> DueSlots | None:
         """The same where no ticks come."""
         return self._due((one, one.take_due(now)) for one in self._schedules)

@@ -1,8 +1,4 @@
-"""Prometheus' remote write, version 1: snappy over a protobuf `WriteRequest`.
-
-The messages are described here by the numbers of the public format (prompb/remote.proto and
-prompb/types.proto); fields that are not told of are skipped.
-"""
+"""Prometheus' remote write, version 1, read: snappy over a protobuf `WriteRequest`."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from meters.metric_api.measures import Batch, Columns
 from meters.metric_api.times import LATEST_US
-from meters.protobuf import DOUBLE, INT64, STRING, field, message_class
+from telemetry_site.remotewrite import WriteRequest
 
 #: What snappy may unfold to.
 LARGEST = 64 << 20
@@ -28,15 +24,6 @@ class RemoteWriteError(ValueError):
 
 #: By their labels. What can't be stored (no number, no time) is left out: staleness marks are NaN.
 Written = Batch[dict[str, str]]
-
-
-_MESSAGES = {
-    "Label": [field("name", 1, STRING), field("value", 2, STRING)],
-    "Sample": [field("value", 1, DOUBLE), field("timestamp", 2, INT64)],
-    "TimeSeries": [field("labels", 1, "Label", True), field("samples", 2, "Sample", True)],
-    "WriteRequest": [field("timeseries", 1, "TimeSeries", True)],
-}
-WriteRequest = message_class("telemetry.remotewrite", _MESSAGES, "WriteRequest")
 
 
 def decode(body: bytes) -> Written:

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from meters.api.bodies import check_depth
-from meters.protobuf import INT32, STRING, field, message_class
+from telemetry_site.protobuf import INT32, STRING, field, message_class
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 #: google.rpc.Status, the body of each error; details are never sent.

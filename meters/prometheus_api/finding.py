@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from functools import reduce
-from operator import or_
 
 from django.db.models import Q, QuerySet
 
@@ -13,7 +11,7 @@ from meters import ownership
 from meters.metric_api import policies
 from meters.models import Metric
 from meters.prometheus_api.errors import unanswerable
-from meters.promql.series import Labelled, labelled, named, with_labels
+from meters.promql.series import Labelled, labelled, named, with_labels, writing
 from meters.promql.tree import Selector
 from meters.store.points import Points
 from meters.store.read import TooManyPointsError, read_points
@@ -35,14 +33,17 @@ def visible(caller: Caller) -> QuerySet[Metric]:
 
 def find(caller: Caller, selectors: Sequence[Selector]) -> list[Labelled]:
     """In the order in which they were first seen. Raises `ApiError`."""
-    if not selectors:
-        return []
-    wanted = reduce(or_, map(_condition, selectors))
-    rows = visible(caller).filter(wanted).order_by("pk")[: MAX_CANDIDATES + 1]
-    candidates = labelled(rows)
-    if len(candidates) > MAX_CANDIDATES:
-        raise unanswerable(f"More than {MAX_CANDIDATES} metrics may be meant: {NARROW}.")
-    found = [one for one in candidates if any(each.matches(one.labels) for each in selectors)]
+    candidates: dict[int, Labelled] = {}
+    for wanted in _conditions(selectors):
+        rows = visible(caller).filter(wanted).order_by("pk")[: MAX_CANDIDATES + 1]
+        candidates |= {one.pk: one for one in labelled(rows)}
+        if len(candidates) > MAX_CANDIDATES:
+            raise unanswerable(f"More than {MAX_CANDIDATES} metrics may be meant: {NARROW}.")
+    found = [
+        candidates[pk]
+        for pk in sorted(candidates)
+        if any(each.matches(candidates[pk].labels) for each in selectors)
+    ]
     if len(found) > MAX_SERIES:
         raise unanswerable(f"{len(found)} series are meant, at most {MAX_SERIES}: {NARROW}.")
     return found
@@ -68,6 +69,16 @@ def _owned(caller: Caller, series: Sequence[Labelled]) -> ownership.Ownership:
     return ownership.of_projects([caller.project_id], series, unowned)
 
 
-def _condition(selector: Selector) -> Q:
-    condition = with_labels(selector.wanted)
+def _conditions(selectors: Iterable[Selector]) -> Iterator[Q]:
+    """What is asked of the database, one after the other: in one condition those of two selectors
+    would leave an index of no use, and one that says nothing would be lost."""
+    asked = {(one.name, *sorted(one.wanted.items())): one for one in selectors}
+    for one in asked.values():
+        yield _named(one, with_labels(one.wanted))
+        written = writing(one.wanted)
+        if written is not None:
+            yield _named(one, written)
+
+
+def _named(selector: Selector, condition: Q) -> Q:
     return condition & named([selector.name]) if selector.name else condition

@@ -64,8 +64,21 @@ def named(names: Iterable[str]) -> Q:
 
 
 def with_labels(wanted: Labels) -> Q:
-    """What the database can tell of the labels that are to be equal to a text."""
+    """What the database can tell of the labels that are to be equal to a text.
+
+    Of metrics that write such a label themselves: `writing`.
+    """
     return Q(**{_FIELDS[name]: value for name, value in wanted.items() if name in _FIELDS})
+
+
+def writing(wanted: Labels) -> Q | None:
+    """Metrics whose names may hold one of those labels, which then counts instead of the column's.
+
+    None where no column is asked for: `with_labels` has left out nothing. A condition of its own,
+    since in one with the other no index of either would be of use.
+    """
+    own = [Q(name__contains=f"{key}={value}") for key, value in wanted.items() if key in _FIELDS]
+    return reduce(or_, own) if own else None
 
 
 def name_of(metric_name: str) -> str:

@@ -57,6 +57,7 @@ def poll_compute() -> None:
     due = timetable().take_tick(now_us() / 1e6)
     if due is not None:
         poll_slots(due)
+        timetable().heard(now_us() / 1e6)
 
 
 def poll_slots(due: DueSlots) -> None:
@@ -91,7 +92,7 @@ def poll_one(planned: Planned, slot: float) -> None:
 
 def start_fallback() -> Fallback[DueSlots]:
     """Start the thread that polls when no tick comes (rule A2). Call once, at worker start."""
-    return Fallback(timetable(), poll_slots).start()
+    return Fallback(timetable(), poll_slots, _polling.locked).start()
 
 
 @task_revoked.connect

@@ -12,7 +12,7 @@ from pollers.publishers.targets import Target, fed_target, remarks
 #: What means "into the store", which is ours.
 STORE = "gnocchi"
 #: Others have these; ours do not.
-NOT_THERE = frozenset({"zaqar", "test"})
+NOT_THERE = frozenset({"test"})
 #: What older releases had, and what stands for it now.
 GONE = {
     "direct": "gnocchi://", "database": "gnocchi://", "rpc": "notifier://",

@@ -95,6 +95,9 @@ TELEMETRY_OPENSTACK = check_keystone(
     ),
     "TELEMETRY_OPENSTACK_",
 )
+#: Zaqar's API, for publishers and for actions zaqar: and trust+zaqar:; empty: the one in Keystone's
+#: catalogue.
+TELEMETRY_ZAQAR_URL = env.str("TELEMETRY_ZAQAR_URL", "").rstrip("/")
 #: Buses with OpenStack notifications, comma separated (amqp://user:password@host:5672/vhost).
 TELEMETRY_NOTIFICATION_URLS = env.list("TELEMETRY_NOTIFICATION_URLS", default=[])
 TELEMETRY_NOTIFICATION_EXCHANGES = env.list(

@@ -83,8 +83,6 @@ TELEMETRY_NOTIFIER_LEASE = env.int("TELEMETRY_NOTIFIER_LEASE", 60)
 #: Messages a minute, and at once, that a project's alarms may send to one receiver's host; more
 #: wait. 0: any number.
 TELEMETRY_NOTIFICATIONS_PER_MINUTE = env.int("TELEMETRY_NOTIFICATIONS_PER_MINUTE", 60)
-#: Zaqar's API, for actions zaqar: and trust+zaqar:; empty: the one in Keystone's catalogue.
-TELEMETRY_ZAQAR_URL = env.str("TELEMETRY_ZAQAR_URL", "").rstrip("/")
 #: Each signs every message (N3); several while a receiver changes over.
 TELEMETRY_WEBHOOK_SECRETS = check_secrets(
     list(filter(None, secret("TELEMETRY_WEBHOOK_SECRETS").split(",")))

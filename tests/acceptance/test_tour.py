@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from telemetry_site import paths
 from tests.support.ports import free_port
+from tests.support.web import logged_in
 
 #: Installing comes first: the wheels are in the cache of who ran `make test`.
 UP_WITHIN_S = 420.0
@@ -116,21 +116,6 @@ def eventually(read: Callable[[], str], part: str, seconds: float) -> None:
     while part not in (text := read()):
         assert time.monotonic() < deadline, text
         time.sleep(0.5)
-
-
-def logged_in(site: str, password: str) -> requests.Session:
-    session = requests.Session()
-    token = re.search(
-        r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(f"{site}/login/").text
-    )
-    assert token is not None
-    answer = session.post(
-        f"{site}/login/",
-        {"username": "admin", "password": password, "csrfmiddlewaretoken": token[1]},
-        headers={"Referer": f"{site}/login/"},
-    )
-    assert answer.status_code == 200
-    return session
 
 
 @pytest.mark.timeout(900)

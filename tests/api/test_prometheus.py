@@ -67,6 +67,29 @@ class TestQuery:
             assert len(found) == count, before
         assert sizes(5) == []
 
+    def test_a_label_that_a_series_was_written_with_counts_instead_of_the_resources(
+        self, reader: Client, world: World
+    ) -> None:
+        scraped = resource("shop@one")
+        for name in ("hits@user_id=5", "hits@resource_id=vm-1,user_id=7", "hits"):
+            store_batch(batch_of((scraped, name, 1.0, world.now_us - MINUTE)))
+
+        def found(query: str) -> list[tuple[str, str]]:
+            result = fetch(reader, "query", query=query, time=at(world))["result"]
+            return [(one["metric"]["resource_id"], one["metric"]["user_id"]) for one in result]
+
+        assert found('hits{user_id="5"}') == [("shop@one", "5")]
+        assert found('hits{resource_id="vm-1"}') == [("vm-1", "7")]
+        assert found('{resource_id="vm-1",user_id="7"}') == [("vm-1", "7")]
+        assert found('hits{resource_id="shop@one"}') == [("shop@one", "5"), ("shop@one", "u1")]
+        assert found('hits{resource_id="shop@one",user_id="u1"}') == [("shop@one", "u1")]
+        assert found('hits{user_id="6"}') == []
+
+    def test_of_two_selectors_each_finds_its_own(self, reader: Client, world: World) -> None:
+        query = 'cpu{resource_id="vm-1"} or {__name__=~"disk.*"}'
+        found = fetch(reader, "query", query=query, time=at(world, 1))["result"]
+        assert {one["metric"]["__name__"] for one in found} == {"cpu", "disk.size"}
+
     @pytest.mark.parametrize(
         ("query", "value"), [("1 + 1", "2"), ("time()", None), ("scalar(sum(cpu))", "100")]
     )

@@ -10,13 +10,18 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from amqp.exceptions import NotFound
-from kombu import Connection
+from django.conf import settings
+from kombu import Connection, Queue
 
+from telemetry_site import publishing
+from telemetry_site.batchmessage import batch_in
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.faults.proxy import Address
 from tests.rabbitmq import RabbitNode
 
 PREFIX = "telemetry:"
+#: See `watch`.
+WATCH = publishing.queue_name("watch")
 #: Properties of an AMQP message that kombu takes by name.
 NAMED_PROPERTIES = ("priority", "content_type", "content_encoding", "headers")
 
@@ -38,6 +43,12 @@ class Broker(Protocol):
 
     def stop(self) -> None: ...
 
+    def shut_down(self) -> None:
+        """The server ends, in order: what it has stays on its disk."""
+
+    def come_up(self, log: IO[bytes]) -> None:
+        """The server that was shut down answers again, with all that it had."""
+
     def flush(self) -> None:
         """The broker forgets every message that waits."""
 
@@ -54,6 +65,13 @@ class Broker(Protocol):
 
     def connection(self) -> Connection:
         """kombu's, past the proxies, for messages that no program of ours would send."""
+
+    def watch(self) -> None:
+        """From now on keep a copy of each batch that is published, in a queue that nobody empties:
+        that of a publisher which never ran."""
+
+    def watched(self) -> list[bytes]:
+        """The batches published since `watch`, in their order; call it once."""
 
 
 class ValkeyBroker:
@@ -80,6 +98,12 @@ class ValkeyBroker:
 
     def stop(self) -> None:
         self.server.stop()
+
+    def shut_down(self) -> None:
+        self.server.stop()
+
+    def come_up(self, log: IO[bytes]) -> None:
+        self.server.start(log)
 
     @contextmanager
     def client(self) -> Iterator[Any]:
@@ -126,6 +150,15 @@ class ValkeyBroker:
         options = {"global_keyprefix": PREFIX}
         return Connection(self.url(self.address), transport_options=options)
 
+    def watch(self) -> None:
+        with self.client() as client:
+            client.sadd(PREFIX + publishing.EVERYTHING, WATCH)
+
+    def watched(self) -> list[bytes]:
+        with self.client() as client:
+            newest_first: list[bytes] = client.lrange(PREFIX + WATCH, 0, -1)
+        return newest_first[::-1]
+
 
 class RabbitBroker:
     """A virtual host of the node that the pytest process shares."""
@@ -153,6 +186,12 @@ class RabbitBroker:
 
     def stop(self) -> None:
         """The next test has a virtual host of its own."""
+
+    def shut_down(self) -> None:
+        self._node.stop()
+
+    def come_up(self, log: IO[bytes]) -> None:
+        self._node.start()
 
     def flush(self) -> None:
         with self.connection() as connection, connection.channel() as channel:
@@ -205,3 +244,22 @@ class RabbitBroker:
 
     def connection(self) -> Connection:
         return Connection(self._url, transport_options={"confirm_publish": True})
+
+    def watch(self) -> None:
+        """On the collector's exchange, where the broker itself makes the copies."""
+        arguments = {"x-queue-type": "quorum"}
+        key = settings.COLLECTOR_QUEUE.routing_key
+        queue = Queue(WATCH, settings.INGEST_EXCHANGE, key, queue_arguments=arguments)
+        with self.connection() as connection:
+            queue.bind(connection.channel()).declare()
+
+    def watched(self) -> list[bytes]:
+        found = []
+        with self.connection() as connection:
+            queue = Queue(WATCH, no_ack=True).bind(connection.channel())
+            accept = settings.CELERY_ACCEPT_CONTENT
+            while (message := queue.get(no_ack=True, accept=accept)) is not None:
+                batch = batch_in(message)
+                if batch is not None:  # else a heartbeat
+                    found.append(batch[0])
+        return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import requests
 
 from telemetry_site.embedded.postgres import EmbeddedPostgres
 from telemetry_site.paths import ROOT
@@ -73,6 +75,16 @@ class Cluster:
         self.start_postgres()
         for proxy in self.edges:
             proxy.start()
+
+    @contextmanager
+    def broker_away(self) -> Iterator[None]:
+        """The server itself is shut down, and afterwards comes up with what it had."""
+        self.broker.shut_down()
+        try:
+            yield
+        finally:
+            with self.processes.log_file("broker").open("ab") as log:
+                self.broker.come_up(log)
 
     def start_postgres(self) -> None:
         with self.processes.log_file("postgres").open("ab") as log:
@@ -175,6 +187,12 @@ class Cluster:
         text = (self.home / "run" / "roles" / f"{key}.json").read_text()
         found: dict[str, object] = json.loads(text)
         return found
+
+    def metric(self, key: str, name: str) -> float:
+        """A figure without labels, as the role itself tells it at /metrics."""
+        said = requests.get(f"{self.status(key)['health']}/metrics", timeout=10).text
+        (value,) = re.findall(rf"^{name} (\S+)$", said, re.MULTILINE)
+        return float(value)
 
     def command(self, *arguments: str, **env: str) -> str:
         """Run a command of manage.py to its end; returns its output."""

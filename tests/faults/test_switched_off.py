@@ -21,6 +21,8 @@ NOTICED = [
     ("receipt_before_commit", "f03_killed_at_each_point.py", "each_point"),
     ("tell_the_bus_at_once", "f08_killed_notification_agent.py", "each_point"),
     ("wait_for_the_beat", "f11_broker_away.py", "at_the_start"),
+    ("send_all_that_waits", "f11_broker_away.py", "goes_and_comes_back"),
+    ("newest_first", "f11_broker_away.py", "goes_and_comes_back"),
     ("forget_what_the_broker_has", "f15b_forgetful_broker.py", "forgets_everything"),
     ("events_without_identity", "f19_delivered_thrice.py", "three_times"),
     ("read_every_copy", "f19_delivered_thrice.py", "three_times"),
@@ -35,18 +37,20 @@ NOTICED = [
     ("leave_the_drivers_errors", "killed_compactor.py", "inside_the_compactor"),
     ("write_in_place", "f37_killed_spool.py", "each_point"),
     ("write_without_fsync", "f37_killed_spool.py", "each_point"),
+    ("keep_the_dead_connection", "f49_libvirtd_restarted.py", "restarts"),
     ("acknowledge_before_delivering", "f59_dead_publisher.py", "dead_target"),
 ]
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("switch", "file", "name"), NOTICED)
 def test_without_the_safety_the_test_fails(switch: str, file: str, name: str) -> None:
     argv = ["-n0", "-q", "-m", "not soak", f"tests/faults/test_{file}", "-k", f"{name} and valkey"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *argv],
         cwd=ROOT, env={**os.environ, "TELEMETRY_FAULT_SABOTAGE": switch},
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=580,
     )  # fmt: skip
     said = re.findall(r"^E +(\S.*)", done.stdout, re.MULTILINE)
     print(f"{switch}: {said[:1] or done.stdout[-2000:]}")

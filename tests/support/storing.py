@@ -44,7 +44,12 @@ def series(name: str = "vm-1") -> int:
 
 
 def stored(name: str = "vm-1") -> dict[int, float]:
-    points = read_points([series(name)])
+    return series_points(series(name))
+
+
+def series_points(pk: int) -> dict[int, float]:
+    """{time in microseconds: value} of one metric."""
+    points = read_points([pk])
     return dict(zip(points.timestamps.tolist(), points.values.tolist(), strict=True))
 
 

@@ -1,14 +1,18 @@
-"""A real web process for tests."""
+"""A real web process for tests, and somebody who looks at its pages."""
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
+
+import requests
 
 from tests.support.ports import free_port
 
@@ -45,3 +49,35 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
     raise AssertionError(f"the web process does not listen: {log.read_text()}")
+
+
+def logged_in(site: str, password: str, name: str = "admin") -> requests.Session:
+    session = requests.Session()
+    token = re.search(
+        r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(f"{site}/login/").text
+    )
+    assert token is not None
+    answer = session.post(
+        f"{site}/login/",
+        {"username": name, "password": password, "csrfmiddlewaretoken": token[1]},
+        headers={"Referer": f"{site}/login/"},
+    )
+    assert answer.status_code == 200
+    return session
+
+
+class Visitor:
+    """Who has logged in to a running web process."""
+
+    def __init__(self, site: str, password: str, name: str) -> None:
+        self._site = site
+        self._session = logged_in(site, password, name)
+
+    def words(self, path: str) -> str:
+        """A page with its entities resolved and single spaces."""
+        answer = self._session.get(self._site + path, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return " ".join(unescape(answer.text).split())
+
+    def close(self) -> None:
+        self._session.close()

@@ -125,6 +125,27 @@ def test_the_fallback_says_once_that_the_beat_is_away_and_once_that_it_is_back(p
     ]
 
 
+def test_a_poll_longer_than_the_patience_is_no_beat_that_is_away(path: Path) -> None:
+    """While it is on nobody hears the ticks that come."""
+    schedule = make(path)
+    polled: list[float] = []
+    polling = threading.Lock()
+    fallback = Fallback(schedule, polled.append, polling.locked)
+    before = counter("telemetry_poll_missed_total", reason="no_poll")
+    with capture_logs() as logs:
+        with polling:
+            assert schedule.take_tick(START + 1) == START
+            for second in (11, 21, 31):
+                fallback.look(START + second)
+        schedule.heard(START + 32)
+        fallback.look(START + 41)
+        assert schedule.take_tick(START + 42) == START + 40
+    assert (polled, logs) == ([], [])
+    assert counter("telemetry_poll_missed_total", reason="no_poll") == before + 3
+    fallback.look(START + 61)
+    assert polled == [START + 60], "and then nobody ticks any more"
+
+
 def test_a_poll_that_fails_does_not_end_the_fallback(path: Path) -> None:
     def fail(slot: float) -> None:
         raise OSError(f"slot {slot}")

@@ -20,7 +20,9 @@ SCHEMES = {
     "tcp": "tcp.TcpSink",
     "file": "file.FileSink",
     "prometheus": "prometheus.PrometheusSink",
+    "remotewrite": "remotewrite.RemoteWriteSink",
     "opentelemetryhttp": "otlp.OtlpSink",
+    "zaqar": "zaqar.ZaqarSink",
 }
 
 

@@ -54,7 +54,7 @@ class PrometheusSink(WebSink):
 def exposition(samples: Iterable[Sample]) -> bytes:
     """Lines of one name stand together, under its type; a delta has none."""
     lines: list[str] = []
-    named = sorted(((_name(one.meter), one) for one in samples), key=lambda pair: pair[0])
+    named = sorted(((series_name(one.meter), one) for one in samples), key=lambda pair: pair[0])
     for name, alike in groupby(named, key=lambda pair: pair[0]):
         rows = [one for _, one in alike]
         if rows[0].type in _TYPES:
@@ -71,16 +71,23 @@ def grouping(label: str, value: str) -> str:
     return f"{label}@base64/{encoded or '='}"
 
 
-def _name(meter: str) -> str:
+def series_name(meter: str) -> str:
+    """As Prometheus wants the names of its series."""
     name = _NOT_IN_NAMES.sub("_", meter)
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def _labels(sample: Sample) -> str:
+def labels_of(sample: Sample) -> dict[str, str]:
+    """Whose the sample is; empty where nobody is named."""
     resource = sample.resource
-    values = {
-        "resource_id": resource.id, "user_id": resource.user_id, "project_id": resource.project_id,
-    }  # fmt: skip
+    return {
+        "resource_id": resource.id,
+        "user_id": resource.user_id or "",
+        "project_id": resource.project_id or "",
+    }
+
+
+def _labels(sample: Sample) -> str:
     return ",".join(
-        f'{name}="{(value or "").translate(_ESCAPED)}"' for name, value in values.items()
+        f'{name}="{value.translate(_ESCAPED)}"' for name, value in labels_of(sample).items()
     )

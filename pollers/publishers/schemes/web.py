@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import ssl
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from pollers.publishers.addresses import Address
@@ -15,6 +17,7 @@ from telemetry_site import __version__, outbound
 #: can be mended there, so the delivery waits.
 REFUSALS = frozenset({400, 413, 415, 422})
 SHOWN_ANSWER = 200
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class WebSink(Sink):
@@ -45,18 +48,34 @@ class WebSink(Sink):
         except outbound.OutboundError as error:
             raise TargetError(error.detail) from error
 
-    def post(self, url: str, body: bytes, content_type: str) -> bytes:
-        """The answer's body. Raises `Unreachable` or `Refused`."""
-        headers = {**self._headers, "Content-Type": content_type}
-        try:
-            answer = outbound.deliver("POST", url, body, headers, self._context, self.patience_s)
-        except outbound.OutboundError as error:
-            raise Unreachable(f"{error.kind}: {error.detail}") from error
-        if 200 <= answer.status < 300:
-            return answer.body
-        text = " ".join(answer.body.decode("utf-8", "replace").split())[:SHOWN_ANSWER]
-        said = f"answered {answer.status}: {text}" if text else f"answered {answer.status}"
-        raise Refused(said) if answer.status in REFUSALS else Unreachable(said)
+    def post(
+        self, url: str, body: bytes, content_type: str, more: Mapping[str, str] = _NO_HEADERS
+    ) -> bytes:
+        """The answer's body; `more` are headers. Raises `Unreachable` or `Refused`."""
+        headers = {**self._headers, "Content-Type": content_type, **more}
+        answer = post(url, body, headers, self._context, self.patience_s)
+        raise_for(answer)
+        return answer.body
+
+
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], context: ssl.SSLContext | None,
+    patience_s: float,
+) -> outbound.Answer:  # fmt: skip
+    """Whatever was answered. Raises `Unreachable`."""
+    try:
+        return outbound.deliver("POST", url, body, headers, context, patience_s)
+    except outbound.OutboundError as error:
+        raise Unreachable(f"{error.kind}: {error.detail}") from error
+
+
+def raise_for(answer: outbound.Answer) -> None:
+    """Raises `Unreachable` or `Refused` unless the receiver has the delivery."""
+    if 200 <= answer.status < 300:
+        return
+    text = " ".join(answer.body.decode("utf-8", "replace").split())[:SHOWN_ANSWER]
+    said = f"answered {answer.status}: {text}" if text else f"answered {answer.status}"
+    raise Refused(said) if answer.status in REFUSALS else Unreachable(said)
 
 
 def _context(address: Address) -> ssl.SSLContext:

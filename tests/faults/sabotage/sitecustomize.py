@@ -100,6 +100,24 @@ def wait_for_the_beat(schedule: Any) -> None:
     schedule.Schedule.take_due = lambda self, now: None
 
 
+@switch("pollers.agent")
+def send_all_that_waits(agent: Any) -> None:
+    """A7: nothing bounds how many batches are without a receipt."""
+    agent.MAX_INFLIGHT = agent.InFlight.next_batch.__globals__["MAX_INFLIGHT"] = 10**6
+
+
+@switch("pollers.agent")
+def newest_first(agent: Any) -> None:
+    """A5: what was made last is sent first."""
+    agent.Spool.oldest = lambda self, count: list(self._entries)[: -count - 1 : -1]
+
+
+@switch("pollers.compute.hypervisor")
+def keep_the_dead_connection(hypervisor: Any) -> None:
+    """Row 53: a connection that libvirtd has closed is used on."""
+    hypervisor.Hypervisor._drop = lambda self: None
+
+
 @switch("meters.store.events")
 def events_without_identity(events: Any) -> None:
     """C1: each arrival of an event is another event."""

@@ -11,10 +11,12 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
+import cramjam
 import msgspec
 import pytest
 from kombu import Connection, Queue
@@ -23,12 +25,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from pollers.publishers.errors import Refused, Unreachable
+from pollers.publishers.errors import Refused, TargetError, Unreachable
 from pollers.publishers.items import event_dict, event_message, metering_message, sample_dict
+from telemetry_site.remotewrite import WriteRequest
 from telemetry_site.signatures import is_signed
 from tests.support.ports import free_port
-from tests.support.published import event, sample, sink, tcp_receiver
-from tests.support.webhooks import Receiver, answering, receiver
+from tests.support.published import AT_US, event, sample, sink, tcp_receiver
+from tests.support.webhooks import Receiver, Request, answering, receiver
 
 SAMPLES = [sample("cpu", "r1"), sample("memory", "r2", 2.0), sample("cpu", "r3")]
 
@@ -88,6 +91,46 @@ def test_http_nobody_there_and_the_metadata_service() -> None:
         sink(f"http://127.0.0.1:{free_port()}/").send_samples(SAMPLES)
     with pytest.raises(Unreachable, match="its own secrets"):
         sink("http://169.254.169.254/latest").send_samples(SAMPLES)
+
+
+# --- remote write ------------------------------------------------------------------------------
+
+
+def written(request: Request) -> dict[str, list[tuple[int, float]]]:
+    """{labels in their order: [(milliseconds, value)]} of what Prometheus would get."""
+    made = WriteRequest.FromString(bytes(cramjam.snappy.decompress_raw(request.body)))
+    return {
+        ",".join(f"{label.name}={label.value}" for label in one.labels): [
+            (row.timestamp, row.value) for row in one.samples
+        ]
+        for one in made.timeseries
+    }
+
+
+def test_remote_write_a_series_a_meter_and_resource_in_the_order_of_time(web: Receiver) -> None:
+    at_ms = AT_US // 1000
+    made = sink(f"remotewrite://127.0.0.1:{web.port}/api/v1/write")
+    nobodys = sample("2.x-y")
+    nobodys = replace(nobodys, resource=msgspec.structs.replace(nobodys.resource, user_id=None))
+    made.send_samples([
+        sample("cpu", volume=3.0, timestamp_us=AT_US + 2000), sample("cpu"), nobodys,
+        sample("cpu", volume=2.0, timestamp_us=AT_US + 100),  # in the same millisecond
+    ])  # fmt: skip
+    (request,) = web.requests
+
+    assert request.line == "POST /api/v1/write HTTP/1.1"
+    assert request.headers["content-encoding"] == "snappy"
+    assert request.headers["content-type"] == "application/x-protobuf"
+    assert request.headers["x-prometheus-remote-write-version"] == "0.1.0"
+    assert written(request) == {
+        "__name__=cpu,project_id=p1,resource_id=r1,user_id=u1": [(at_ms, 2.0), (at_ms + 2, 3.0)],
+        "__name__=_2_x_y,project_id=p1,resource_id=r1": [(at_ms, 1.5)],
+    }
+
+
+def test_remote_write_needs_a_path(web: Receiver) -> None:
+    with pytest.raises(TargetError, match="/api/v1/write"):
+        sink(f"remotewrite://127.0.0.1:{web.port}")
 
 
 # --- sockets and files -------------------------------------------------------------------------
