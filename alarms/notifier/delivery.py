@@ -13,11 +13,8 @@ from collections import Counter
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
-from django.db.models.functions import Now
 
 from alarms import outbox
-from alarms.models import Notification, NotificationAttempt
 from alarms.notifier import actions, breaker, limits, metrics
 from alarms.notifier.message import Message
 from alarms.notifier.outcome import Outcome, decide
@@ -92,6 +89,24 @@ SELECT id, alarm_id, alarm_name, project_id, severity, previous, current, url, d
        (SELECT secret FROM alarms_receiver WHERE id = claimed.receiver_id)
 FROM claimed
 """
+#: One statement, so one transaction.
+_RECORD = f"""
+WITH attempt AS (
+    UPDATE alarms_notificationattempt
+    SET duration_s = %(took_s)s, status_code = %(code)s, error = %(error)s::text,
+        answer = %(answer)s
+    WHERE notification_id = %(id)s AND number = %(number)s),
+noted AS (
+    UPDATE alarms_notification
+    SET status = %(status)s, next_attempt_at = now() + %(wait)s, tried_at = now(),
+        failures = failures + %(failed)s::int, lease_until = NULL, lease_token = NULL,
+        last_status = %(code)s, last_error = %(error)s::text,
+        delivered_at = CASE WHEN %(failed)s THEN NULL ELSE now() END
+    WHERE id = %(id)s AND lease_token = %(token)s),
+answered AS ({breaker.ANSWERED}),
+silent AS ({breaker.SILENT})
+SELECT failures FROM silent
+"""
 
 
 def send_due() -> int:
@@ -160,25 +175,15 @@ def _reconnect(error: Exception) -> None:
 def _record(message: Message, outcome: Outcome, took_s: float) -> None:
     """The attempt, and what it means for the row if its lease is still ours."""
     following = decide(outcome, message.failures, message.now - message.retrying_since)
-    with transaction.atomic():
-        NotificationAttempt.objects.filter(notification=message.id, number=message.attempt).update(
-            duration_s=took_s,
-            status_code=outcome.status,
-            error=outcome.error,
-            answer=outcome.answer,
-        )
-        Notification.objects.filter(pk=message.id, lease_token=message.token).update(
-            status=following.status,
-            next_attempt_at=Now() + following.wait,
-            tried_at=Now(),
-            failures=F("failures") + int(bool(outcome.error)),
-            lease_until=None,
-            lease_token=None,
-            last_status=outcome.status,
-            last_error=outcome.error,
-            delivered_at=None if outcome.error else Now(),
-        )
-        breaker.note(message.destination, outcome)
+    values = breaker.said_by(message.destination, outcome) | {
+        "id": message.id, "number": message.attempt, "token": message.token, "took_s": took_s,
+        "code": outcome.status, "answer": outcome.answer, "failed": bool(outcome.error),
+        "status": following.status.value, "wait": following.wait,
+    }  # fmt: skip
+    with keeping_plans() as cursor:
+        cursor.execute(_RECORD, values)
+        for (failures,) in cursor.fetchall():
+            breaker.count(failures)
 
 
 def _measure(message: Message, outcome: Outcome, took_s: float) -> None:
