@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from meters import arrow, export_pieces, table_export, table_file
+from meters import export_pieces, table_export, table_file
 from meters.api.params import moment
 from meters.store import head
 from meters.store.compaction import compact
@@ -240,6 +240,6 @@ class TestSentences:
     def test_pyarrow_is_missing(
         self, today: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(arrow, "pyarrow", None)
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
         with pytest.raises(CommandError, match=r"telemetry\[arrow\]"):
             command("export", str(tmp_path / "all.parquet"))
