@@ -16,8 +16,9 @@ from django.db.models import Q, QuerySet
 
 from meters.models import Metric
 from meters.sample_file import Place, Selection
+from meters.store.moments import points_by_day
 from meters.store.points import Points
-from meters.store.read import BEGINNING, END, points_by_day, read_points
+from meters.store.read import BEGINNING, END, read_points
 from telemetry_site.clock import from_us, to_us
 
 RESOURCES_AT_ONCE = 100

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from meters.derived.series import source_of
 from meters.models import Metric
-from meters.store.read import oldest_time
+from meters.store.moments import oldest_time
 from telemetry_site.clock import EPOCH
 
 

@@ -151,9 +151,8 @@ def _texts(written: Mapping, key: str, complaint: str) -> tuple[str, ...]:
 
 def _resources(written: Mapping) -> tuple[str, ...]:
     resources = _texts(written, "resources", "Resources should be a list")
-    for resource, line in zip(
-        resources, getattr(written.get("resources"), "lines", ()), strict=False
-    ):
+    lines = written["resources"].lines if resources else ()
+    for resource, line in zip(resources, lines, strict=True):
         if is_snmp(resource):
             try:
                 parse_address(resource)

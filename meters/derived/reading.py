@@ -25,6 +25,7 @@ from meters.derived.series import code_of, source_of
 from meters.metrics import DERIVED_WITHOUT_SCALE
 from meters.models import Metric, ResourceRevision
 from meters.queries import extract
+from meters.store import moments
 from meters.store import read as store
 from meters.store.points import Points, join
 from telemetry_site.clock import to_us
@@ -125,11 +126,11 @@ def points_by_day(
 ) -> dict[datetime, int]:
     """Of derived series as many as of their sources, at the most."""
     if not has_derived(series_ids):
-        return store.points_by_day(series_ids, start, stop)
+        return moments.points_by_day(series_ids, start, stop)
     counts: dict[datetime, int] = defaultdict(int)
     stored = [one for one in series_ids if not code_of(one)]
     for ids in (stored, *_distinct_sources(series_ids)):
-        for day, count in store.points_by_day(ids, start, stop).items():
+        for day, count in moments.points_by_day(ids, start, stop).items():
             counts[day] += count
     return dict(counts)
 

@@ -11,8 +11,8 @@ import numpy as np
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.reading import find_days, parts_of, read
 from meters.metering_api.stretches import Stretch, Stretches
+from meters.store.moments import first_times, last_times
 from meters.store.points import Points
-from meters.store.read import first_times, last_times
 
 
 class End(NamedTuple):

@@ -12,7 +12,8 @@ from meters.metering_api.conditions import Query
 from meters.metering_api.ids import Position
 from meters.metering_api.reading import Sample
 from meters.metering_api.stretches import of_series_ids
-from meters.store.read import END, Moments, TooManyPointsError, newest_times
+from meters.store.moments import Moments, newest_times
+from meters.store.read import END, TooManyPointsError
 from telemetry_site.clock import from_us, now_us, to_us
 
 #: So many series are looked at together.

@@ -20,7 +20,8 @@ from meters.metering_api.conditions import Bounds, Query
 from meters.metering_api.ends import End, first_samples, last_samples
 from meters.metering_api.lately import FEW, windows
 from meters.metering_api.stretches import NEVER_US, Stretch, Stretches, of_resources
-from meters.store.read import END, newest_times
+from meters.store.moments import newest_times
+from meters.store.read import END
 from telemetry_site.clock import from_us, to_us
 
 #: Of many series so many samples are looked at together: a resource has some.

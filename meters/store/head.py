@@ -86,6 +86,7 @@ def copy_rows(cursor: CursorWrapper, slot: int, rows: Rows) -> None:
     statement = f"COPY {table_of(slot)} (series_id, timestamp, value) FROM STDIN (FORMAT BINARY)"
     with copying(cursor, statement) as copy:
         copy.write(encode_rows(*rows))
+    transaction.on_commit(keep_summarized, robust=True)
 
 
 def rotate(at_once: bool = False) -> bool:

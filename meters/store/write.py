@@ -22,7 +22,7 @@ from meters.store.catalogue import (
     key_of,
     lock_catalogue,
 )
-from meters.store.head import Rows, copy_rows, enter_head, keep_summarized
+from meters.store.head import Rows, copy_rows, enter_head
 from telemetry_site.clock import to_us
 from telemetry_site.failpoints import failpoint
 
@@ -108,7 +108,6 @@ def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> lis
         reports.count_minute(cursor, [one.result for one in opened])
         if not resolver.resolved.changed:
             transaction.on_commit(lambda: _cache.remember(known, resolver.resolved))
-        transaction.on_commit(keep_summarized, robust=True)
         failpoint("collector.before_commit")
     return [one.result for one in opened]
 
@@ -125,7 +124,6 @@ def store_rows(rows: Rows) -> None:
         entry = enter_head(cursor)
         copy_rows(cursor, entry.slot, rows)
         reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
-        transaction.on_commit(keep_summarized, robust=True)
 
 
 def _open(batch: wire.Batch, bounds: wire.Bounds) -> _Opened:

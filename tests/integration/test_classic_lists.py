@@ -20,13 +20,8 @@ from meters.metering_api.stretches import Asked
 from meters.metering_api.views import meters as meter_views
 from meters.models import Event, Metric, Resource
 from meters.store.distinct import first_values
-from meters.store.read import (
-    TooManyPointsError,
-    first_times,
-    last_times,
-    newest_times,
-    read_points,
-)
+from meters.store.moments import first_times, last_times, newest_times
+from meters.store.read import TooManyPointsError, read_points
 from meters.store.write import store_batch
 from telemetry_site.clock import from_us
 from tests.api.metering.people import ClassicClient, at
@@ -264,21 +259,21 @@ def test_values_of_which_there_are_few() -> None:
 
 def test_a_slot_that_is_packed_meanwhile_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was first in the head, and lies in chunks when those were looked at already."""
-    from meters.store import read
+    from meters.store import moments
 
     early = resource("a")
     store_batch(batch_of((early, "m0", 1.0, at(-timedelta(days=3).total_seconds()))))
     ids = list(Metric.objects.filter(resource__original_id="a").values_list("pk", flat=True))
     wanted = first_times(ids)
-    plain, packed = read._firsts, []
+    plain, packed = moments._firsts, []
 
     def slow(cursor: Any, some: Any) -> Any:
         found = plain(cursor, some)
         if not packed:
             packed.append(pack())
-            return read.Moments(found.series[:0], found.times[:0])
+            return moments.Moments(found.series[:0], found.times[:0])
         return found
 
-    monkeypatch.setattr(read, "_firsts", slow)
+    monkeypatch.setattr(moments, "_firsts", slow)
     assert first_times(ids) == wanted
     assert len(packed) == 1

@@ -56,8 +56,10 @@ def limited_to(span: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET statement_timeout = '{span}'")
         cursor.execute(f"SET idle_in_transaction_session_timeout = '{span}'")
-    yield
-    connection.close()
+    try:
+        yield
+    finally:
+        connection.close()
 
 
 def store_minutes(noon: int) -> None:

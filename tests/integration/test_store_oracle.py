@@ -28,8 +28,9 @@ from meters.sample_file import FORMAT, Header, Reader, Selection, Writer
 from meters.store import head, read, retention
 from meters.store.compaction import compact, merge
 from meters.store.deletion import delete_metrics, delete_resources, sweep_deleted
+from meters.store.moments import points_by_day
 from meters.store.points import Points, join
-from meters.store.read import fetch_points, latest_points, points_by_day, read_points
+from meters.store.read import fetch_points, latest_points, read_points
 from meters.store.surveys import survey
 from meters.store.write import store_batches
 from telemetry_site.clock import from_us, now, now_us, to_us

@@ -18,7 +18,8 @@ from meters.models import Metric, RetentionWalk
 from meters.store import head, retention
 from meters.store.compaction import compact, merge
 from meters.store.deletion import delete_resources, sweep_deleted
-from meters.store.read import latest_points, points_by_day, read_points
+from meters.store.moments import points_by_day
+from meters.store.read import latest_points, read_points
 from meters.store.surveys import survey
 from telemetry_site.clock import from_us, now, now_us, to_us
 from telemetry_site.database import left_to_the_next_run
