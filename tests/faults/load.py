@@ -4,8 +4,7 @@
         ...break things; what is still broken at the end is healed...
 
 Afterwards: every process lives, nothing acknowledged is lost or doubled, nothing is there without
-a claim, spools and queue are empty soon after healing (how soon is printed), and no log holds a
-traceback.
+a claim, spools and queue are empty within 30 s of healing, and no log holds a traceback.
 """
 
 from __future__ import annotations
