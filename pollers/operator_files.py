@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from telemetry_site.yamlfile import Fault, read_yaml
+
+
+class Defined(Protocol):
+    """What a file defines: `place` is its file and line."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def place(self) -> str: ...
+
+
+Definition = TypeVar("Definition", bound=Defined)
+Read = Callable[[Path], tuple[list[Definition], list[Fault]]]
 
 
 def read_operators_yaml(path: Path) -> tuple[Any, list[Fault]]:
@@ -18,3 +33,46 @@ def read_operators_yaml(path: Path) -> tuple[Any, list[Fault]]:
     if mode & stat.S_IWOTH:
         return None, [Fault(str(path), 0, "anybody may write to this file: chmod o-w")]
     return read_yaml(path)
+
+
+def first_of_each(
+    paths: Iterable[Path], stock: Path | None, read: Read[Definition]
+) -> tuple[dict[str, Definition], list[Fault]]:
+    """({name: what is defined}, faults) of files and directories in the order of their names, then
+    of ours.
+
+    The first definition of a name wins: the operator's replaces ours without a word, but one that
+    stands there already is a fault.
+    """
+    found: dict[str, Definition] = {}
+    faults: list[Fault] = []
+    for path in paths:
+        _take(path, read, found, faults, replaced=True)
+    if stock:
+        _take(stock, read, found, faults, replaced=False)
+    return found, faults
+
+
+def _take(
+    path: Path, read: Read[Definition], found: dict[str, Definition], faults: list[Fault],
+    replaced: bool,
+) -> None:  # fmt: skip
+    """Add what is new; where `replaced` one that is there already is a fault."""
+    for file in _files_of(path, faults):
+        defined, wrong = read(file)
+        faults += wrong
+        for one in defined:
+            known = found.setdefault(one.name, one)
+            if known is not one and replaced:
+                line = int(one.place.rpartition(":")[2])
+                text = f"{one.name} stands in {known.place} already, which counts"
+                faults.append(Fault(str(file), line, text))
+
+
+def _files_of(path: Path, faults: list[Fault]) -> list[Path]:
+    if path.is_dir():
+        return sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
+    if not path.is_file():
+        faults.append(Fault(str(path), 0, "there is no such file or directory"))
+        return []
+    return [path]

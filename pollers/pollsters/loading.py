@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pollers.operator_files import read_operators_yaml
+from pollers.operator_files import first_of_each, read_operators_yaml
 from pollers.pollsters.definition import Pollster
 from pollers.pollsters.reading import read_pollster
 from telemetry_site.yamlfile import DefinitionError, Fault, Sequence
@@ -21,35 +21,7 @@ def load_pollsters(
     paths: Iterable[Path], stock: bool = True
 ) -> tuple[dict[str, Pollster], list[Fault]]:
     """({name: pollster}, faults) of files and directories, and of ours where `stock`."""
-    found: dict[str, Pollster] = {}
-    faults: list[Fault] = []
-    for path in paths:
-        _take(path, found, faults, replaced=True)
-    if stock:
-        _take(STOCK, found, faults, replaced=False)
-    return found, faults
-
-
-def _take(path: Path, found: dict[str, Pollster], faults: list[Fault], replaced: bool) -> None:
-    """Add what is new; where `replaced` one that is there already is a fault."""
-    for file in files_of(path, faults):
-        pollsters, wrong = read_pollsters(file)
-        faults += wrong
-        for pollster in pollsters:
-            known = found.setdefault(pollster.name, pollster)
-            if known is not pollster and replaced:
-                line = int(pollster.place.rpartition(":")[2])
-                text = f"{pollster.name} stands in {known.place} already, which counts"
-                faults.append(Fault(str(file), line, text))
-
-
-def files_of(path: Path, faults: list[Fault]) -> list[Path]:
-    if path.is_dir():
-        return sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
-    if not path.is_file():
-        faults.append(Fault(str(path), 0, "there is no such file or directory"))
-        return []
-    return [path]
+    return first_of_each(paths, STOCK if stock else None, read_pollsters)
 
 
 def read_pollsters(file: Path) -> tuple[list[Pollster], list[Fault]]:

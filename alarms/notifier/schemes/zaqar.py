@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 
@@ -24,12 +24,10 @@ from alarms.notifier.services import Stopped, ask
 from telemetry_site.auth import catalogue
 from telemetry_site.auth.keystone import KeystoneError
 from telemetry_site.outbound.parsing import LONGEST
+from telemetry_site.zaqar import LONGEST_QUEUE, SERVICE_TYPE, TTL_S, queue_url
 
-SERVICE_TYPE = "messaging"
-TTL_S = 3600
 LONGEST_TTL_S = 365 * 86_400
 MOST_SUBSCRIBERS = 10
-LONGEST_QUEUE = 64
 NO_ENDPOINT = "no_endpoint"
 NOWHERE = "No Zaqar is known here: TELEMETRY_ZAQAR_URL names it, or a Keystone's catalogue."
 #: How a signed URL's part is sent.
@@ -136,7 +134,7 @@ def _post(
         return Outcome(
             "bad_url", True, answer=f"A queue's name has at most {LONGEST_QUEUE} characters."
         )
-    url = f"{base.removesuffix('/v2')}/v2/queues/{quote(queue, safe='')}"
+    url = queue_url(base, queue)
     headers = {"Client-ID": str(message.id), **headers}
     if target.topic:
         ask(message, "PUT", url, headers, {})

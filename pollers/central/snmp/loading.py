@@ -14,8 +14,7 @@ from meters import wire
 from pollers.central.snmp.conversion import read_type
 from pollers.central.snmp.definition import Column, PostOp, SnmpMeter
 from pollers.central.snmp.oids import Oid, parse_oid
-from pollers.operator_files import read_operators_yaml
-from pollers.pollsters.loading import files_of
+from pollers.operator_files import first_of_each, read_operators_yaml
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
 
 STOCK = Path(__file__).parent.parent.parent / "definitions" / "snmp.yaml"
@@ -31,23 +30,7 @@ def load_snmp_meters(
     paths: Iterable[Path], stock: bool = True
 ) -> tuple[dict[str, SnmpMeter], list[Fault]]:
     """({name: meter}, faults) of files and directories, and of ours where `stock`."""
-    found: dict[str, SnmpMeter] = {}
-    faults: list[Fault] = []
-    for file in (file for path in paths for file in files_of(path, faults)):
-        meters, wrong = read_snmp_meters(file)
-        faults += wrong
-        for meter in meters:
-            known = found.setdefault(meter.name, meter)
-            if known is not meter:
-                line = int(meter.place.rpartition(":")[2])
-                text = f"{meter.name} stands in {known.place} already, which counts"
-                faults.append(Fault(str(file), line, text))
-    if stock:
-        meters, wrong = read_snmp_meters(STOCK)
-        faults += wrong
-        for meter in meters:
-            found.setdefault(meter.name, meter)
-    return found, faults
+    return first_of_each(paths, STOCK if stock else None, read_snmp_meters)
 
 
 def read_snmp_meters(file: Path) -> tuple[list[SnmpMeter], list[Fault]]:

@@ -25,10 +25,10 @@ from pollers.publishers.schemes.base import Sink
 from pollers.publishers.schemes.http import JSON
 from pollers.publishers.schemes.web import post, raise_for
 from telemetry_site import __version__
+from telemetry_site.zaqar import LONGEST_QUEUE, SERVICE_TYPE, TTL_S, queue_url
 
-SERVICE_TYPE = "messaging"
 #: Zaqar's own bounds, the last one by its default (max_messages_post_size).
-QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+QUEUE_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_QUEUE}}}")
 LEAST_TTL_S, MOST_TTL_S = 60, 1_209_600
 MOST_BYTES = 256 * 1024
 _ENVELOPE = len(b'{"messages":[]}')
@@ -43,8 +43,10 @@ class ZaqarSink(Sink):
         super().__init__(address, secret)
         self._queue = address.text("queue")
         if not QUEUE_NAME.fullmatch(self._queue):
-            raise TargetError("queue must name a queue, by at most 64 letters, digits, - and _")
-        self._ttl_s = int(address.number("ttl", 3600, LEAST_TTL_S, MOST_TTL_S))
+            raise TargetError(
+                f"queue must name a queue, by at most {LONGEST_QUEUE} letters, digits, - and _"
+            )
+        self._ttl_s = int(address.number("ttl", TTL_S, LEAST_TTL_S, MOST_TTL_S))
         self._patience_s = address.number("timeout", 5, 0.1, 60)
         self._cloud: Cloud | None = current_cloud()
         if not (settings.TELEMETRY_ZAQAR_URL or self._cloud):
@@ -61,7 +63,7 @@ class ZaqarSink(Sink):
     def _send(self, documents: Iterable[Any]) -> None:
         """In as many requests as Zaqar's bound makes of it; raises `Unreachable` or `Refused`."""
         try:
-            url = f"{self._base()}/v2/queues/{self._queue}/messages"
+            url = f"{queue_url(self._base(), self._queue)}/messages"
             headers = self._headers()
         except CloudError as error:
             raise Unreachable(str(error)) from error
@@ -77,7 +79,7 @@ class ZaqarSink(Sink):
             known = next(iter(self._cloud.endpoints(SERVICE_TYPE)), "")
         if not known:
             raise Unreachable(f"Keystone's catalogue has no service {SERVICE_TYPE}")
-        return known.rstrip("/").removesuffix("/v2")
+        return known
 
     def _headers(self) -> dict[str, str]:
         token = {"X-Auth-Token": self._cloud.token()} if self._cloud else {}
