@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from meters.aggregation import RATE_PREFIX, aggregate, between, within_timespans
+from meters.store.chunks import DAY_US
 from meters.store.points import Points, join, split
 from meters.store.read import (
     TooManyPointsError,
@@ -112,10 +113,13 @@ def _archived(
     if _may_lack_the_newest(method):
         points = _derived(ids, granularity_us, method, whole.start_us, most)
         return within_timespans(points, spans)
-    start, end = _time(whole.start_us), _time(whole.stop_us)
-    points = aggregate(read_points(ids, start, end, most), granularity_us, method)
-    newest = None if end is None else _stored(archives, granularity_us, whole.start_us)
-    return within_timespans(points, spans, newest)
+    limited = _limited(archives, whole.start_us)
+    ends_lately = whole.stop_us is not None and whole.stop_us > to_us(now()) - DAY_US
+    # Their newest points then come along, for a day's points more at most.
+    stop_us = None if limited and ends_lately else whole.stop_us
+    raw = read_points(ids, _time(whole.start_us), _time(stop_us), most)
+    newest = None if stop_us is None else _stored(limited, granularity_us)
+    return within_timespans(aggregate(raw, granularity_us, method), spans, newest)
 
 
 def _may_lack_the_newest(method: str) -> bool:
@@ -133,15 +137,19 @@ def _derived(
     return between(aggregate(raw, granularity_us, method), start_us, None)
 
 
-def _stored(
-    archives: Sequence[Archive], granularity_us: int, start_us: int | None
-) -> dict[int, int]:
-    """The newest bucket that is stored, by place, of each archive that may end after `start_us`."""
-    places = {
+def _limited(archives: Sequence[Archive], start_us: int | None) -> dict[int, int]:
+    """The places, by series, of archives that may end after `start_us`: their newest points say
+    where.
+    """
+    return {
         archive.series: place
         for place, archive in enumerate(archives)
         if archive.timespan_us is not None and _may_end_after(start_us, archive.timespan_us)
     }
+
+
+def _stored(places: dict[int, int], granularity_us: int) -> dict[int, int]:
+    """The newest bucket that is stored, by place."""
     return {
         places[series]: _floor(to_us(moment), granularity_us)
         for series, (moment, _) in latest_points(list(places)).items()

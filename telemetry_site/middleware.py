@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.contrib.messages.middleware import MessageMiddleware
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
@@ -74,3 +75,11 @@ def no_body_for_head(
         return response
 
     return middleware
+
+
+class MessagesOfPages(MessageMiddleware):
+    """Programs get no page to show a message on: its storage is a tenth of a short request."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if not is_foreign(request):
+            super().process_request(request)

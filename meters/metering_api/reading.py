@@ -12,13 +12,13 @@ from meters.derived.reading import Fetched, fetch_points, points_by_day
 from meters.metering_api.conditions import Bounds
 from meters.metering_api.ids import Position
 from meters.metering_api.stretches import Stretch, Stretches
+from meters.store.chunks import DAY_US
 from meters.store.points import Points
 from meters.store.read import END
 from meters.store.write import FUTURE_ALLOWANCE
 from meters.wsme.errors import bad
 from telemetry_site.clock import from_us, now, to_us
 
-DAY_US = 86_400_000_000
 #: Points that are to be in memory together; some such parts are, one behind the other, …
 POINTS_A_READ = 2_000_000
 #: … and that one question may read.

@@ -19,6 +19,7 @@ from meters.store import catalogue
 from meters.store.catalogue_statements import CATALOGUE_LOCK, RAISE_EPOCH
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
+from telemetry_site.prepared import keeping_plans
 
 
 class NewMetric(NamedTuple):
@@ -45,7 +46,7 @@ def share_catalogue() -> None:
 
     Not to be followed by `lock_catalogue`: two that share it would wait for each other.
     """
-    with connection.cursor() as cursor:
+    with keeping_plans() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [CATALOGUE_LOCK])
 
 
@@ -82,7 +83,7 @@ RETURNING uuid, id
 
 def insert_resource(resource: Resource) -> bool:
     """Store a new resource, which gets its primary key; False where there is one of this id."""
-    with connection.cursor() as cursor:
+    with keeping_plans() as cursor:
         cursor.execute(
             _INSERT_RESOURCE,
             [
@@ -126,7 +127,7 @@ def _insert_metrics(metrics: Sequence[Metric], creator: str) -> None:
         [one.unit for one in metrics],
         [one.archive_policy_id for one in metrics],
     ]
-    with connection.cursor() as cursor:
+    with keeping_plans() as cursor:
         cursor.execute(_INSERT_METRICS, [Metric.Type.GAUGE, creator, *columns])
         ids = dict(cursor.fetchall())
     for one in metrics:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,7 @@ _LONGEST = 64
 #: What a time without its zone is written with. numpy warns of zones and takes more besides.
 _CODES = np.zeros(128, dtype=np.bool_)
 _CODES[[0, *b"0123456789-:. T"]] = True
-#: The characters of 00 to 99.
-_PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).reshape(-1, 2)
+_DAY_S = 86_400
 
 
 class TimeError(ValueError):
@@ -201,21 +201,33 @@ def _texts(moments: Ints, before: bytes, after: bytes) -> npt.NDArray[np.bytes_]
 def _digits(moments: Ints, before: bytes, after: bytes, fine: bool) -> npt.NDArray[np.bytes_]:
     fraction = b".000000" if fine else b""
     form = b"".join((before, b"0000-00-00T00:00:00", fraction, b"+00:00", after))
-    codes = np.tile(np.frombuffer(form, np.uint8), (len(moments), 1))
-    seconds, us = np.divmod(moments, 1_000_000)
-    days, seconds = np.divmod(seconds, 86_400)
-    at = len(before)
-    codes[:, at : at + _DATE_CHARS] = _dates(days)
-    pairs = {11: seconds // 3600, 14: seconds // 60 % 60, 17: seconds % 60}
+    texts = np.full(len(moments), form, dtype=f"S{len(form)}")
+    seconds = moments // 1_000_000
+    days = seconds // _DAY_S
+    digits = {0: _dates(days), 11: _clock()[seconds - days * _DAY_S]}
     if fine:
-        pairs |= {20: us // 10_000, 22: us // 100 % 100, 24: us % 100}
-    for place, numbers in pairs.items():
-        codes[:, at + place : at + place + 2] = _PAIRS[numbers]
-    return codes.view(f"S{len(form)}")[:, 0]
+        digits[20] = np.strings.zfill((moments - seconds * 1_000_000).astype("S6"), 6)
+    places = {
+        "names": [str(place) for place in digits],
+        "formats": [one.dtype for one in digits.values()],
+        "offsets": [len(before) + place for place in digits],
+        "itemsize": len(form),
+    }
+    fields: npt.NDArray[Any] = texts.view(np.dtype(places))  # type: ignore[call-overload]
+    for place, some in digits.items():
+        fields[str(place)] = some
+    return texts
 
 
-def _dates(days: Ints) -> npt.NDArray[np.uint8]:
-    """The characters of each. There are few, so that they may be made into texts one by one."""
-    known, which = np.unique(days, return_inverse=True)
-    texts = np.datetime_as_string(known.astype("datetime64[D]")).astype(f"S{_DATE_CHARS}")
-    return texts.view(np.uint8).reshape(len(known), _DATE_CHARS)[which]
+def _dates(days: Ints) -> npt.NDArray[np.bytes_]:
+    """Moments come day by day, so that there are few dates to make texts of."""
+    starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    texts = np.datetime_as_string(days[starts].astype("datetime64[D]")).astype("S10")
+    return np.repeat(texts, np.diff(starts, append=len(days)))
+
+
+@cache
+def _clock() -> npt.NDArray[np.bytes_]:
+    """``00:00:00`` to ``23:59:59``."""
+    texts = np.datetime_as_string(np.arange(_DAY_S).astype("datetime64[s]"))
+    return np.array([text[11:] for text in texts.tolist()], dtype="S8")

@@ -161,7 +161,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "telemetry_site.middleware.MessagesOfPages",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 #: The library believes any X-Forwarded-For; telemetry_site.auth.peer says whose request it is.

@@ -18,6 +18,7 @@ from tests.support.batches import SECOND, batch_of, resource
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
 
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 DAY = 86_400 * SECOND
 ALL = Range()
 
@@ -29,9 +30,13 @@ def start(request: pytest.FixtureRequest) -> int:
     rows = [(0, 10), (10.25, 13), (10.75, 19), (70, 1), (80, 4)]
     store("vm-1", *((first + round(at * SECOND), value) for at, value in rows))
     if request.param == "in chunks":
-        head.rotate(at_once=True)
-        compaction.compact()
+        pack()
     return first
+
+
+def pack() -> None:
+    head.rotate(at_once=True)
+    compaction.compact()
 
 
 def store(name: str, *points: tuple[int, float]) -> None:
@@ -94,11 +99,14 @@ def test_the_cut_is_before_the_newest_point_also_when_the_range_ends_earlier(sta
     assert ask(MINUTE, "mean", Range(None, start + MINUTE), 3 * MINUTE) == []
 
 
-@pytest.mark.usefixtures("start")
+@pytest.mark.parametrize("ends", [-30, 2], ids=["earlier", "lately"])
+@pytest.mark.parametrize("packed", [False, True], ids=["in the head", "in chunks"])
 def test_the_newest_point_is_asked_for_only_where_the_timespan_may_end(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
+    packed: bool, ends: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No point is later than five minutes from now, so a range may be young enough for sure."""
+    """No point is later than five minutes from now, so a range may be young enough for sure; and
+    of one that ends in the last day the newest point comes along.
+    """
     asked: list[int] = []
 
     def noted(series: list[int]) -> Any:
@@ -106,18 +114,20 @@ def test_the_newest_point_is_asked_for_only_where_the_timespan_may_end(
         return latest_points(series)
 
     monkeypatch.setattr(archives, "latest_points", noted)
-    now = now_us() // MINUTE * MINUTE
-    store("vm-1", *((now + n * MINUTE, float(n)) for n in range(-20, 1)))
+    now = now_us() // HOUR * HOUR
+    store("vm-1", *((now + n * HOUR, float(n)) for n in range(-100, 1)))
+    if packed:
+        pack()
 
     def answer(start: int, anything_goes: bool) -> tuple[list[tuple[int, float]], int]:
-        """Of the ten minutes before the newest point; and how often that was asked for."""
+        """Of the 72 hours before the newest point; and how often that was asked for."""
         settings.TELEMETRY_METRIC_API_FUTURE = anything_goes
         asked.clear()
-        wanted = Range(now + start * MINUTE, now + 2 * MINUTE)
-        return ask(MINUTE, "mean", wanted, 10 * MINUTE), len(asked)
+        wanted = Range(now + start * HOUR, now + ends * HOUR)
+        return ask(HOUR, "mean", wanted, 72 * HOUR), len(asked)
 
-    for start in range(-12, 1):
-        kept = [(now + n * MINUTE, float(n)) for n in range(max(start, -9), 1)]
-        assert answer(start, True) == (kept, 1)
-        if start != -4:  # the bound itself, when this minute is nearly over
-            assert answer(start, False) == (kept, int(start < -4))
+    for start in range(-80, -60):
+        kept = [(now + n * HOUR, float(n)) for n in range(max(start, -71), min(ends, 1))]
+        assert answer(start, True) == (kept, int(ends < 0))
+        if start != -71:  # the bound itself, when this hour is nearly over
+            assert answer(start, False) == (kept, int(ends < 0 and start < -71))
