@@ -16,6 +16,7 @@ from django.db.models.lookups import (
 )
 
 from meters.api.params import moment
+from meters.event_api.paging import Span
 from meters.event_api.shapes import STORED
 from meters.queries import extract
 from meters.wsme import simple
@@ -56,6 +57,17 @@ def condition(terms: Sequence[Term]) -> Q:
         simple.check_type(term, TYPE_NAMES)
         found &= _own(term) if term.field in _OWN else _of_trait(term)
     return found
+
+
+def span_of_traits(terms: Sequence[Term]) -> Span | None:
+    """The time that is asked for, where traits are. The terms have passed `condition`."""
+    if all(term.field in _OWN for term in terms):
+        return None
+    starts, stops = (
+        [simple.moment_of(term) for term in terms if term.field == name]
+        for name in ("start_timestamp", "end_timestamp")
+    )
+    return Span(max(starts, default=None), min(stops, default=None))
 
 
 def _own(term: Term) -> Q:

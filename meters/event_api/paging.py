@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from meters.metric_api.paging import Sort, after
+from meters.models import Event
 from meters.wsme.classic import unknown_marker
 from meters.wsme.errors import invalid
 
 KEYS = ("message_id", "generated")
 DIRECTIONS = ("asc", "desc")
 USUAL = (Sort("generated", "asc", "generated"), Sort("message_id", "asc", "message_id"))
+#: Where the pieces of time end, counted from the first one's begin.
+_ENDS = [timedelta(hours=hours) for hours in (1, 1 + 8, 1 + 8 + 64, 1 + 8 + 64 + 512)]
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+class Span(NamedTuple):
+    """The time that is asked for, where it is bounded."""
+
+    start: datetime | None = None
+    stop: datetime | None = None
 
 
 def order_of(asked: Sequence[str]) -> list[Sort]:
@@ -23,14 +35,53 @@ def order_of(asked: Sequence[str]) -> list[Sort]:
     return list(sorts.values())
 
 
-def page(rows: QuerySet[Any], order: Sequence[Sort], marker: str | None, limit: int) -> list[Any]:
-    """At most `limit` rows behind the marker, which must be one of them. Raises `Fault`."""
+def page(
+    rows: QuerySet[Event],
+    order: Sequence[Sort],
+    marker: str | None,
+    limit: int,
+    span: Span | None = None,
+) -> list[Event]:
+    """At most `limit` rows behind the marker, which must be one of them. Raises `Fault`.
+
+    With their `span` of time they are looked for in pieces of it.
+    """
+    in_time = order[0].field == "generated"
     if marker is not None:
         values = rows.filter(message_id=marker).values_list(*(one.field for one in order)).first()
         if values is None:
             raise unknown_marker(marker)
         rows = rows.filter(after(order, values))
-    return list(rows.order_by(*(one.order for one in order))[:limit])
+        if span and in_time:
+            span = Span(values[0], values[0])
+    rows = rows.order_by(*(one.order for one in order))
+    found: list[Event] = []
+    for piece in _pieces(order[0], span) if span and in_time else [Q()]:
+        found += rows.filter(piece)[: limit - len(found)]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _pieces(sort: Sort, span: Span) -> Iterator[Q]:
+    """The time from its first end on, each piece longer than the one before it, and what is left.
+
+    How rare a trait's value is PostgreSQL knows badly: through all events it goes for a rare one,
+    and sorts all that have a frequent one. In a piece neither takes long.
+    """
+    forward = sort.direction == "asc"
+    there = Event.objects.order_by(sort.order).values_list("generated", flat=True).first()
+    asked = span.start if forward else span.stop
+    if there is None or not EARLIEST + _ENDS[-1] < (asked or there) < LATEST - _ENDS[-1]:
+        yield Q()
+        return
+    first = (max if forward else min)(there, asked or there)
+    done = Q()
+    for length in _ENDS:
+        edge = first + length if forward else first - length
+        yield done & (Q(generated__lt=edge) if forward else Q(generated__gt=edge))
+        done = Q(generated__gte=edge) if forward else Q(generated__lte=edge)
+    yield done
 
 
 def _sort(text: str) -> Sort:

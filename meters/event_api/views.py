@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from meters.event_api import paging
-from meters.event_api.conditions import ALL_TENANTS, NOTHING, condition
+from meters.event_api.conditions import ALL_TENANTS, NOTHING, condition, span_of_traits
 from meters.event_api.shapes import TYPES, event_json, value_text
 from meters.metric_api import addresses
 from meters.models import Event
@@ -64,10 +64,11 @@ class Events(EventView):
         wanted, others = self._scope(terms)
         rows: QuerySet[Event] = Event.objects.filter(wanted, condition(others))
         order = paging.order_of(self.arguments().getlist("sort"))
-        found = paging.page(rows, order, self.arguments().get("marker"), limit + 1)
+        marker = self.arguments().get("marker")
+        found = paging.page(rows, order, marker, limit + 1, span_of_traits(others))
         shown = found[:limit]
-        marker = shown[-1].message_id if len(found) > limit else None
-        return self.cut_list([event_json(event) for event in shown], marker)
+        last = shown[-1].message_id if len(found) > limit else None
+        return self.cut_list([event_json(event) for event in shown], last)
 
     def _scope(self, terms: Sequence[Term]) -> tuple[Q, list[Term]]:
         """What may be seen, and the terms that are left. To all but administrators `all_tenants`

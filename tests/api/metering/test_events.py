@@ -186,6 +186,37 @@ class TestPages:
             more = {"marker": found[-1]}
         assert found == whole
 
+    #: Hours, some twice: at the ends of the pieces of time that are gone through, and between them.
+    HOURS = (0, 0.5, 1, 1, 5, 9, 9, 40, 73, 73, 300, 585, 585, 2000)
+
+    @pytest.mark.parametrize("sort", ["generated", "generated:desc", "message_id:desc"])
+    @pytest.mark.parametrize("bounds", [(None, None), (-3, 3000), (9, 585), (500, None)])
+    def test_of_a_trait_all_of_the_time_is_gone_through(
+        self, event_admin: EventClient, sort: str, bounds: tuple[int | None, int | None]
+    ) -> None:
+        low, high = bounds
+        there = []
+        for number, hours in enumerate(self.HOURS):
+            for size in (number % 2, 2):
+                name = f"n{number:02}-{size}"
+                happened(name, "sensor", 3600 * hours, wire.Trait("size", "int", size))
+                if size == 2 and (low or 0) <= hours <= (high or hours):
+                    there.append((hours, name))
+        wanted = [("all_tenants", "eq", "1"), ("size", "eq", "2")]
+        wanted += [("start_timestamp", "ge", text(3600 * low))] if low else []
+        wanted += [("end_timestamp", "le", text(3600 * high))] if high else []
+        expected = [name for _, name in sorted(there)]
+        if sort == "generated:desc":
+            expected = [name for _, name in sorted(there, key=lambda one: (-one[0], one[1]))]
+        if sort == "message_id:desc":
+            expected.sort(reverse=True)
+        assert ids(event_admin.listed("/events", *wanted, sort=sort)) == expected
+        found: list[str] = []
+        while len(found) < len(expected):
+            more = {"marker": found[-1]} if found else {}
+            found += ids(event_admin.listed("/events", *wanted, sort=sort, limit=3, **more))
+        assert found == expected
+
     def test_a_marker_must_be_one_that_is_seen(self, event_member: EventClient) -> None:
         words = fault_of(event_member.ask("GET", "/events?marker=m3"), 400)
         assert words == "Marker m3 not found."
