@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from meters.derived.reading import has_derived
 from meters.metering_api import reading
 from meters.metering_api import stretches as finding
-from meters.metering_api.conditions import Query
+from meters.metering_api.conditions import Bounds, Query
+from meters.metering_api.ends import last_samples
 from meters.metering_api.ids import Position
 from meters.metering_api.reading import Sample
-from meters.metering_api.stretches import of_series_ids
+from meters.metering_api.stretches import NEVER_US, Stretches, of_series_ids
 from meters.store.moments import Moments, newest_times
 from meters.store.read import END, TooManyPointsError
 from telemetry_site.clock import from_us, now_us, to_us
@@ -46,6 +48,8 @@ def windows(
     """
     is_spanning, later_ones = spanning
     high, length, growth = stop_us, SECOND_US, GROWTH
+    full_from = start_us  # with a shorter window than from there: too many
+    in_gap = False
     clock_us = now_us()
     tries = 0
     while high > start_us:
@@ -58,11 +62,15 @@ def windows(
             limit = most if is_small else None
             found = newest_times(from_us(low), from_us(high), limit, is_spanning)
         except TooManyPointsError:
-            length, growth = (end - low) // GROWTH or 1, 2
+            full_from, growth = low, 2
+            length = (end - low) // (2 if in_gap else GROWTH) or 1
             continue
         yield Window(low, high, found)
         is_spanning = later_ones
+        in_gap = start_us < full_from < low and not len(found.series)
         high, length = low, (growth if tries < SMALL_WINDOWS else GROWTH) * length
+        if in_gap:  # it ends somewhere before what was too much
+            length = (high - full_from) // 2 or 1
 
 
 def newest_samples(
@@ -71,6 +79,8 @@ def newest_samples(
     """As `reading.newest` of all that is asked for."""
     few = finding.find_few(query.asked, sees_all, FEW)
     if few is not None:
+        if after is None and query.bounds.stop_us == NEVER_US:
+            few = _measured_last(few, query.bounds, limit + 1)
         return reading.newest(few, query.bounds, limit, after)
     found: list[Sample] = []
     stop_us = min(query.bounds.stop_us, to_us(END))
@@ -87,3 +97,18 @@ def newest_samples(
         if is_cut:
             return found, True
     return found, False
+
+
+def _measured_last(stretches: Stretches, bounds: Bounds, count: int) -> Stretches:
+    """Those of the series that hold the `count` newest samples of all.
+
+    A sample that is one of them has fewer than `count` before it, and so has the newest one of its
+    series: at most `count` series come before that.
+    """
+    ids = stretches.series_ids
+    if len(ids) <= count or has_derived(ids):
+        return stretches
+    ends = last_samples(stretches, bounds)
+    places = {pk: place for place, pk in enumerate(ids)}
+    chosen = set(sorted(ends, key=lambda pk: (-ends[pk].timestamp_us, places[pk]))[:count])
+    return Stretches([one for one in stretches.all if one.series.pk in chosen])

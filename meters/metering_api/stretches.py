@@ -37,7 +37,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Series(NamedTuple):
-    """`resource_id` as it is shown: a metric without a resource is its own."""
+    """`resource_id` as it is shown: a metric without a resource `is_alone`, its own."""
 
     pk: int
     name: str
@@ -45,6 +45,7 @@ class Series(NamedTuple):
     type: str
     resource_id: str
     resource_pk: int
+    is_alone: bool
 
 
 class Revision(NamedTuple):
@@ -217,7 +218,10 @@ def _derived_names(asked: Asked) -> frozenset[str]:
 
 def of_series(series: Sequence[Series], asked: Asked, sees_all: bool) -> Stretches:
     """Their stretches, as far as those fit."""
-    revisions = _revisions(asked, {one.resource_pk for one in series}, sees_all)
+    owned = {one.resource_pk for one in series if not one.is_alone}
+    alone = {one.resource_pk for one in series if one.is_alone}
+    revisions = defaultdict(list, _stand_ins(asked, alone) if alone else {})
+    revisions.update(_revisions(asked, owned, sees_all))
     return Stretches(
         [Stretch(one, revision) for one in series for revision in revisions[one.resource_pk]]
     )
@@ -230,7 +234,9 @@ _SERIES = (
 
 def _series(row: Sequence[Any]) -> Series:
     pk, name, unit, kind, uuid, resource, original, of = row
-    return Series(pk, name, unit, kind, str(uuid) if of == STANDALONE else original, resource)
+    is_alone = of == STANDALONE
+    shown = str(uuid) if is_alone else original
+    return Series(pk, name, unit, kind, shown, resource, is_alone)
 
 
 def _rows(asked: Asked) -> QuerySet[Metric]:
@@ -256,7 +262,7 @@ def _revisions(asked: Asked, owners: Collection[int], sees_all: bool) -> dict[in
         rows = rows.filter(Q(until__gt=from_us(asked.start_us)) | Q(until=None))
     rows = rows.order_by("resource_id", "valid_from")
     columns = ["pk", "resource_id", "valid_from", "until", "is_later", *_DESCRIBED]
-    found = _stand_ins(asked, owners)
+    found: dict[int, list[Revision]] = defaultdict(list)
     for pk, resource, since, until, is_later, *described in rows.values_list(
         *columns, *(stored_at(path) for path in asked.paths)
     ):
@@ -269,12 +275,12 @@ def _revisions(asked: Asked, owners: Collection[int], sees_all: bool) -> dict[in
 
 def _stand_ins(asked: Asked, owners: Collection[int]) -> dict[int, list[Revision]]:
     """Resources of metrics that have none: they are what they are for ever, without revisions."""
-    rows = Resource.objects.filter(asked.revisions, type=STANDALONE, pk__any=list(owners))
-    found: dict[int, list[Revision]] = defaultdict(list)
+    rows = Resource.objects.filter(asked.revisions, pk__any=list(owners))
     columns = rows.values_list("pk", *_DESCRIBED, *(stored_at(path) for path in asked.paths))
-    for pk, *described in columns:
-        found[pk] = [_revision(-pk, EARLIEST_US, NEVER_US, described, asked.paths)]
-    return found
+    return {
+        pk: [_revision(-pk, EARLIEST_US, NEVER_US, described, asked.paths)]
+        for pk, *described in columns
+    }
 
 
 def _revision(
