@@ -10,7 +10,7 @@ from tests.api.cases import ListCases
 from tests.api.people import Client
 from tests.api.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
 
 
 class TestResources(ListCases):
