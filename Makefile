@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
+# Else each of the many processes that are started compiles all it imports, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test acceptance browser faults lint types docs shell bench compat soak check-skips apt
 help:

@@ -12,18 +12,17 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection, connections
-from django.db.models.signals import post_migrate
-from django.dispatch import receiver
+from django.test import TransactionTestCase
 
 from telemetry_site.embedded.postgres import EmbeddedPostgres
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from tests.keystone import keystone as keystone
 from tests.rabbitmq import rabbitmq as rabbitmq
+from tests.support.emptying import empty_tables
 
 # Run in the background, we inherit that Ctrl-C is ignored, and so would every child of ours.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -59,17 +58,17 @@ def valkey_server(home: Path) -> Iterator[EmbeddedValkey]:
         server.stop()
 
 
-@receiver(post_migrate)
-def _migrations_rows(sender: Any, **about: Any) -> None:
-    """Django empties all tables after a test with transactions; what migrations made comes back."""
-    if sender.name == "meters" and "plan" not in about:  # migrating has a plan, emptying none
-        sender.get_model("CatalogueEpoch").objects.get_or_create(pk=1)
-        sender.get_model("ResourceType").objects.get_or_create(name="generic")
-
-
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres_server: EmbeddedPostgres) -> None:
     """Every database test pulls up PostgreSQL through this hook of pytest-django."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> Iterator[None]:
+    """After a test that committed, tables are emptied by `empty_tables`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_tables())
+        yield
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ forbids.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -92,8 +93,14 @@ class RabbitNode:
 
     def add_vhost(self, name: str) -> str:
         """A virtual host of its own, so that no test meets another's queues; returns its URL."""
-        self.control("add_vhost", name)
-        self.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        definitions = {
+            "vhosts": [{"name": name}],
+            "permissions": [{"vhost": name, "user": "guest", **everything}],
+        }
+        file = self.directory / "definitions.json"
+        file.write_text(json.dumps(definitions))
+        self.control("import_definitions", str(file))  # both at once: each command takes a second
         return self.url(name)
 
     def _spawn(self, argv: list[str]) -> None:

@@ -19,3 +19,5 @@ from telemetry_site.settings.server import *  # noqa: E402, F403
 SECRET_KEY = "tests only"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405 (whitenoise warns without it)
+#: Static files are looked for when one is asked for: each test client would read all their folders.
+WHITENOISE_AUTOREFRESH = True

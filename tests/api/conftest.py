@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
+from pytest_django import DjangoDbBlocker
 
 from alarms import budget
 from alarms.notifier.delivery import send_due
@@ -16,14 +17,41 @@ from meters.store import write
 from tests.api.people import Client, make_people, token_of, with_token
 from tests.api.world import World, make_world
 from tests.integration.conftest import fresh_store  # noqa: F401 - a fixture
+from tests.support.emptying import empty_tables
+from tests.support.head import empty_head
 
 
-@pytest.fixture
-def people(db: None) -> dict[str, User]:
-    """Also puts right what other tests left behind: no epoch row, cached series, spent budgets."""
+def forget() -> None:
+    """Put right what other tests left behind: no epoch row, cached series, spent budgets."""
     CatalogueEpoch.objects.get_or_create(pk=1)
     write._cache.clear()
     budget._asked._levels.clear()
+
+
+@pytest.fixture(scope="module")
+def made_once(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """A file that uses this has `people` and `world` made once, and each test's changes to them
+    rolled back. No test in it may commit.
+
+    They are committed; nobody is told, as in a test that is rolled back.
+    """
+    with django_db_blocker.unblock():
+        forget()
+        with transaction.atomic():
+            make_people()
+            world = make_world()
+            connection.run_on_commit.clear()
+    yield world
+    with django_db_blocker.unblock():
+        empty_tables()
+        empty_head()
+
+
+@pytest.fixture
+def people(request: pytest.FixtureRequest, db: None) -> dict[str, User]:
+    forget()
+    if "made_once" in request.fixturenames:
+        return {user.username: user for user in User.objects.all()}
     return make_people()
 
 
@@ -47,7 +75,9 @@ def notifier() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(people: dict[str, User]) -> World:
+def world(request: pytest.FixtureRequest, people: dict[str, User]) -> World:
+    if "made_once" in request.fixturenames:
+        return request.getfixturevalue("made_once")
     return make_world()
 
 

@@ -18,7 +18,6 @@ from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.preview import NOTE
 from telemetry_site import clock
 from telemetry_site.settings.allowances import parse_allowance
-from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.api.world import HOOK, SECRET, World
 from tests.support.alarms import group, make_alarm, threshold
@@ -50,91 +49,6 @@ def refused(client: Client, method: str, path: str, body: Any, status: int = 400
 
 def address(alarm: Alarm, rest: str = "") -> str:
     return f"/api/alarms/{alarm.pk}{rest}"
-
-
-class TestList(ListCases):
-    path = "/api/alarms"
-    key = "id"
-    orderings = {
-        "updated_at": lambda row: row["updated_at"],
-        "-updated_at": lambda row: row["updated_at"],
-        "name": lambda row: row["name"],
-        "-name": lambda row: row["name"],
-        "state_timestamp": lambda row: row["state_timestamp"],
-        "-state_timestamp": lambda row: row["state_timestamp"],
-    }
-    filters = {
-        "name=cpu high": 1,
-        "name=cpu*": 1,
-        "name=cpu": 0,
-        "name=%25": 0,
-        "state=alarm": 1,
-        "state=insufficient data": 1,
-        "state=ok": 0,
-        "severity=critical": 1,
-        "severity=moderate": 0,
-        "enabled=false": 1,
-        "enabled=true": 1,
-        "type=gnocchi_resources_threshold": 1,
-        "metric=cpu": 2,
-        "metric=c*": 2,
-        "metric=disk.*": 0,
-        "resource_id=vm-1": 1,
-        "resource_id=vm": 0,
-        "project_id=p1": 2,
-        "project_id=p2": 0,
-        "q=WEBS": 1,
-        "q=display_name": 1,
-        "q=%25": 1,
-        "q=nosuch": 0,
-        "q=web&enabled=true": 0,
-    }
-    bad_filters = ("state=fine", "severity=high", "enabled=yes", "type=nosuch", "metric=a%00")
-
-
-class TestHistory(ListCases):
-    path = "/api/alarm-history"
-    key = "id"
-    orderings = {
-        "timestamp": lambda row: row["timestamp"],
-        "-timestamp": lambda row: row["timestamp"],
-    }
-    filters = {
-        "type=creation": 3,
-        "type=deletion": 1,
-        "type=state transition": 1,
-        "type=rule change": 0,
-        "to_state=alarm": 1,
-        "to_state=ok": 0,
-        "user_id=u1": 5,
-        "user_id=u": 0,
-        "project_id=p2": 0,
-        f"alarm_id={MISSING}": 0,
-        "start=2200-01-01": 0,
-        "stop=1970-01-02": 0,
-        "start=2020-01-01&type=deletion": 1,
-    }
-    bad_filters = ("type=nosuch", "alarm_id=x", "start=now", "to_state=")
-
-
-class TestOneHistory(ListCases):
-    key = "id"
-    path = ""
-    filters = {"type=creation": 1, "type=state transition": 1, "stop=1970-01-02": 0}
-    bad_filters = ("type=nosuch", "start=now")
-
-    @pytest.fixture(autouse=True)
-    def _stored(self, world: World) -> None:
-        type(self).path = address(world.alarm, "/history")
-
-    def test_a_stranger_sees_nothing_of_it(self, stranger: Client) -> None:  # type: ignore[override]
-        stranger.refused(self.path, 404)
-
-    def test_a_deleted_alarms_history_stays_in_the_whole_one(self, client: Client) -> None:
-        gone = AlarmHistory.objects.get(type="deletion").alarm_id
-        client.refused(f"/api/alarms/{gone}/history", 404)
-        rows = client.fetch("/api/alarm-history", alarm_id=str(gone))["results"]
-        assert [row["type"] for row in rows] == ["deletion", "creation"]
 
 
 def test_an_alarm_is_made_with_every_default_and_its_rule_in_words(member: Client) -> None:

@@ -22,7 +22,7 @@ from tests.api.people import token_of
 from tests.api.world import World
 from tests.security.operations import schema
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
 #: The root takes nothing that could be varied.
 OPERATIONS = [
     operation

@@ -8,23 +8,12 @@ import pytest
 
 from alarms.models import Inhibition
 from tests.api.alarming.people import AlarmingClient, fault_of
-from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.api.world import World
 from tests.support.muting import matcher
 
 pytestmark = pytest.mark.django_db
 BODY = {"source": [matcher("name", "a")], "target": [matcher("name", "b")], "equal": ["metric"]}
-
-
-class TestList(ListCases):
-    path = "/api/inhibitions"
-    key = "id"
-    orderings = {
-        "created_at": lambda row: row["created_at"],
-        "-created_at": lambda row: row["created_at"],
-    }
-    filters = {"user_id=u1": 1, "user_id=u2": 0, "project_id=p1": 1}
 
 
 def test_one_is_made_shown_and_deleted(member: Client) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from alarms.models import AlarmHistory
 from tests.api.cases import ListCases
 from tests.api.people import Client
 from tests.api.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
 
 
 class TestResources(ListCases):
@@ -207,3 +208,142 @@ class TestTokens(ListCases):
         for _ in range(3):
             client = as_(self.owner)
         super().test_pages_follow_each_other_without_gap_or_repetition(client)
+
+
+class TestAlarms(ListCases):
+    path = "/api/alarms"
+    key = "id"
+    orderings = {
+        "updated_at": lambda row: row["updated_at"],
+        "-updated_at": lambda row: row["updated_at"],
+        "name": lambda row: row["name"],
+        "-name": lambda row: row["name"],
+        "state_timestamp": lambda row: row["state_timestamp"],
+        "-state_timestamp": lambda row: row["state_timestamp"],
+    }
+    filters = {
+        "name=cpu high": 1,
+        "name=cpu*": 1,
+        "name=cpu": 0,
+        "name=%25": 0,
+        "state=alarm": 1,
+        "state=insufficient data": 1,
+        "state=ok": 0,
+        "severity=critical": 1,
+        "severity=moderate": 0,
+        "enabled=false": 1,
+        "enabled=true": 1,
+        "type=gnocchi_resources_threshold": 1,
+        "metric=cpu": 2,
+        "metric=c*": 2,
+        "metric=disk.*": 0,
+        "resource_id=vm-1": 1,
+        "resource_id=vm": 0,
+        "project_id=p1": 2,
+        "project_id=p2": 0,
+        "q=WEBS": 1,
+        "q=display_name": 1,
+        "q=%25": 1,
+        "q=nosuch": 0,
+        "q=web&enabled=true": 0,
+    }
+    bad_filters = ("state=fine", "severity=high", "enabled=yes", "type=nosuch", "metric=a%00")
+
+
+class TestAlarmHistory(ListCases):
+    path = "/api/alarm-history"
+    key = "id"
+    orderings = {
+        "timestamp": lambda row: row["timestamp"],
+        "-timestamp": lambda row: row["timestamp"],
+    }
+    filters = {
+        "type=creation": 3,
+        "type=deletion": 1,
+        "type=state transition": 1,
+        "type=rule change": 0,
+        "to_state=alarm": 1,
+        "to_state=ok": 0,
+        "user_id=u1": 5,
+        "user_id=u": 0,
+        "project_id=p2": 0,
+        "alarm_id=00000000-0000-4000-8000-000000000000": 0,
+        "start=2200-01-01": 0,
+        "stop=1970-01-02": 0,
+        "start=2020-01-01&type=deletion": 1,
+    }
+    bad_filters = ("type=nosuch", "alarm_id=x", "start=now", "to_state=")
+
+
+class TestHistoryOfOneAlarm(ListCases):
+    key = "id"
+    path = ""
+    filters = {"type=creation": 1, "type=state transition": 1, "stop=1970-01-02": 0}
+    bad_filters = ("type=nosuch", "start=now")
+
+    @pytest.fixture(autouse=True)
+    def _stored(self, world: World) -> None:
+        type(self).path = f"/api/alarms/{world.alarm.pk}/history"
+
+    def test_a_stranger_sees_nothing_of_it(self, stranger: Client) -> None:  # type: ignore[override]
+        stranger.refused(self.path, 404)
+
+    def test_a_deleted_alarms_history_stays_in_the_whole_one(self, client: Client) -> None:
+        gone = AlarmHistory.objects.get(type="deletion").alarm_id
+        client.refused(f"/api/alarms/{gone}/history", 404)
+        rows = client.fetch("/api/alarm-history", alarm_id=str(gone))["results"]
+        assert [row["type"] for row in rows] == ["deletion", "creation"]
+
+
+class TestSilences(ListCases):
+    path = "/api/silences"
+    key = "id"
+    orderings = {
+        "ends_at": lambda row: row["endsAt"],
+        "-ends_at": lambda row: row["endsAt"],
+        "starts_at": lambda row: row["startsAt"],
+        "-starts_at": lambda row: row["startsAt"],
+    }
+    filters = {
+        "state=active": 1,
+        "state=expired": 1,
+        "state=pending": 0,
+        'filter=severity="critical"': 1,
+        "filter=severity=low": 0,
+        "filter=severity!=critical": 1,
+        "user_id=u1": 2,
+        "user_id=u2": 0,
+        "project_id=p1": 2,
+    }
+    bad_filters = ("state=over", "filter=x", "filter=tenant=1", 'filter=name=~"a"')
+
+
+class TestInhibitions(ListCases):
+    path = "/api/inhibitions"
+    key = "id"
+    orderings = {
+        "created_at": lambda row: row["created_at"],
+        "-created_at": lambda row: row["created_at"],
+    }
+    filters = {"user_id=u1": 1, "user_id=u2": 0, "project_id=p1": 1}
+
+
+class TestReceivers(ListCases):
+    path = "/api/receivers"
+    key = "id"
+    orderings = {
+        "name": lambda row: row["name"],
+        "-name": lambda row: row["name"],
+        "created_at": lambda row: row["created_at"],
+        "-created_at": lambda row: row["created_at"],
+    }
+    filters = {"name=o*": 1, "name=x": 0, "project_id=p1": 1}
+
+
+class TestRoutes(ListCases):
+    path = "/api/routes"
+    key = "id"
+    orderings = {
+        "position": lambda row: row["position"], "-position": lambda row: row["position"],
+    }  # fmt: skip
+    filters = {"project_id=p1": 1, "project_id=p2": 0}

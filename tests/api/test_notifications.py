@@ -14,7 +14,7 @@ from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.api.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
 ClientOf = Callable[..., Client]
 MISSING = "00000000-0000-4000-8000-000000000000"
 

@@ -13,7 +13,6 @@ from alarms.models import Destination, Notification, Receiver
 from alarms.notifier.delivery import send_due
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from telemetry_site.settings.allowances import parse_allowance
-from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.support.alarms import make_alarm
 from tests.support.telling import go, make_receiver, make_route
@@ -22,18 +21,6 @@ from tests.support.webhooks import answering, receiver
 pytestmark = pytest.mark.django_db
 PATH = "/api/receivers"
 BODY = {"name": "ops", "url": "https://8.8.8.8/a-secret-path"}
-
-
-class TestList(ListCases):
-    path = PATH
-    key = "id"
-    orderings = {
-        "name": lambda row: row["name"],
-        "-name": lambda row: row["name"],
-        "created_at": lambda row: row["created_at"],
-        "-created_at": lambda row: row["created_at"],
-    }
-    filters = {"name=o*": 1, "name=x": 0, "project_id=p1": 1}
 
 
 def test_one_is_made_shown_changed_and_deleted(member: Client, reader: Client) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from alarms.models import Route
 from tests.api.alarming.people import AlarmingClient, fault_of
-from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.support.telling import make_receiver
 
@@ -19,15 +18,6 @@ BODY = {
     "wait": 5, "interval": 60, "repeat_interval": 600, "position": 3,
     "actions": ["https://8.8.8.8/a-secret-path"],
 }  # fmt: skip
-
-
-class TestList(ListCases):
-    path = PATH
-    key = "id"
-    orderings = {
-        "position": lambda row: row["position"], "-position": lambda row: row["position"],
-    }  # fmt: skip
-    filters = {"project_id=p1": 1, "project_id=p2": 0}
 
 
 def test_one_is_made_shown_replaced_and_deleted(member: Client, reader: Client) -> None:

@@ -8,36 +8,12 @@ import pytest
 
 from alarms import lifecycle
 from alarms.models import AlarmAck, Silence
-from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.api.world import World
 from tests.support.muting import asked, matcher
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/silences"
-
-
-class TestList(ListCases):
-    path = PATH
-    key = "id"
-    orderings = {
-        "ends_at": lambda row: row["endsAt"],
-        "-ends_at": lambda row: row["endsAt"],
-        "starts_at": lambda row: row["startsAt"],
-        "-starts_at": lambda row: row["startsAt"],
-    }
-    filters = {
-        "state=active": 1,
-        "state=expired": 1,
-        "state=pending": 0,
-        'filter=severity="critical"': 1,
-        "filter=severity=low": 0,
-        "filter=severity!=critical": 1,
-        "user_id=u1": 2,
-        "user_id=u2": 0,
-        "project_id=p1": 2,
-    }
-    bad_filters = ("state=over", "filter=x", "filter=tenant=1", 'filter=name=~"a"')
 
 
 def post(client: Client, body: Any, status: int = 201) -> Any:

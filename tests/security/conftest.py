@@ -3,6 +3,7 @@
 from tests.api.conftest import (  # noqa: F401 - fixtures
     admin,
     as_,
+    made_once,
     member,
     people,
     reader,

@@ -20,7 +20,7 @@ from tests.security.corpus import BAD_JSON, HEADERS, TEXTS
 from tests.security.operations import query_parameters
 from tests.support.alarms import group, threshold
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
 
 #: Every parameter of the schema, and the operators of traits.
 CASES = [

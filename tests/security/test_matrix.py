@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from django.db import connection
 
 from alarms import trying
 from telemetry_site.auth import tokens
+from telemetry_site.auth.models import ApiToken
 from telemetry_site.auth.principal import ALL_SCOPES
 from tests.api.people import CANARY, Client, error_of
 from tests.api.world import World
 from tests.security.operations import UNDESCRIBED, described, routes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
 ClientOf = Callable[..., Client]
+IdsOf = Callable[[dict[str, Any]], dict[str, Any]]
 ROWS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("matrix.yaml").read_text())
 WITH_OBJECT = [row for row in ROWS if "object" in row]
 SCOPED = [row for row in ROWS if "scope" in row]
@@ -45,23 +48,28 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def objects(world: World, people: dict[str, User]) -> dict[str, Any]:
-    """What the paths' ids stand for, by the row's `object`."""
-    token, _ = tokens.issue(people["member"].pk, "to be revoked", frozenset(["read"]))
-    return {
-        "resource": {"uuid": world.vm.uuid},
-        "metric": {"uuid": world.cpu.uuid},
-        "event": {"message_id": world.event.message_id},
-        "source": {"pk": world.source.pk},
-        "quarantine": {"pk": world.quarantined.pk},
-        "token": {"pk": token.pk},
-        "alarm": {"uuid": world.alarm.pk},
-        "notification": {"uuid": world.notification.pk},
-        "silence": {"uuid": world.silence.pk},
-        "inhibition": {"uuid": world.inhibition.pk},
-        "receiver": {"uuid": world.receiver.pk},
-        "route": {"uuid": world.route.pk},
+def ids_of(world: World, people: dict[str, User]) -> IdsOf:
+    """The ids in a row's path are those of its `object`."""
+
+    def token() -> ApiToken:
+        return tokens.issue(people["member"].pk, "to be revoked", frozenset(["read"]))[0]
+
+    found: dict[str, Callable[[], dict[str, Any]]] = {
+        "": dict,
+        "resource": lambda: {"uuid": world.vm.uuid},
+        "metric": lambda: {"uuid": world.cpu.uuid},
+        "event": lambda: {"message_id": world.event.message_id},
+        "source": lambda: {"pk": world.source.pk},
+        "quarantine": lambda: {"pk": world.quarantined.pk},
+        "token": lambda: {"pk": token().pk},
+        "alarm": lambda: {"uuid": world.alarm.pk},
+        "notification": lambda: {"uuid": world.notification.pk},
+        "silence": lambda: {"uuid": world.silence.pk},
+        "inhibition": lambda: {"uuid": world.inhibition.pk},
+        "receiver": lambda: {"uuid": world.receiver.pk},
+        "route": lambda: {"uuid": world.route.pk},
     }
+    return lambda row: found[row.get("object", "")]()
 
 
 def ask(client: Client, row: dict[str, Any], ids: dict[str, Any], **headers: str) -> Any:
@@ -81,15 +89,22 @@ def content_of(answer: Any) -> str:
     return body.decode() + str(answer.headers)
 
 
-def fingerprint() -> dict[str, Any]:
+def fingerprint() -> dict[str, str | None]:
     """A digest of every table."""
-    found = {}
     with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            name = connection.ops.quote_name(table)
-            cursor.execute(f"SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {name} t")
-            found[table] = cursor.fetchone()
-    return found
+        cursor.execute(_digests())
+        return dict(cursor.fetchall())
+
+
+@cache
+def _digests() -> str:
+    """One question for all tables."""
+    digest = "md5(string_agg(t::text, ',' ORDER BY t::text))"
+    tables = connection.introspection.table_names()
+    return " UNION ALL ".join(
+        f"SELECT '{table}', (SELECT {digest} FROM {connection.ops.quote_name(table)} t)"
+        for table in tables
+    )
 
 
 def test_every_route_has_a_row_and_every_row_a_route() -> None:
@@ -110,9 +125,9 @@ def test_ids_of_rows_are_unique() -> None:
 @pytest.mark.parametrize("who", PRINCIPALS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_each_principal_gets_the_answer_of_the_matrix(
-    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any], who: str
+    as_: ClientOf, ids_of: IdsOf, row: dict[str, Any], who: str
 ) -> None:
-    client, ids = as_(who), objects.get(row.get("object", ""), {})
+    client, ids = as_(who), ids_of(row)
     client.get("/api/")  # notes the token's use, so that nothing below changes a row
     expected, before = row["answers"][who], fingerprint()
     for headers in (FORGED, {}):
@@ -130,9 +145,9 @@ def test_each_principal_gets_the_answer_of_the_matrix(
 @pytest.mark.parametrize("who", PRINCIPALS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_head_and_options_tell_no_more(
-    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any], who: str
+    as_: ClientOf, ids_of: IdsOf, row: dict[str, Any], who: str
 ) -> None:
-    client, ids = as_(who), objects.get(row.get("object", ""), {})
+    client, ids = as_(who), ids_of(row)
     if row["method"] == "GET":
         answer = ask(client, {**row, "method": "HEAD"}, ids)
         assert answer.status_code == row["answers"][who]
@@ -145,32 +160,30 @@ def test_head_and_options_tell_no_more(
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_a_slash_at_the_end_opens_nothing(
-    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any]
+    as_: ClientOf, ids_of: IdsOf, row: dict[str, Any]
 ) -> None:
     if row["id"] in ("ROOT", "EVE2"):  # a message id may end in anything
         return
-    ids = objects.get(row.get("object", ""), {})
+    ids = ids_of(row)
     for who, status in (("anonymous", 401), ("admin", 404)):
         error_of(ask(as_(who), {**row, "path": row["path"] + "/"}, ids), status)
 
 
 @pytest.mark.parametrize("row", WITH_OBJECT, ids=lambda row: row["id"])
-def test_missing_is_told_like_foreign(
-    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any]
-) -> None:
+def test_missing_is_told_like_foreign(as_: ClientOf, ids_of: IdsOf, row: dict[str, Any]) -> None:
     owner = as_(row.get("owner", "member"))
     missing = error_of(ask(owner, row, MISSING), row["missing"])
     if row["answers"]["stranger"] == 404:
-        foreign = error_of(ask(as_("stranger"), row, objects[row["object"]]), 404)
+        foreign = error_of(ask(as_("stranger"), row, ids_of(row)), 404)
         assert {**foreign, "request_id": ""} == {**missing, "request_id": ""}
 
 
 @pytest.mark.parametrize("row", SCOPED, ids=lambda row: row["id"])
 def test_a_token_without_the_scope_is_refused(
-    as_: ClientOf, objects: dict[str, Any], row: dict[str, Any]
+    as_: ClientOf, ids_of: IdsOf, row: dict[str, Any]
 ) -> None:
     """TK1. Reading the installation's rows needs `read` too; a token's scopes only shrink."""
-    owner, ids = row.get("owner", "member"), objects.get(row.get("object", ""), {})
+    owner, ids = row.get("owner", "member"), ids_of(row)
     before = row["answers"][owner]
     error_of(ask(as_(owner, *(ALL_SCOPES - {row["scope"]})), row, ids), 403)
     needed = {row["scope"], *row.get("body", {}).get("scopes", ())}
