@@ -19,6 +19,7 @@ from pollers.polling_file import PollingSource, load_polling, unmatched
 from pollers.polls import Source
 from pollers.pollsters.cloud import Cloud, current_cloud
 from pollers.pollsters.definition import Pollster, Request
+from pollers.pollsters.discoveries import OF_THE_HOST
 from pollers.pollsters.loading import load_pollsters
 from pollers.pollsters.source import PollsterSource
 from pollers.urls import without_secrets
@@ -87,7 +88,8 @@ def pollster_work(
 
 
 def needs_cloud(request: Request) -> bool:
-    return bool(request.endpoint_type or request.barbican_secret_id or request.discovery)
+    finds = request.discovery and request.discovery not in OF_THE_HOST
+    return bool(request.endpoint_type or request.barbican_secret_id or finds)
 
 
 def _work(family: _Family, name: str, cloud: Cloud | None, chosen: dict[str, Any]) -> Work:

@@ -146,6 +146,18 @@ def _attempt(meter: str, value: Any) -> Reading | EntryError:
     return EntryError(f"the value {value!r:.{_LONGEST_SHOWN}} is no number")
 
 
+def unit_of(pollster: Pollster, entry: dict[str, Any], variables: Variables) -> str:
+    """The entry's own, else the definition's."""
+    if pollster.unit_way is not None:
+        try:
+            found = pollster.unit_way.find(entry, variables)
+        except EvaluationError:
+            return pollster.unit
+        if isinstance(found, str) and found:
+            return found
+    return pollster.unit
+
+
 def metadata_of(pollster: Pollster, entry: dict[str, Any], variables: Variables) -> dict[str, Any]:
     """{expression as written, or as it is renamed: value}; what is not there is left out."""
     found: dict[str, Any] = {}
