@@ -107,11 +107,11 @@ class Asker:
         return next_url(target.endpoint or current, current, found)
 
     def _fetch(self, request: Request, url: str) -> tuple[str, Headers]:
-        in_cloud = bool(request.endpoint_type)
+        """A service of the cloud is given the token, unless requests are signed in another way."""
+        auth = self._authentication(request)
         answer = self.fetcher.fetch(
             url, request.method, dict(request.headers), request.timeout_s,
-            cloud=self.cloud() if in_cloud else None,
-            auth=None if in_cloud else self._authentication(request),
+            cloud=self.cloud() if request.endpoint_type and auth is None else None, auth=auth,
         )  # fmt: skip
         return answer.text, answer.headers
 

@@ -186,7 +186,7 @@ class _Poll:
         text = texts[0]
         if len(texts) > 1:
             text += f" (and {len(texts) - 1} more of the kind)"
-        if key[0] and key[1] == FORBIDDEN:
+        if key[0] and key[1] == FORBIDDEN and not self._pollsters[0].request.module:
             role = ROLES.get(self._pollsters[0].request.endpoint_type, "admin")
             text += f": the login {self.asker.login!r} lacks a role there, usually {role}"
         return text
