@@ -1,4 +1,4 @@
-"""Amazon's own examples of signed requests (S3 API Reference, "Examples: Signature Calculations")."""
+"""Amazon's own examples of signed requests (S3 API Reference, Signature Calculations)."""
 
 from __future__ import annotations
 
