@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from django.conf import settings
 
 from pollers.pollsters.asking import Asker
+from pollers.pollsters.fetching import FetchError
 
 #: The controller's records are many, and what they say changes with the board only.
 REMEMBER_S = 3600.0
@@ -38,11 +39,17 @@ def node_managers(asker: Asker) -> list[dict[str, str]]:
 
 
 def _records(asker: Asker) -> bytes:
-    """All of the controller's. ipmitool writes them to a file of its user's only."""
+    """All of the controller's, which ipmitool writes to a file of its user's only.
+
+    Raises `FetchError`.
+    """
     with TemporaryDirectory() as folder:
         file = Path(folder, "records")
         asker.output(f"{DUMP} {shlex.quote(str(file))}")
-        return file.read_bytes() if file.exists() else b""
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise FetchError(f"{DUMP}: its file cannot be read: {error.strerror}") from None
 
 
 def _places(records: bytes) -> list[dict[str, str]]:
