@@ -1,50 +1,7 @@
 #!/usr/bin/env python3
-"""Entry point of every command; the settings follow the command (an agent's have no database)."""
+"""The command line in a checkout; an installed package has `telemetry-manage`."""
 
-import os
-import sys
-
-from telemetry_site.roles import ROLES, adopt, prepare_environment, settings_module
-
-AGENT_COMMANDS = {
-    "check_definitions",
-    "consume_notifications",
-    "poll_once",
-    "send_notification",
-    "send_sample",
-}
-
-
-def choose_settings(command: str, argument: str) -> None:
-    """Set the environment that must stand before anything of Django is imported."""
-    if command == "role" and argument in ROLES:
-        prepare_environment(ROLES[argument])
-    elif command == "nursery":
-        os.environ["DJANGO_SETTINGS_MODULE"] = settings_module(argument)
-        adopt(f"nursery-{argument}")
-    module = settings_module("agent" if command in AGENT_COMMANDS else "server")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
-
-
-def main() -> None:
-    command, argument, *_ = [*sys.argv[1:], "", ""]
-    choose_settings(command, argument)
-    from django.conf import settings
-    from django.core.exceptions import ImproperlyConfigured
-
-    try:
-        settings.INSTALLED_APPS  # noqa: B018 (a wrong setting is found here, not in a traceback)
-    except (ImproperlyConfigured, ValueError, OSError) as error:
-        sys.exit(f"Wrong setting: {error}")
-    if command == "up":  # a supervisor needs no models: without them it is up a second earlier
-        from telemetry_site.management.commands.up import Command
-
-        Command().run_from_argv(sys.argv)
-    else:
-        from django.core.management import execute_from_command_line
-
-        execute_from_command_line(sys.argv)
-
+from telemetry_site.__main__ import main
 
 if __name__ == "__main__":
     main()

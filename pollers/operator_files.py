@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from telemetry_site.yamlfile import Fault, read_yaml
 
+ANYBODYS = "anybody may write to this file: chmod o-w"
+
 
 class Defined(Protocol):
     """What a file defines: `place` is its file and line."""
@@ -26,13 +28,17 @@ Read = Callable[[Path], tuple[list[Definition], list[Fault]]]
 
 def read_operators_yaml(path: Path) -> tuple[Any, list[Fault]]:
     """As `read_yaml`; a file that anybody may write to is not read."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return read_yaml(path)  # which says why it cannot be read
-    if mode & stat.S_IWOTH:
-        return None, [Fault(str(path), 0, "anybody may write to this file: chmod o-w")]
+    if is_anybodys(path):
+        return None, [Fault(str(path), 0, ANYBODYS)]
     return read_yaml(path)
+
+
+def is_anybodys(path: Path) -> bool:
+    """Whether anybody may write to it. False where it is not there: reading says why."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
 
 
 def first_of_each(

@@ -19,7 +19,9 @@ from pollers.polling_file import PollingSource, load_polling, unmatched
 from pollers.polls import Source
 from pollers.pollsters.cloud import Cloud, current_cloud
 from pollers.pollsters.definition import Pollster, Request
+from pollers.pollsters.discoveries import OF_THE_HOST
 from pollers.pollsters.loading import load_pollsters
+from pollers.pollsters.signing import RadosgwLogin
 from pollers.pollsters.source import PollsterSource
 from pollers.urls import without_secrets
 from telemetry_site.selection import Selection
@@ -73,8 +75,9 @@ def pollster_work(
         for pollster in known:
             if not source.meters.accepts(pollster.name):
                 continue
-            if needs_cloud(pollster.request) and not cloud and not source.names(pollster.name):
-                continue  # a wildcard does not ask for a cloud that nobody named
+            lacks = (needs_cloud(pollster.request) and not cloud) or lacks_login(pollster.request)
+            if lacks and not source.names(pollster.name):
+                continue  # a wildcard does not ask for a cloud or a login that nobody named
             key = (source.interval_s, source.plain_resources, source.discovery, pollster.request)
             family = families.setdefault(key, _Family(source))
             if pollster not in family.pollsters:
@@ -87,7 +90,14 @@ def pollster_work(
 
 
 def needs_cloud(request: Request) -> bool:
-    return bool(request.endpoint_type or request.barbican_secret_id or request.discovery)
+    finds = request.discovery and request.discovery not in OF_THE_HOST
+    return bool(request.endpoint_type or request.barbican_secret_id or finds)
+
+
+def lacks_login(request: Request) -> bool:
+    """Whether it is signed by keys that the settings don't have."""
+    needs_keys = request.authentication_object == RadosgwLogin.__name__
+    return needs_keys and not settings.TELEMETRY_RADOSGW_ACCESS_KEY
 
 
 def _work(family: _Family, name: str, cloud: Cloud | None, chosen: dict[str, Any]) -> Work:

@@ -22,7 +22,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from typing import Any
 
@@ -73,7 +72,7 @@ class Nursery:
     def __init__(self, kind: str, env: dict[str, str], output: int) -> None:
         """`kind` is "server" or "agent"; `output` takes what the nursery itself prints."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argv = [sys.executable, str(paths.ROOT / "manage.py"), "nursery", kind]
+        argv = [*paths.program(), "nursery", kind]
         try:
             self.process = spawn(argv, env=env, output=output, stdin=theirs.fileno())
         finally:

@@ -8,8 +8,9 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 
+from pollers.central.discovered import DiscoveredWork, target_work
 from pollers.central.scrape import MisconfiguredSource, ScrapeSource
-from pollers.central.scrape_file import load_scrape
+from pollers.central.scrape_file import Job, load_jobs
 from pollers.central.snmp.plan import host_work, urls_source
 from pollers.central.snmp.source import KIND
 from pollers.polls import Source
@@ -19,9 +20,17 @@ from pollers.work import Work, dynamic_work, polling_sources, snmp_meters, unkno
 log = structlog.get_logger(__name__)
 
 
-@cache
 def central_work() -> dict[str, Work]:
-    """{name without secrets: work}. Raises `PollersError` where a file is at fault."""
+    """{name without secrets: work}, as it is now: what is discovered comes and goes.
+
+    Raises `PollersError` where a file is at fault.
+    """
+    return {**discovered().work(), **fixed_work()}
+
+
+@cache
+def fixed_work() -> dict[str, Work]:
+    """What the settings and their files name themselves."""
     found: dict[str, Work] = {}
     for work in [*scrape_work(), *snmp_work(), *dynamic_work(["central"])]:
         if work.name in found:
@@ -31,17 +40,27 @@ def central_work() -> dict[str, Work]:
     return found
 
 
+@cache
+def discovered() -> DiscoveredWork:
+    """What the jobs of the scrape file find elsewhere."""
+    return DiscoveredWork([job for job in scrape_jobs() if job.discoveries])
+
+
+@cache
+def scrape_jobs() -> list[Job]:
+    file = settings.TELEMETRY_SCRAPE_FILE
+    return load_jobs(Path(file), float(settings.TELEMETRY_POLL_INTERVAL)) if file else []
+
+
 def scrape_work() -> list[Work]:
     """The targets of the scrape file, which says more of them, then the URLs of the settings."""
     interval = float(settings.TELEMETRY_POLL_INTERVAL)
-    file = settings.TELEMETRY_SCRAPE_FILE
-    targets = load_scrape(Path(file), interval) if file else []
-    from_file = [ScrapeSource(one.url, one.interval_s, one) for one in targets]
+    named = [
+        target_work(target)
+        for job in scrape_jobs() if not job.discoveries for target in job.targets()
+    ]  # fmt: skip
     single = [make_source(url, interval) for url in settings.TELEMETRY_SCRAPE_URLS]
-    return [
-        *(Work(source.name, source, source.interval_s) for source in from_file),
-        *(Work(source.name, source, interval) for source in single),
-    ]
+    return [*named, *(Work(source.name, source, interval) for source in single)]
 
 
 def snmp_work() -> list[Work]:

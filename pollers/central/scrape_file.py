@@ -1,17 +1,19 @@
-"""A scrape file in Prometheus' format: jobs with static targets, relabelled, as URLs to scrape."""
+"""A scrape file in Prometheus' format: jobs, whose targets are relabelled and become URLs."""
 
 from __future__ import annotations
 
-import base64
-import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ImproperlyConfigured
 
+from pollers.central.discovery_configs import SD_KEYS, read_discoveries
 from pollers.central.relabel import Labels, Rule, read_rules, relabelled
+from pollers.central.scrape_options import headers_of, seconds, targets_of, verify_of
+from pollers.central.target_discovery import Found, Watched
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
@@ -19,10 +21,8 @@ from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
 _JOB_KEYS = {
     "job_name", "scrape_interval", "scrape_timeout", "metrics_path", "scheme", "params",
     "honor_labels", "honor_timestamps", "sample_limit", "basic_auth", "authorization",
-    "tls_config", "static_configs", "relabel_configs", "metric_relabel_configs",
+    "tls_config", "static_configs", "relabel_configs", "metric_relabel_configs", *SD_KEYS,
 }  # fmt: skip
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
-_SECONDS = (86400, 3600, 60, 1, 0.001)
 
 
 class ScrapeFileError(PollersError, ImproperlyConfigured):
@@ -60,62 +60,67 @@ class ScrapeTarget:
         }
 
 
-def load_scrape(file: Path, interval_s: float) -> list[ScrapeTarget]:
+def load_jobs(file: Path, interval_s: float) -> list[Job]:
     """`interval_s` is that of jobs that name none. Raises `ScrapeFileError` with every fault."""
-    targets, faults = read_scrape(file, interval_s)
+    jobs, faults = read_jobs(file, interval_s)
     if faults:
         raise ScrapeFileError("\n".join(map(str, faults)))
-    return targets
+    return jobs
 
 
-def read_scrape(file: Path, interval_s: float) -> tuple[list[ScrapeTarget], list[Fault]]:
-    """The targets of the jobs that are right, and what is wrong with the others."""
+def read_jobs(file: Path, interval_s: float) -> tuple[list[Job], list[Fault]]:
+    """The jobs that are right, and what is wrong with the others."""
     content, faults = read_operators_yaml(file)
     if content is None and faults:
         return [], faults
-    jobs = content.get("scrape_configs") if isinstance(content, Mapping) else None
-    if not isinstance(jobs, Sequence):
+    written = content.get("scrape_configs") if isinstance(content, Mapping) else None
+    if not isinstance(written, Sequence):
         return [], [*faults, Fault(str(file), 1, "must have a list scrape_configs")]
     common = content.get("global") or {}
-    targets: list[ScrapeTarget] = []
+    jobs: list[Job] = []
     names: set[str] = set()
-    for job, line in zip(jobs, jobs.lines, strict=True):
+    for job, line in zip(written, written.lines, strict=True):
         try:
-            targets += _Job(job, line, common, interval_s, names).targets()
+            jobs.append(_Reader(job, line, common, interval_s, names, file.parent).job())
         except DefinitionError as error:
             name = job.get("job_name") if isinstance(job, Mapping) else None
             where = f"job {name!r}: " if name else ""
             faults.append(Fault(str(file), error.line or line, f"{where}{error}"))
-    return targets, faults
+    return jobs, faults
 
 
-class _Job:
-    """One entry of `scrape_configs`. `names` are those of the jobs before it."""
+class Job:
+    """One entry of `scrape_configs`, with targets that stand there and such as are discovered."""
 
     def __init__(
-        self, written: Any, line: int, common: dict[str, Any], interval_s: float, names: set[str]
-    ) -> None:
-        if not isinstance(written, Mapping):
-            raise DefinitionError("a job is a mapping", line)
-        for key in written:
-            if key not in _JOB_KEYS:
-                raise DefinitionError(f"{key} is not supported", written.line_of(key))
-        self.written, self.line = written, line
-        self.name = written.get("job_name")
-        if not isinstance(self.name, str) or not self.name or self.name in names:
-            raise DefinitionError("job_name is missing or stands twice", line)
-        names.add(self.name)
-        self.common = common if isinstance(common, dict) else {}
-        self.interval_s = self._seconds("scrape_interval") or interval_s
+        self, name: str, template: ScrapeTarget, base: Labels, params: list[tuple[str, str]],
+        relabelling: tuple[Rule, ...], static: list[Labels], discoveries: list[Watched],
+    ) -> None:  # fmt: skip
+        """`template` is what all targets have alike; `params` are those that no label holds."""
+        self.name = name
+        self.interval_s = template.interval_s
+        self.discoveries = discoveries
+        self._template = template
+        self._base = base
+        self._params = params
+        self._relabelling = relabelling
+        self._static = static
+        self._last: tuple[list[Found], list[ScrapeTarget]] | None = None
 
     def targets(self) -> list[ScrapeTarget]:
-        relabelling = self._rules("relabel_configs")
-        made = []
-        for labels in self._static():
-            kept = relabelled(labels, relabelling)
+        """As they are now; the same list as long as nothing changes."""
+        found = [one.found() for one in self.discoveries]
+        if self._last is None or any(
+            new is not old for new, old in zip(found, self._last[0], strict=True)
+        ):
+            self._last = found, list(self._made(found))
+        return self._last[1]
+
+    def _made(self, found: list[Found]) -> Iterator[ScrapeTarget]:
+        for labels in [*self._static, *(one for each in found for one in each.targets)]:
+            kept = relabelled(self._base | labels, self._relabelling)
             if kept and kept.get("__address__"):
-                made.append(self._target(kept))
-        return made
+                yield self._target(kept)
 
     def _target(self, labels: Labels) -> ScrapeTarget:
         prefix = "__param_"
@@ -124,47 +129,80 @@ class _Job:
             for name, value in labels.items()
             if name.startswith(prefix)
         ]
-        query += [(name, value) for name, value in self._params()[1] if (name, value) not in query]
+        query += [(name, value) for name, value in self._params if (name, value) not in query]
         path, address = labels.get("__metrics_path__", "/metrics"), labels["__address__"]
         url = f"{labels.get('__scheme__', 'http')}://{address}{path}"
         own = {name: value for name, value in labels.items() if not name.startswith("__")}
         own.setdefault("instance", address)
+        return replace(
+            self._template, url=f"{url}?{urlencode(query)}" if query else url, labels=own
+        )
+
+
+class _Reader:
+    """Reads one job. `names` are those of the jobs before it, `folder` is that of the file."""
+
+    def __init__(
+        self, written: Any, line: int, common: Any, interval_s: float, names: set[str],
+        folder: Path,
+    ) -> None:  # fmt: skip
+        if not isinstance(written, Mapping):
+            raise DefinitionError("a job is a mapping", line)
+        for key in written:
+            if key not in _JOB_KEYS:
+                raise DefinitionError(f"{key} is not supported", written.line_of(key))
+        self.written, self.line, self.folder = written, line, folder
+        self.name = written.get("job_name")
+        if not isinstance(self.name, str) or not self.name or self.name in names:
+            raise DefinitionError("job_name is missing or stands twice", line)
+        names.add(self.name)
+        self.common = common if isinstance(common, dict) else {}
+        self.interval_s = self._seconds("scrape_interval") or interval_s
+
+    def job(self) -> Job:
+        """Raises `DefinitionError`."""
+        first, more = self._params()
+        discoveries = read_discoveries(self.written, self.folder)
+        if not discoveries and "static_configs" not in self.written:
+            raise DefinitionError("static_configs is missing", self.line)
+        return Job(
+            str(self.name), self._template(), self._base(first), more,
+            self._rules("relabel_configs"), self._static(), discoveries,
+        )  # fmt: skip
+
+    def _template(self) -> ScrapeTarget:
         return ScrapeTarget(
-            url=f"{url}?{urlencode(query)}" if query else url,
+            url="",
             interval_s=self.interval_s,
             timeout_s=self._seconds("scrape_timeout"),
-            labels=own,
             rules=self._rules("metric_relabel_configs"),
             honor_labels=self.written.get("honor_labels") is True,
             honor_timestamps=self.written.get("honor_timestamps") is not False,
             sample_limit=self._limit(),
-            headers=self._headers(),
-            verify=self._verify(),
+            headers=headers_of(self.written),
+            verify=verify_of(self.written),
         )
 
     def _static(self) -> list[Labels]:
-        groups = self.written.get("static_configs")
-        line = self.written.line_of("static_configs")
+        groups = self.written.get("static_configs", Sequence())
         if not isinstance(groups, Sequence):
-            raise DefinitionError("static_configs is missing", line)
+            raise DefinitionError(
+                "static_configs is a list of groups", self.written.line_of("static_configs")
+            )
         found: list[Labels] = []
         for group, at in zip(groups, groups.lines, strict=True):
-            if not isinstance(group, Mapping) or not isinstance(group.get("targets"), list):
-                raise DefinitionError("a group has a list of targets", at)
-            labels = group.get("labels") or {}
-            if not isinstance(labels, dict):
-                raise DefinitionError("labels is a mapping", group.line_of("labels"))
-            texts = {str(name): str(value) for name, value in labels.items()}
-            found += [self._base() | texts | {"__address__": str(one)} for one in group["targets"]]
+            try:
+                found += targets_of(group)
+            except DefinitionError as error:
+                raise DefinitionError(str(error), at) from None
         return found
 
-    def _base(self) -> Labels:
-        params = {f"__param_{name}": value for name, value in self._params()[0].items()}
+    def _base(self, params: Labels) -> Labels:
         return {
             "job": str(self.name),
             "__metrics_path__": str(self.written.get("metrics_path", "/metrics")),
             "__scheme__": str(self.written.get("scheme", "http")),
-            **params,
+            **{f"__param_{name}": value for name, value in params.items()},
         }
 
     def _params(self) -> tuple[Labels, list[tuple[str, str]]]:
@@ -185,48 +223,13 @@ class _Job:
         text = self.written.get(key, self.common.get(key))
         if text is None:
             return None
-        found = _DURATION.fullmatch(str(text))
-        total = sum(
-            int(part) * each
-            for part, each in zip(found.groups() if found else (), _SECONDS, strict=False)
-            if part
-        )
-        if total <= 0:
-            raise DefinitionError(f"{key} {text!r} is no time like 30s", self.written.line_of(key))
-        return float(total)
+        try:
+            return seconds(text)
+        except DefinitionError as error:
+            raise DefinitionError(f"{key} {error}", self.written.line_of(key)) from None
 
     def _limit(self) -> int:
         limit = self.written.get("sample_limit", 0)
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
             raise DefinitionError("sample_limit is a number", self.written.line_of("sample_limit"))
         return limit
-
-    def _headers(self) -> dict[str, str]:
-        basic = self.written.get("basic_auth")
-        if basic:
-            login = f"{basic.get('username', '')}:{self._secret(basic, 'password')}"
-            return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-        bearer = self.written.get("authorization")
-        if bearer:
-            kind = bearer.get("type", "Bearer")
-            return {"Authorization": f"{kind} {self._secret(bearer, 'credentials')}"}
-        return {}
-
-    def _secret(self, written: Mapping, key: str) -> str:
-        """The value, or what stands in the file `<key>_file`."""
-        name = written.get(f"{key}_file")
-        if not name:
-            return str(written.get(key, ""))
-        try:
-            return Path(name).read_text().strip()
-        except OSError as error:
-            line = written.line_of(f"{key}_file")
-            raise DefinitionError(f"{name} cannot be read: {error.strerror}", line) from error
-
-    def _verify(self) -> bool | str:
-        tls = self.written.get("tls_config") or {}
-        for key in tls:
-            if key not in ("ca_file", "insecure_skip_verify"):
-                line = self.written.line_of("tls_config")
-                raise DefinitionError(f"tls_config: {key} is not supported", line)
-        return str(tls.get("ca_file") or "") or tls.get("insecure_skip_verify") is not True

@@ -8,10 +8,11 @@ again at a later tick of the same slot.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from django.conf import settings
 from pollers import poll_metrics
 from pollers.agent import current_agent
 from pollers.batch import BatchBuilder
-from pollers.central.plan import central_work
+from pollers.central.plan import central_work, discovered
 from pollers.central.scrape import MisconfiguredSource
 from pollers.claims import claim, is_settled, renewing
 from pollers.polls import run_poll
@@ -46,6 +47,8 @@ _running: set[str] = set()
 _lock = threading.Lock()
 #: What this agent sent last: {name: (slot, when)}.
 _sent: dict[str, tuple[float, float]] = {}
+#: The sources at the last tick.
+_known: frozenset[str] = frozenset()
 
 
 @app.task(name="pollers.central.tasks.poll_central", queue="central")
@@ -56,11 +59,24 @@ def poll_central() -> None:
     """
     now = now_us() / 1e6
     agent_schedule().take_tick(now)
-    for name, work in central_work().items():
+    sources = central_work()
+    forget_others(sources)
+    for name, work in sources.items():
         slot = slot_of(work, now)
         if is_to_send(work, slot, now):
             poll_source.apply_async((name, slot), expires=work.interval_s)
             _sent[name] = slot, now
+
+
+def forget_others(names: Collection[str]) -> None:
+    """Targets that are discovered come and go: what is kept of those that are gone goes, too."""
+    global _known
+    gone, _known = _known.difference(names), frozenset(names)
+    for name in gone:
+        _sent.pop(name, None)
+        file = _schedule_file(f"central-{file_name(name)}")
+        for one in (file, file.with_suffix(".lock")):
+            one.unlink(missing_ok=True)
 
 
 @app.task(bind=True, name="pollers.central.tasks.poll_source", queue="central")
@@ -69,6 +85,11 @@ def poll_source(self: Any, name: str, slot: float) -> None:
     now = now_us() / 1e6
     agent_schedule().take_tick(now)
     work = central_work().get(name)
+    if work is None and discovered():
+        # One agent finds a target, or that it is gone, a moment before the others: what sent the
+        # message sends it again.
+        poll_metrics.POLL_MISSED.labels("target_not_found_yet").inc()
+        return
     if work is None:
         tell_unknown(name, slot)
         return
@@ -180,8 +201,12 @@ def source_schedule(name: str, interval_s: float) -> Schedule:
 
 
 def _schedule(name: str, interval_s: float) -> Schedule:
-    path = paths.home() / "schedule" / f"{name}.json"
-    return Schedule(path, interval_s, 0.0, started=now_us() / 1e6, patience=PATIENCE, shared=True)
+    started = now_us() / 1e6
+    return Schedule(_schedule_file(name), interval_s, 0.0, started, patience=PATIENCE, shared=True)
+
+
+def _schedule_file(name: str) -> Path:
+    return paths.home() / "schedule" / f"{name}.json"
 
 
 @task_revoked.connect

@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 
 from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.commands import run_command
-from pollers.pollsters.definition import Pollster, Request
+from pollers.pollsters.definition import DEFAULT_TIMEOUT_S, Pollster, Request
 from pollers.pollsters.entries import EntryError, next_page_of
 from pollers.pollsters.fetching import Fetcher, FetchError, join, next_url, origin
 from pollers.pollsters.handlers import Headers, UnreadableError, parse_answer
@@ -107,11 +107,11 @@ class Asker:
         return next_url(target.endpoint or current, current, found)
 
     def _fetch(self, request: Request, url: str) -> tuple[str, Headers]:
-        in_cloud = bool(request.endpoint_type)
+        """A service of the cloud is given the token, unless requests are signed in another way."""
+        auth = self._authentication(request)
         answer = self.fetcher.fetch(
             url, request.method, dict(request.headers), request.timeout_s,
-            cloud=self.cloud() if in_cloud else None,
-            auth=None if in_cloud else self._authentication(request),
+            cloud=self.cloud() if request.endpoint_type and auth is None else None, auth=auth,
         )  # fmt: skip
         return answer.text, answer.headers
 
@@ -146,17 +146,21 @@ class Asker:
         raise FetchError("no key-manager is in the catalogue")
 
     def _run(self, request: Request, command: str) -> str:
-        """Output and errors of a shell line."""
+        """Output and errors of a command line."""
+        return self.output(command, request.timeout_s).decode(errors="replace")
+
+    def output(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> bytes:
+        """What a command of this host writes. Raises `FetchError`."""
         if not settings.TELEMETRY_ALLOW_HOST_COMMAND:
             raise FetchError("commands are off on this host: TELEMETRY_ALLOW_HOST_COMMAND=true")
-        limit = min(request.timeout_s, self.fetcher.deadline.left())
+        limit = min(timeout_s, self.fetcher.deadline.left())
         status, output = run_command(command, limit)
         self.fetcher.explanation.requests += 1
         self.fetcher.explanation.say(f"command: status {status}, {len(output)} bytes")
         if status:
             said = output[:200].decode(errors="replace")
             raise FetchError(f"the command ended with status {status}: {said!r}")
-        return output.decode(errors="replace")
+        return output
 
 
 def targets(asker: Asker, request: Request, found: list[Any]) -> list[Target]:

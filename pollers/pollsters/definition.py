@@ -87,6 +87,8 @@ class Pollster:
     unit: str
     value: Extraction
     request: Request
+    #: Where an entry says its own unit.
+    unit_way: Extraction | None = None
     namespaces: frozenset[str] = frozenset({"central"})
     entries: Extraction | None = None
     ids: Ids = field(default_factory=Ids)

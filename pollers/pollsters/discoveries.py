@@ -8,7 +8,9 @@ OWN_LISTS = frozenset({
     "fip_services", "vpn_services", "ipsec_connections", "fw_services", "fw_policy",
     "lb_services", "dns_zones", "manila_shares", "alarm", "local_instances",
 })  # fmt: skip
-DISCOVERIES = frozenset({"tenant", "endpoint", "barbican", "local_node"})
+#: What an agent finds on its own host, without a cloud.
+OF_THE_HOST = frozenset({"local_node", "node_manager"})
+DISCOVERIES = OF_THE_HOST | {"tenant", "endpoint", "barbican"}
 
 
 def is_discovery(name: str) -> bool:

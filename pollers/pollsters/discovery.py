@@ -1,4 +1,4 @@
-"""What there is to poll: endpoints, projects, zones, this host."""
+"""What there is to poll: endpoints, projects, zones, this host and its Node Manager."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from pollers.pollsters.asking import MAX_PAGES, Asker
 from pollers.pollsters.definition import Request
 from pollers.pollsters.fetching import FetchError, join, next_url
+from pollers.pollsters.node_manager import node_managers
 
 ALL_PROJECTS = {"X-Auth-All-Projects": "true"}
 
@@ -22,7 +23,8 @@ def default_discovery(request: Request) -> str:
 
 
 def discover(asker: Asker, name: str) -> list[Any]:
-    """Endpoints as URLs, projects as the identity service describes them, the host by its name.
+    """Endpoints as URLs, projects as the identity service describes them, the host by its name,
+    its Node Manager with the way to it.
 
     Raises `SourceError`.
     """
@@ -34,6 +36,8 @@ def discover(asker: Asker, name: str) -> list[Any]:
     if kind == "tenant":
         found: list[Any] = asker.cloud().remembered("tenant", lambda: _projects(asker))
         return found
+    if kind == "node_manager":
+        return list(node_managers(asker))
     if kind == "dns_zones":
         return list(_zones(asker))
     raise FetchError(f"there is no discovery {name!r}")

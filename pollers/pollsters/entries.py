@@ -33,9 +33,11 @@ class Reading:
 
 
 def entries_of(pollster: Pollster, answer: Any) -> list[Any]:
-    """Raises `EntryError`."""
+    """Of an answer that is a list itself, `response_entries_key` counts only if it begins with the
+    whole: elsewhere a path has no effect there. Raises `EntryError`.
+    """
     found = answer
-    if isinstance(answer, dict):
+    if isinstance(answer, dict) or (pollster.entries is not None and not pollster.entries.keys):
         found = _listed(pollster, answer)
     if found is None:
         return []
@@ -46,7 +48,7 @@ def entries_of(pollster: Pollster, answer: Any) -> list[Any]:
     return found
 
 
-def _listed(pollster: Pollster, answer: dict[str, Any]) -> Any:
+def _listed(pollster: Pollster, answer: Any) -> Any:
     if pollster.entries is not None:
         try:
             return pollster.entries.find(answer)
@@ -144,6 +146,18 @@ def _attempt(meter: str, value: Any) -> Reading | EntryError:
         except (ValueError, OverflowError):
             pass
     return EntryError(f"the value {value!r:.{_LONGEST_SHOWN}} is no number")
+
+
+def unit_of(pollster: Pollster, entry: dict[str, Any], variables: Variables) -> str:
+    """The entry's own, else the definition's."""
+    if pollster.unit_way is not None:
+        try:
+            found = pollster.unit_way.find(entry, variables)
+        except EvaluationError:
+            return pollster.unit
+        if isinstance(found, str) and found:
+            return found
+    return pollster.unit
 
 
 def metadata_of(pollster: Pollster, entry: dict[str, Any], variables: Variables) -> dict[str, Any]:

@@ -17,7 +17,8 @@ NESTED_VARIABLES = TOP_VARIABLES | {
 }  # fmt: skip
 #: Keys of an entry, and what their values must be.
 KEYS: dict[str, type | tuple[type, ...]] = {
-    "name": str, "sample_type": str, "unit": str, "value_attribute": str, "value": str,
+    "name": str, "sample_type": str, "unit": str, "unit_attribute": str,
+    "value_attribute": str, "value": str,
     "endpoint_type": str, "url_path": str, "host_command": str, "namespaces": (str, list),
     "metadata_fields": (str, list), "metadata_mapping": dict, "preserve_mapped_metadata": bool,
     "skip_sample_values": list, "value_mapping": dict,

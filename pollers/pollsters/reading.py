@@ -48,6 +48,7 @@ class _Reader(Keys):
             place=f"{self.place}:{self.written.line}",
             sample_type=self._sample_type(),
             unit=self._inherited("unit"),
+            unit_way=self._extraction("unit_attribute"),
             value=value,
             list_field=list_field,
             name_field=name_field,

@@ -17,7 +17,14 @@ from pollers.pollsters.cloud import Cloud
 from pollers.pollsters.definition import Pollster
 from pollers.pollsters.discoveries import OWN_LISTS
 from pollers.pollsters.discovery import default_discovery, discover
-from pollers.pollsters.entries import EntryError, entries_of, metadata_of, readings_of, with_ids
+from pollers.pollsters.entries import (
+    EntryError,
+    entries_of,
+    metadata_of,
+    readings_of,
+    unit_of,
+    with_ids,
+)
 from pollers.pollsters.fetching import Deadline, Explanation, Fetcher, FetchError, new_session
 from pollers.pollsters.nested import AnswerCache, ExtraMetadata
 
@@ -55,8 +62,9 @@ class PollsterSource:
         found = self._found(poll.asker)
         places = targets(poll.asker, self._request, found)
         if not places:
-            what = self._request.endpoint_type or "resource"
-            reason = f"no {what} is in the catalogue" if self._request.endpoint_type else "none"
+            what = self._request.endpoint_type
+            found_by = ", ".join(self._discovery) or default_discovery(self._request)
+            reason = f"no {what} is in the catalogue" if what else f"{found_by} finds nothing"
             self.explanation.say(f"nothing to ask: {reason}")
             return Findings([], {"skipped": reason})
         for place in places:
@@ -146,7 +154,7 @@ class _Poll:
                 resource = resource or self._resource(pollster, mapped, reading.value, variables)
                 self._builder.add(
                     resource, reading.meter, reading.value, self._builder.slot_us,
-                    pollster.unit, pollster.sample_type,
+                    unit_of(pollster, mapped, variables), pollster.sample_type,
                 )  # fmt: skip
 
     def _resource(
@@ -178,7 +186,7 @@ class _Poll:
         text = texts[0]
         if len(texts) > 1:
             text += f" (and {len(texts) - 1} more of the kind)"
-        if key[0] and key[1] == FORBIDDEN:
+        if key[0] and key[1] == FORBIDDEN and not self._pollsters[0].request.module:
             role = ROLES.get(self._pollsters[0].request.endpoint_type, "admin")
             text += f": the login {self.asker.login!r} lacks a role there, usually {role}"
         return text

@@ -76,8 +76,11 @@ TELEMETRY_POLLSTER_DEFINITIONS = env.list("TELEMETRY_POLLSTER_DEFINITIONS", defa
 #: Whether pollsters may run commands on this host, and whose modules may sign their requests.
 TELEMETRY_ALLOW_HOST_COMMAND = env.bool("TELEMETRY_ALLOW_HOST_COMMAND", False)
 TELEMETRY_POLLSTER_AUTH_MODULES = env.list(
-    "TELEMETRY_POLLSTER_AUTH_MODULES", default=["requests.auth"]
+    "TELEMETRY_POLLSTER_AUTH_MODULES", default=["requests.auth", "pollers.pollsters.signing"]
 )
+#: The login of `radosgw.*` at the admin API of Ceph's object gateway; empty: not polled.
+TELEMETRY_RADOSGW_ACCESS_KEY = env.str("TELEMETRY_RADOSGW_ACCESS_KEY", "")
+TELEMETRY_RADOSGW_SECRET_KEY = secret("TELEMETRY_RADOSGW_SECRET_KEY")
 TELEMETRY_IGNORE_DISABLED_PROJECTS = env.bool("TELEMETRY_IGNORE_DISABLED_PROJECTS", False)
 #: The cloud that agents poll; None where no Keystone is named.
 TELEMETRY_OPENSTACK = check_keystone(

@@ -12,7 +12,6 @@ from telemetry_site.settings.addresses import DATABASE_SCHEMES, check_address, c
 from telemetry_site.settings.allowances import parse_allowance, parse_networks
 from telemetry_site.settings.base import *  # noqa: F403
 from telemetry_site.settings.base import (
-    BASE_DIR,
     TELEMETRY_HOME,
     TELEMETRY_POLL_INTERVAL,
     TELEMETRY_ROLE,
@@ -173,7 +172,7 @@ WSGI_APPLICATION = "telemetry_site.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [paths.DATA / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -260,7 +259,7 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
 STATIC_URL = "/static/"
 STATIC_ROOT = TELEMETRY_HOME / "static"
-STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+STATICFILES_DIRS = [paths.DATA / "templates" / "static"]
 WHITENOISE_USE_FINDERS = True
 AUTH_PASSWORD_VALIDATORS = [
     {

@@ -23,7 +23,7 @@ from telemetry_site.selection import Selection
 from telemetry_site.settings.keystone import KeystoneAccess
 from tests.keystone import ADMIN_PASSWORD, KeystoneServer
 from tests.samples import samples_of, values_of
-from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for, recorded_for
+from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for, gateway_for, recorded_for
 from tests.support.http_service import HttpService, answer, answering, http_service
 from tests.support.polling import SLOT_US, poll_with, pollsters_of
 
@@ -107,6 +107,57 @@ def test_what_real_services_answered_is_understood(
     assert owners == {project}
     container = samples[f"{project}/c 2", "storage.containers.objects"]
     assert container.resource.metadata == {"storage_policy": "Policy-0"}
+
+
+def test_what_a_real_object_gateway_answered_is_understood(
+    cloud: Cloud, services: HttpService, keystone: KeystoneServer, settings: Any
+) -> None:
+    """Recorded from Ceph's, of a project with a bucket of two objects and an empty one."""
+    settings.TELEMETRY_RADOSGW_ACCESS_KEY = "AK"
+    settings.TELEMETRY_RADOSGW_SECRET_KEY = "secret-not-to-be-seen"
+    project = keystone.find("projects", "admin")
+    services.answers = gateway_for(project)
+    builder, reports = poll_stock(cloud, "radosgw.*")
+    assert [report.errors for report in reports if report.outcome != "ok"] == []
+    assert len(reports) == 2, "buckets and usage are asked for once each"
+    assert values_of(builder) == {
+        (project, "radosgw.objects"): 2, (project, "radosgw.objects.size"): 5 * 1024,
+        (project, "radosgw.objects.containers"): 2, (project, "radosgw.api.request"): 5,
+        (f"{project}/photos", "radosgw.containers.objects"): 2,
+        (f"{project}/photos", "radosgw.containers.objects.size"): 5 * 1024,
+        (f"{project}/empty", "radosgw.containers.objects"): 0,
+        (f"{project}/empty", "radosgw.containers.objects.size"): 0,
+    }  # fmt: skip
+    resource = samples_of(builder)[project, "radosgw.objects"].resource
+    assert (resource.project_id, resource.type) == (project, "ceph_account")
+    asked = [one for one in services.seen if one.path.startswith("/admin/")]
+    assert asked
+    for one in asked:
+        assert one.headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=AK/")
+        assert "X-Auth-Token" not in one.headers
+    assert "secret-not-to-be-seen" not in f"{services.seen} {reports}"
+
+
+def test_an_object_gateway_that_has_never_heard_of_a_project_has_nothing_of_it(
+    cloud: Cloud, services: HttpService, keystone: KeystoneServer, settings: Any
+) -> None:
+    settings.TELEMETRY_RADOSGW_ACCESS_KEY, settings.TELEMETRY_RADOSGW_SECRET_KEY = "AK", "SK"
+    project = keystone.find("projects", "admin")
+    services.answers = {
+        path.replace("nobody", project): found
+        for path, found in gateway_for("other").items() if "nobody" in path
+    }  # fmt: skip
+    builder, _ = poll_stock(cloud, "radosgw.*")
+    assert set(values_of(builder).values()) == {0}
+
+
+def test_without_keys_a_wildcard_leaves_the_object_gateway_alone(
+    cloud: Cloud, services: HttpService
+) -> None:
+    assert poll_stock(cloud, "radosgw.*")[1] == []
+    (report,) = poll_stock(cloud, "radosgw.objects")[1]
+    assert report.outcome == "error"
+    assert "set TELEMETRY_RADOSGW_ACCESS_KEY" in report.errors[0]
 
 
 def test_images(cloud: Cloud, services: HttpService) -> None:

@@ -28,7 +28,9 @@ def service() -> Iterator[HttpService]:
 @pytest.fixture(autouse=True)
 def _settings_of_the_test() -> Iterator[None]:
     """What an agent reads once is read for each test."""
-    caches = (work.polling_sources, work.pollsters, plan.central_work)
+    caches = (
+        work.polling_sources, work.pollsters, plan.fixed_work, plan.scrape_jobs, plan.discovered,
+    )  # fmt: skip
     for one in caches:
         one.cache_clear()
     yield

@@ -283,6 +283,7 @@ ENDPOINTS = {
 
 
 RECORDED = Path(__file__).parent.parent / "recorded" / "openstack.json"
+GATEWAY = RECORDED.with_name("radosgw.json")
 #: Where each recorded service stands below the test's one.
 INNER = "http://inner.example"
 PREFIXES = {"image": "/image", "volume": "/volume", "network": "/network", "object-store": "/swift"}
@@ -303,6 +304,12 @@ def recorded_for(admin_project: str) -> dict[str, Any]:
         for kind, answers in document["answers"].items()
         for path, found in answers.items()
     }
+
+
+def gateway_for(admin_project: str) -> dict[str, Any]:
+    """Answers of Ceph's object gateway to its admin requests; nobody else has a bucket."""
+    document = _filled(json.loads(GATEWAY.read_text()), "{project}", admin_project)
+    return dict(document["answers"])
 
 
 def underscored(headers: dict[str, str]) -> dict[str, str]:

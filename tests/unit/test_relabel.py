@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pollers.central.relabel import read_rules, relabelled
-from pollers.central.scrape_file import ScrapeFileError, ScrapeTarget, load_scrape, read_scrape
+from pollers.central.scrape_file import ScrapeFileError, ScrapeTarget, load_jobs, read_jobs
 from telemetry_site.yamlfile import DefinitionError, Sequence, read_yaml
 
 
@@ -119,7 +119,7 @@ scrape_configs:
 def load(folder: Path, text: str) -> list[ScrapeTarget]:
     file = folder / "scrape.yaml"
     file.write_text(text)
-    return load_scrape(file, 10)
+    return [target for job in load_jobs(file, 10) for target in job.targets()]
 
 
 def test_a_file_makes_targets_of_its_jobs(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_wrong_job_is_named_and_the_agent_does_not_start(
 ) -> None:
     with pytest.raises(ScrapeFileError, match=said):
         load(tmp_path, FILE.replace(old, new))
-    targets, _ = read_scrape(tmp_path / "scrape.yaml", 10)
-    assert targets, "the other job is read"
+    jobs, _ = read_jobs(tmp_path / "scrape.yaml", 10)
+    assert jobs, "the other job is read"
 
 
 def test_a_file_without_jobs_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from markdown_it import MarkdownIt
@@ -20,8 +19,9 @@ from markdown_it.token import Token
 from meters.ui import query
 from meters.ui.access import PageRequest, page
 from meters.ui.rendering import show
+from telemetry_site import paths
 
-ROOT: Path = settings.BASE_DIR / "docs"
+ROOT: Path = paths.DATA / "docs"
 FILES = {".png": "image/png", ".svg": "image/svg+xml", ".json": "application/json"}
 #: HTML in a text stays text.
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pollers.central.scrape_file import read_scrape
+from pollers.central.scrape_file import read_jobs
 from pollers.central.snmp.loading import INSPECTOR, load_snmp_meters
 from pollers.compute.meters import COMPUTE_METERS
 from pollers.notification.events import load_events
@@ -55,7 +55,7 @@ def _check(file: Path) -> list[Fault]:
         if "sources" in content:
             return _check_polling(file)
         if "scrape_configs" in content:
-            return read_scrape(file, settings.TELEMETRY_POLL_INTERVAL)[1]
+            return read_jobs(file, settings.TELEMETRY_POLL_INTERVAL)[1]
         if _are_of_snmp(content):
             return load_snmp_meters([file], stock=False)[1]
         return load_meters([file])[1]

@@ -29,7 +29,7 @@ sources:
 def _settings_of_the_test(settings: Any) -> Iterator[None]:
     """What an agent reads once is read for each test."""
     settings.TELEMETRY_SCRAPE_URLS = []
-    caches = (work.polling_sources, work.snmp_meters, work.unknown_names, plan.central_work)
+    caches = (work.polling_sources, work.snmp_meters, work.unknown_names, plan.fixed_work)
     for one in caches:
         one.cache_clear()
     yield
@@ -98,7 +98,7 @@ def test_each_host_is_a_task_of_its_own_under_the_same_name_on_every_agent(
     """Tasks carry the name, by which agents claim: one polls, with the login of its own file."""
     polling_file(tmp_path, settings, "snmp://secret@10.0.0.1", "snmp://10.0.0.2")
     first = list(plan.central_work())
-    plan.central_work.cache_clear()
+    plan.fixed_work.cache_clear()
     work.polling_sources.cache_clear()
     polling_file(tmp_path, settings, "snmp://renewed@10.0.0.1", "snmp://10.0.0.2")
     assert (

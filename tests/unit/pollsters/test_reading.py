@@ -144,7 +144,12 @@ def test_the_stock_files_are_right_and_name_each_meter_once() -> None:
         "manila.share.size", "manila.share.status", "storage.objects", "storage.objects.size",
         "storage.objects.containers", "storage.containers.objects",
         "storage.containers.objects.size", "alarm.evaluation_result",
-        "hardware.ipmi.temperature", "hardware.ipmi.current", "hardware.ipmi.fan",
+        "radosgw.objects", "radosgw.objects.size", "radosgw.objects.containers",
+        "radosgw.containers.objects", "radosgw.containers.objects.size", "radosgw.api.request",
+        *(f"hardware.ipmi.node.{what}" for what in (
+            "power", "temperature", "inlet_temperature", "outlet_temperature", "airflow", "cups",
+            "cpu_util", "mem_util", "io_util",
+        )), "hardware.ipmi.temperature", "hardware.ipmi.current", "hardware.ipmi.fan",
         "hardware.ipmi.voltage", "hardware.ipmi.power",
     } == set(found)  # fmt: skip
 
