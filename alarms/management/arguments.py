@@ -12,7 +12,6 @@ from alarms.models import Alarm
 from meters.wire import EARLIEST_US, LATEST_US
 from telemetry_site.clock import from_us, to_us
 
-
 #: Rows that a command shows, and hours that it looks back, at most.
 MOST_ROWS = 1_000_000
 MOST_HOURS = 24 * 36_525

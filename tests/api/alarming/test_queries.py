@@ -296,7 +296,15 @@ class TestComplex:
 
     def test_a_broken_pattern_is_refused(self, member: AlarmingClient, alarms: Any) -> None:
         asked = {"filter": json.dumps({"=~": {"name": "("}})}
-        fault_of(member.ask("POST", "/query/alarms", asked), 400)
+        text = fault_of(member.ask("POST", "/query/alarms", asked), 400)
+        assert text.endswith("no pattern: parentheses () not balanced")
+
+    def test_a_pattern_that_would_take_all_memory_is_refused(
+        self, member: AlarmingClient, alarms: Any
+    ) -> None:
+        asked = {"filter": json.dumps({"=~": {"name": "(x{1,200}){1,200}"}})}
+        text = fault_of(member.ask("POST", "/query/alarms", asked), 400)
+        assert "is compared with what is no pattern: it takes too " in text
 
     @pytest.mark.parametrize(
         "wanted",
