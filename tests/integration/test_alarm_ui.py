@@ -275,6 +275,12 @@ def test_alarms_are_filtered_and_paged(member: Client) -> None:
 def test_empty_lists_say_what_to_do(member: Client) -> None:
     assert 'href="/alarms/new"' in text(member, "/alarms")
     assert "webhook_receiver" in text(member, "/notifications")
+    assert 'href="/alarms/new"' in text(member, "/history")
+
+
+def test_who_may_make_none_is_not_sent_to_make_an_alarm(reader: Client) -> None:
+    for page in ("/alarms", "/history"):
+        assert 'href="/alarms/new"' not in text(reader, page)
 
 
 def test_notifications_are_filtered(member: Client) -> None:
