@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alarms.definition import Part, SeriesRule
+from alarms.definition import Part, SeriesRule, parse_rule
 from alarms.evaluator.selection import find
 from alarms.evaluator.subjects import Found, Subject
+from alarms.evaluator.types import TYPES
+from alarms.models import Alarm
 from meters.models import ArchivePolicy
 
 SECOND_US = 1_000_000
@@ -34,6 +36,15 @@ def of_parts(parts: Sequence[Part], project_id: str | None) -> str:
     found = find([Subject(part, project_id) for part in wanted])
     pairs = zip(wanted, found, strict=True)
     return next((words for part, one in pairs if (words := of_granularity(part, one))), "")
+
+
+def headers_of(alarm: Alarm) -> dict[str, str]:
+    """Of the answer to who has made it."""
+    if alarm.type not in TYPES:
+        return {}
+    parts = TYPES[alarm.type].parts(parse_rule(alarm.type, alarm.rule))
+    words = of_parts(parts, alarm.seen_project)
+    return {"Warning": as_header(words)} if words else {}
 
 
 def as_header(text: str) -> str:

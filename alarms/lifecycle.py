@@ -26,7 +26,7 @@ from alarms.models import Alarm, AlarmHistory, AlarmQuota, Notification, PolicyM
 from alarms.notifier.actions import check_action
 from alarms.notifier.templates import PARTS, check_template
 from alarms.outbox import announce, cancel_pending
-from meters.api.names import flaw_of
+from meters.api.names import flaw_of, unstorable
 from telemetry_site.failpoints import failpoint
 
 MANUALLY = "Manually set via API"
@@ -319,8 +319,8 @@ def _defaults() -> dict[str, Any]:
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise DefinitionError(name, "must be a text")
-    if "\0" in value:
-        raise DefinitionError(name, "holds a NUL character")
+    if flaw := unstorable(value):
+        raise DefinitionError(name, flaw)
     if len(value) > MAX_TEXT:
         raise DefinitionError(name, f"has {len(value)} characters, at most {MAX_TEXT} are allowed")
     return value

@@ -6,6 +6,7 @@ are what they are *now*: at the time, the newest one may have held fewer samples
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,6 +79,11 @@ class Tried(NamedTuple):
 
     step: walking.Step
     values: list[list[float]]
+
+    @property
+    def plain(self) -> list[list[float | None]]:
+        """The values for JSON, which has no word for one that is no finite number: None."""
+        return [[one if math.isfinite(one) else None for one in part] for part in self.values]
 
 
 def length_of(part: Part) -> int:

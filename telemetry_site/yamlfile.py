@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+#: What loading a text that is no YAML may raise: the constructors of tagged values raise what their
+#: conversions do (``!!bool x``, ``!!timestamp x``, a date 2026-13-45).
+UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
 
 class Fault(NamedTuple):
     """One mistake in a definition file. `line` counts from 1; 0 where no line can be named."""
@@ -111,7 +115,7 @@ def read_yaml(path: Path) -> tuple[Any, list[Fault]]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
         return None, [Fault(str(path), line, f"is not valid YAML: {error.problem}")]
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except UNREADABLE as error:
         return None, [Fault(str(path), 0, f"is not valid YAML: {error}")]
     faults: list[Fault] = []
     _find_twice(content, str(path), faults, set())

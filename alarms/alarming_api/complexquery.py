@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import OrderBy
 
 from meters.api.params import is_uuid, moment
+from meters.store.patterns import fits_empty
 from meters.wsme import complexquery as shared
 from meters.wsme import values
 from meters.wsme.complexquery import AnyOf, Joined, Leaf, Negated, Node, broken
@@ -83,6 +84,10 @@ def _compared(leaf: Leaf, column: Column) -> Q:
 def _matching(leaf: Leaf, column: Column) -> Q:
     if column.kind not in ("text", "rank", "id"):
         raise broken(leaf.where, "can't be compared with =~")
+    try:
+        fits_empty(str(leaf.value))
+    except ValueError as error:
+        raise broken(leaf.where, f"is compared with what is no pattern: {error}") from error
     field = f"{column.field}_text" if column.kind == "id" else column.field
     return Q((f"{field}__regex", leaf.value))
 

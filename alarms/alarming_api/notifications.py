@@ -16,7 +16,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from alarms.alarming_api.base import SCOPES
-from alarms.alarming_api.paging import Listing
+from alarms.alarming_api.paging import MOST, Listing
 from alarms.alarming_api.rows import severity_rank
 from alarms.alarming_api.shapes import time_text
 from alarms.choices import Delivery, Severity, State
@@ -27,9 +27,6 @@ from meters.api.params import is_uuid
 from meters.metric_api.paging import Sort
 from meters.wsme import simple
 from meters.wsme.errors import invalid
-
-#: Rows of one answer.
-MOST = 1000
 
 
 class RowId(NamedTuple):

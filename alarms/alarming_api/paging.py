@@ -29,6 +29,10 @@ class Listing(NamedTuple):
     most: int | None = None
 
 
+#: Rows of one answer where there is no end to a list otherwise.
+MOST = 1000
+
+
 def by_id(field: str) -> Callable[[QuerySet[Any], str], QuerySet[Any] | None]:
     """Of rows whose marker is a UUID."""
     return lambda rows, marker: rows.filter(Q((field, marker))) if is_uuid(marker) else None

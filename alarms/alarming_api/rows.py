@@ -9,7 +9,7 @@ from django.db.models import Case, F, Func, IntegerField, QuerySet, TextField, V
 from django.db.models.functions import Cast, Coalesce, NullIf
 
 from alarms.alarming_api.complexquery import Column, Grammar
-from alarms.alarming_api.paging import Listing, by_id
+from alarms.alarming_api.paging import MOST, Listing, by_id
 from alarms.choices import ACTION_FIELDS, Severity
 from alarms.models import Alarm, AlarmHistory
 from meters.metric_api.paging import Sort
@@ -35,6 +35,32 @@ HISTORY = Listing(
     ties=(Sort("id", "desc", "id"),),
     marked=by_id("event_id"),
 )  # fmt: skip
+
+_TIE = (Sort("id", "asc", "id"),)
+SILENCES = Listing(
+    fields={
+        "id": "id", "startsAt": "starts_at", "endsAt": "ends_at", "updatedAt": "updated_at",
+    },
+    usual=(Sort("endsAt", "desc", "ends_at"),),
+    ties=_TIE,
+    marked=by_id("id"),
+    most=MOST,
+)  # fmt: skip
+INHIBITIONS = Listing(
+    fields={"id": "id", "created_at": "created_at"},
+    usual=(Sort("created_at", "desc", "created_at"),),
+    ties=_TIE,
+    marked=by_id("id"),
+    most=MOST,
+)
+#: In the order in which they take alarms.
+ROUTES = Listing(
+    fields={"id": "id", "position": "position", "created_at": "created_at"},
+    usual=(Sort("position", "asc", "position"), Sort("created_at", "asc", "created_at")),
+    ties=_TIE,
+    marked=by_id("id"),
+    most=MOST,
+)
 
 #: The fields of an alarm that its JSON needs. Rows of these alone are read in half the time.
 SHOWN = (

@@ -11,6 +11,7 @@ import msgspec
 from alarms.cron import CronError, parse_cron
 from alarms.definition.fields import Name
 from alarms.errors import DefinitionError
+from meters.api.names import unstorable
 
 MAX_CONSTRAINTS = 100
 #: Ten years.
@@ -36,8 +37,9 @@ class TimeConstraint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         if self.timezone and self.timezone not in known_zones():
             fault = f"Timezone {self.timezone} is not valid"
             raise DefinitionError(f"{where}.timezone", "is no known time zone", fault)
-        if "\0" in self.name + self.description:
-            raise DefinitionError(where, "holds a NUL character")
+        for name in ("name", "description"):
+            if flaw := unstorable(getattr(self, name)):
+                raise DefinitionError(f"{where}.{name}", flaw)
 
     def described(self) -> dict[str, Any]:
         """As it is stored and shown: with a description."""

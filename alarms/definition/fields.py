@@ -9,6 +9,7 @@ import msgspec
 
 from alarms.errors import DefinitionError
 from meters.aggregation import every_method, is_method
+from meters.api.names import unstorable
 
 Comparison = Literal["lt", "le", "eq", "ne", "ge", "gt"]
 Statistic = Literal["max", "min", "avg", "sum", "count"]
@@ -36,8 +37,8 @@ def check_number(name: str, value: float) -> None:
 
 def check_text(name: str, value: str) -> None:
     """What PostgreSQL can store."""
-    if "\0" in value:
-        raise DefinitionError(f"rule.{name}", "holds a NUL character")
+    if flaw := unstorable(value):
+        raise DefinitionError(f"rule.{name}", flaw)
 
 
 def check_method(name: str) -> None:

@@ -18,7 +18,7 @@ from psycopg.errors import QueryCanceled
 from alarms.choices import HOUSE_DESTINATIONS, Delivery
 from alarms.models import Notification
 from alarms.muting import matchers
-from alarms.muting.limits import at_most
+from meters.store.timelimit import at_most
 
 log = structlog.get_logger(__name__)
 

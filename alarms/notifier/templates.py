@@ -28,6 +28,7 @@ from django.urls import reverse
 from alarms.errors import TemplateError
 from alarms.models import Alarm
 from alarms.notifier.message import Message
+from meters.api.names import unstorable
 
 log = structlog.get_logger(__name__)
 
@@ -111,8 +112,8 @@ def check_template(text: str) -> None:
         raise TemplateError("must be a text")
     if len(text) > LONGEST:
         raise TemplateError(f"has {len(text)} characters, at most {LONGEST} are allowed")
-    if "\0" in text:
-        raise TemplateError("holds a NUL character")
+    if flaw := unstorable(text):
+        raise TemplateError(flaw)
     if text.count("{{") + text.count("{%") > MOST_PARTS:
         raise TemplateError(f"has more than {MOST_PARTS} variables and tags")
     template = _parsed(text)

@@ -11,6 +11,7 @@ from typing import Any
 
 from alarms.errors import DefinitionError
 from alarms.ui.filters import split
+from alarms.ui.typed import json_list
 from meters.wsme.typed import TYPES
 
 #: Sign → the operator's name.
@@ -22,12 +23,9 @@ _NAMED = tuple(f"{kind}::" for kind in TYPES if kind)
 def to_conditions(text: str) -> list[Any]:
     """Raises `DefinitionError` of ``rule.query``."""
     text = text.strip()
-    if not text.startswith("["):
-        return [_condition(*term) for term in split(text, tuple(OPERATORS))]
-    try:
-        return list(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError("rule.query", f"is no JSON list: {error}") from error
+    if text.startswith("["):
+        return json_list("rule.query", text)
+    return [_condition(*term) for term in split(text, tuple(OPERATORS))]
 
 
 def _condition(field: str, sign: str, value: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ def _number(value: str) -> str | int | float:
     """Above and below compare numbers with numbers, texts (and times) with texts."""
     try:
         number = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
     return number if type(number) in (int, float) else value
 

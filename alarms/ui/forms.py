@@ -16,12 +16,14 @@ from alarms import lifecycle
 from alarms.api.base import may_edit
 from alarms.choices import ACTION_FIELDS, Severity, Type
 from alarms.definition import as_stored, parse_rule
+from alarms.definition.constraints import TimeConstraint, parse_constraints
 from alarms.definition.policy import Policy, has_series, parse_policy
 from alarms.errors import DefinitionError
 from alarms.evaluator.selection import is_uuid
 from alarms.models import Alarm
 from alarms.notifier.schemes.trust import without_trust
 from alarms.ui import rulefields
+from alarms.ui.constraints import to_constraints, to_lines
 from alarms.ui.rulefields import FIELDS
 from alarms.ui.typed import Typed
 from meters.models import Metric, Resource
@@ -47,6 +49,7 @@ BLANK: dict[str, str] = {
     "repeat_actions": "", "type": Type.RESOURCE_THRESHOLD, "project": "",
     "ok_actions": "", "alarm_actions": "", "insufficient_data_actions": "", "version": "",
     **dict.fromkeys(WAITS, ""), "recovery_threshold": "", "no_data": "insufficient",
+    "time_constraints": "", "mute": "",
     **rulefields.BLANK,
 }  # fmt: skip
 
@@ -82,6 +85,7 @@ class AlarmForm(Typed):
             "type": self.type,
             "rule": self.rule(),
             "policy": self.policy(),
+            "time_constraints": self.read("time_constraints", to_constraints),
             **{flag: self.values[flag] == "on" for flag in FLAGS},
             **self._actions(),
         }
@@ -95,8 +99,10 @@ class AlarmForm(Typed):
 
     def policy(self) -> dict[str, Any]:
         """As far as it can be read; a field that is empty asks for nothing."""
+        hours = self.read("mute", to_constraints)
+        kept = self.kept | ({"mute": hours} if hours else {})
         if not has_series(self.type):
-            return self.kept
+            return kept
         policy: dict[str, Any] = {
             name: self.number(name, int, "a whole number of seconds")
             for name in WAITS
@@ -106,7 +112,7 @@ class AlarmForm(Typed):
             limit = self.number("recovery_threshold", float, "a number")
             policy["recovery_threshold"] = limit
         policy["no_data"] = self.values["no_data"] or "insufficient"
-        return self.kept | policy
+        return kept | policy
 
     def check_rule(self) -> dict[str, Any]:
         """The rule alone, checked: for a preview, while the rest isn't filled in yet."""
@@ -128,6 +134,15 @@ class AlarmForm(Typed):
         except DefinitionError as error:
             self.fail(error)
             return None
+
+    def check_constraints(self) -> tuple[TimeConstraint, ...]:
+        """The time constraints alone, checked."""
+        given = self.read("time_constraints", to_constraints)
+        try:
+            return tuple(parse_constraints(given))
+        except DefinitionError as error:
+            self.fail(error)
+            return ()
 
     def check_project(self, principal: Principal) -> str | None:
         """The project that the alarm shall be in."""
@@ -181,8 +196,11 @@ def of_alarm(alarm: Alarm) -> AlarmForm:
     values |= {name: "\n".join(map(without_trust, getattr(alarm, name))) for name in ACTION_FIELDS}
     values |= {"type": alarm.type, "project": alarm.project_id or ""}
     values |= {"version": str(alarm.definition_version)}
+    values |= {"time_constraints": to_lines(alarm.time_constraints)}
     rule = _rule_as_typed(alarm)
     policy = {name: one for name, one in (alarm.policy or {}).items() if name in BLANK}
+    if "mute" in policy:
+        policy["mute"] = to_lines(policy["mute"])
     values |= {name: _typed(value) for name, value in (rule | policy).items()}
     return AlarmForm(values, kept=_kept(alarm))
 

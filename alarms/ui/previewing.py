@@ -70,9 +70,10 @@ def look(form: AlarmForm, project_id: str | None, now: datetime) -> Shown | None
         form.errors.clear()
         checked = AlarmForm(form.values | {"threshold": "0"}).check_rule()
     policy = form.check_policy(checked) if is_whole else Policy()
+    hours = form.check_constraints()
     if policy is None or form.errors:
         return None
-    plan = Plan(form.type, parse_rule(form.type, checked), policy)
+    plan = Plan(form.type, parse_rule(form.type, checked), policy, constraints=hours)
     show = _shown if is_whole else _without_threshold
     try:
         return show(plan, project_id, now)

@@ -14,6 +14,7 @@ from alarms.choices import Type
 from alarms.errors import DefinitionError
 from alarms.ui import conditions, filters
 from alarms.ui.typed import Typed
+from telemetry_site.yamlfile import UNREADABLE
 
 Rule = dict[str, Any]
 
@@ -73,7 +74,7 @@ def _group(form: Typed) -> Rule:
     return _over_periods(form) | {
         "metric": metric,
         "resource_type": form.values["resource_type"] or "generic",
-        "query": _read(form, "query", filters.to_search),
+        "query": form.read("query", filters.to_search),
     }
 
 
@@ -84,7 +85,7 @@ def _classic(form: Typed) -> Rule:
         "statistic": form.values["statistic"],
         "evaluation_periods": form.number("evaluation_periods", int, "a whole number"),
         "period": form.number("granularity", int, "a whole number of seconds"),
-        "query": _read(form, "conditions", conditions.to_conditions),
+        "query": form.read("conditions", conditions.to_conditions),
         "exclude_outliers": form.values["exclude_outliers"] == "on",
     }
 
@@ -95,14 +96,14 @@ def _promql(form: Typed) -> Rule:
 
 def _composite(form: Typed) -> Rule:
     form.require("document", "Which conditions?")
-    found = _read(form, "document", _from_yaml)
+    found = form.read("document", _from_yaml)
     return found if isinstance(found, dict) else {}
 
 
 def _event(form: Typed) -> Rule:
     return {
         "event_type": form.values["event_type"] or "*",
-        "query": _read(form, "conditions", conditions.to_conditions),
+        "query": form.read("conditions", conditions.to_conditions),
     }
 
 
@@ -114,22 +115,13 @@ def _members(form: Typed) -> Rule:
     }
 
 
-def _read(form: Typed, name: str, read: Callable[[str], Any]) -> Any:
-    """What stands in a field, by a reader of texts; its complaint becomes the field's error."""
-    try:
-        return read(form.values[name])
-    except DefinitionError as error:
-        form.add(name, f"{error.detail.rstrip('.')}.")
-        return None
-
-
 def _from_yaml(text: str) -> Rule:
     try:
         events = yaml.parse(text, Loader=yaml.CSafeLoader)
         if any(isinstance(event, yaml.AliasEvent) for event in events):
             raise DefinitionError("rule", "may not refer to an anchor: write it out")
         found = yaml.load(text, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except UNREADABLE as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         words = getattr(error, "problem", None) or "it can't be read"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from alarms.errors import DefinitionError
 
 #: How a bound reads to people: ``Expected `int` >= 1`` is what programs are told.
 _BOUND = re.compile(r"Expected `\w+` (>=|<=)")
 BOUNDS = {">=": "must be at least", "<=": "must be at most"}
+
+
+def json_list(field: str, text: str) -> list[Any]:
+    """What begins with ``[`` in a field. Raises `DefinitionError` of `field`."""
+    try:
+        found = list(json.loads(text))
+        json.dumps(found, ensure_ascii=False).encode()  # no half of a surrogate pair
+    except (ValueError, RecursionError) as error:
+        raise DefinitionError(field, f"is no JSON list: {error}") from error
+    return found
 
 
 @dataclass
@@ -31,6 +43,14 @@ class Typed:
             return kind(self.values[name].replace(",", "."))
         except ValueError:
             self.add(name, f"Give {words}.")
+            return None
+
+    def read(self, name: str, reader: Callable[[str], Any]) -> Any:
+        """What stands in a field, by a reader of texts; its complaint becomes the field's error."""
+        try:
+            return reader(self.values[name])
+        except DefinitionError as error:
+            self.add(name, f"{error.detail.rstrip('.')}.")
             return None
 
     def lines(self, name: str) -> list[str]:

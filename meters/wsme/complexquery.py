@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from meters.api.bodies import check_depth
 from meters.api.errors import InvalidBodyError
+from meters.api.names import unstorable
 from meters.wsme import values
 from meters.wsme.errors import Fault, bad, cut, foreign, invalid
 
@@ -178,8 +179,8 @@ class _Reader:
             raise foreign("project", str(value))
 
     def _leaf(self, operator: str, field: str, value: Any, where: str) -> Leaf:
-        if isinstance(value, str) and "\0" in value:
-            raise broken(where, "holds a NUL character")
+        if isinstance(value, str) and (flaw := unstorable(value)):
+            raise broken(where, flaw)
         if not isinstance(value, str | int | float):
             raise broken(where, "must be compared with a text, a number, true or false")
         if operator not in OPERATORS:

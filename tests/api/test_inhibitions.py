@@ -38,6 +38,10 @@ def test_by_the_alarming_api(settings: Any, world: World) -> None:
     made = answer.json()
     assert member.fetch(f"/inhibitions/{made['id']}") == made
     assert member.fetch("/inhibitions")[0]["id"] == made["id"]
+    second = member.ask("POST", "/inhibitions", BODY).json()["id"]
+    assert [one["id"] for one in member.fetch("/inhibitions?limit=1")] == [second]
+    assert member.fetch(f"/inhibitions?limit=1&marker={second}")[0]["id"] == made["id"]
+    assert member.ask("DELETE", f"/inhibitions/{second}").status_code == 204
     stranger = AlarmingClient("u2", "p3", "member")
     assert stranger.fetch("/inhibitions") == []
     for ident in (made["id"], "x"):

@@ -76,6 +76,10 @@ def test_by_the_alarming_api(settings: Any) -> None:
     assert reader.fetch(path)["actions"] == ["https://8.8.8.8/…"]
     stranger = AlarmingClient("u2", "p3", "member")
     assert stranger.fetch("/routes") == []
+    second = member.ask("POST", "/routes", BODY | {"position": -1}).json()["id"]
+    assert [one["id"] for one in member.fetch("/routes?limit=1")] == [second]
+    assert [one["id"] for one in member.fetch(f"/routes?marker={second}")] == [made["id"]]
+    assert member.ask("DELETE", f"/routes/{second}").status_code == 204
     for ident in (made["id"], "x"):
         for method in ("GET", "PUT", "DELETE"):
             fault_of(stranger.ask(method, f"/routes/{ident}", BODY), 404)

@@ -10,6 +10,7 @@ from alarms.cautions import as_header, of_parts
 from alarms.definition import parse_rule
 from meters.models import ArchivePolicy, Metric
 from tests.api.alarming.people import RULE, AlarmingClient, rule
+from tests.api.people import make_people, token_of, with_token
 from tests.support.alarms import group, store, threshold
 
 pytestmark = pytest.mark.usefixtures("fresh_store")
@@ -64,6 +65,14 @@ def test_aodhs_door_says_it_in_a_header(coarse: None) -> None:
     assert member.ask("POST", "/alarms", composite)["Warning"] == f'299 - "{WORDS}"'
     event = {"name": "e", "type": "event", "event_rule": {}}
     assert "Warning" not in member.ask("POST", "/alarms", event)
+
+
+def test_the_native_door_too(coarse: None) -> None:
+    admin = with_token(token_of(make_people()["admin"]))
+    made = {"name": "n", "type": "gnocchi_resources_threshold", "rule": threshold()}
+    assert admin.post("/api/alarms", made, format="json")["Warning"] == f'299 - "{WORDS}"'
+    made["rule"] = threshold(granularity=300)
+    assert "Warning" not in admin.post("/api/alarms", made, format="json")
 
 
 def test_a_header_holds_whatever_is_said() -> None:

@@ -166,3 +166,19 @@ class TestListing:
         text = run("alarms")
         assert "unreadable" in text
         assert "whole" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("alarms", "--limit=0"), ("alarms", "--limit=-1"), ("alarms", f"--limit={10**30}"),
+        ("notifications", "list", "--limit=-1"), ("notifications", "list", f"--limit={10**30}"),
+        ("notifications", "list", "--since-hours=nan"),
+        ("notifications", "list", "--since-hours=x"),
+        ("notifications", "retry", "--since-hours=1e400"),
+        ("create_alarm", "--meter", "cpu", "--above", "1", "--project", "p" * 256),
+    ],
+)  # fmt: skip
+def test_what_no_database_could_count_is_refused_in_words(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)

@@ -275,6 +275,12 @@ def test_alarms_are_filtered_and_paged(member: Client) -> None:
 def test_empty_lists_say_what_to_do(member: Client) -> None:
     assert 'href="/alarms/new"' in text(member, "/alarms")
     assert "webhook_receiver" in text(member, "/notifications")
+    assert 'href="/alarms/new"' in text(member, "/history")
+
+
+def test_who_may_make_none_is_not_sent_to_make_an_alarm(reader: Client) -> None:
+    for page in ("/alarms", "/history"):
+        assert 'href="/alarms/new"' not in text(reader, page)
 
 
 def test_notifications_are_filtered(member: Client) -> None:
@@ -890,12 +896,19 @@ def test_an_alarm_that_nobody_here_can_evaluate_says_so(member: Client) -> None:
         ("composite", "document", "- a", "Must begin with &quot;and:&quot; or &quot;or:&quot;."),
         ("composite", "document", "or:\n  - {", "Is no YAML in line "),
         ("composite", "document", "or: &a [*a]", "May not refer to an anchor"),
+        ("composite", "document", "or: [2026-13-45]", "Is no YAML: it can&#x27;t be read"),
+        ("composite", "document", "or: [!!bool x]", "Is no YAML: it can&#x27;t be read"),
+        ("composite", "document", "or: [!!timestamp x]", "Is no YAML: it can&#x27;t be read"),
+        ("composite", "document", 'or: ["\\ud800"]', "Is no YAML in line 1"),
         ("composite", "document", "or: [{type: prometheus, query: up, threshold: x}]",
          "Rule.or[0].threshold: Expected `float`, got `str`."),
         ("threshold", "conditions", "a ~ b", "Line 1 is not like"),
         ("threshold", "conditions", "a like b", "Line 1 is not like"),
         ("threshold", "conditions", "timestamp > 5", "May not limit timestamp."),
         ("event", "conditions", "[1", "Is no JSON list"),
+        ("event", "conditions",
+         '[{"field": "traits.a", "op": "eq", "type": "string", "value": "\\ud800"}]',
+         "Is no JSON list"),
         ("event", "conditions", "traits.n = integer::x", "Is no integer."),
         ("prometheus", "expression", "avg(", "Is no PromQL"),
         ("prometheus", "expression", "", "Which expression?"),
@@ -928,16 +941,89 @@ def test_the_preview_counts_the_events_of_the_last_week(member: Client) -> None:
     assert page.count('<a class="link" href="/events/') == 1
 
 
+NIGHT = {"name": "night", "start": "0 23 * * *", "duration": 3600, "timezone": "Europe/Paris"}
+AS_A_LINE = "name=night;start=0 23 * * *;duration=3600;timezone=Europe/Paris"
+
+
+def test_times_stand_in_the_form_as_lines_and_stay_when_it_is_saved(member: Client) -> None:
+    alarm = make_alarm(
+        time_constraints=[NIGHT], policy={"mute": [NIGHT]}, project_id=seed.PROJECT,
+        alarm_actions=[RECEIVER],
+    )  # fmt: skip
+    form = member.get(of("edit", alarm)).context["form"]
+    assert form.values["time_constraints"] == form.values["mute"] == AS_A_LINE
+    member.post(of("edit", alarm), form.values | {"do": "save"})
+    changed = Alarm.objects.get()
+    assert (changed.time_constraints, changed.policy) == (alarm.time_constraints, alarm.policy)
+    day = "name=day;start=0 8 * * 1-5;duration=36000"
+    fields = form.values | {"do": "save", "time_constraints": f"{AS_A_LINE}\n\n{day}", "mute": ""}
+    assert member.post(of("edit", alarm), fields).status_code == 302
+    changed = Alarm.objects.get()
+    assert [one["name"] for one in changed.time_constraints] == ["night", "day"]
+    assert "mute" not in (changed.policy or {})
+
+
+@pytest.mark.parametrize("field", ["time_constraints", "mute"])
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("at night", "Line 1 is not like: name=night;start="),
+        ("name=n;start=0 0 * * *;colour=red", "Line 1 is not like"),
+        ("name=a;start=@daily;duration=1\nname=n;start=@daily", "Line 2 has no duration."),
+        ("name=n;start=0 0 * * *;duration=1h", "Line 1 has a duration that is no whole number"),
+        ("name=n;start=0 0 30 2 *;duration=1", "[0 0 30 2 *] never comes"),
+        ("name=n;start=0 0 * * *;duration=1;timezone=Mars/X", "Is no known time zone."),
+        ("[1", "Is no JSON list"),
+        ('["x"]', "Expected `object`, got `str`."),
+    ],
+)
+def test_what_is_wrong_with_times_stands_at_their_field(
+    member: Client, field: str, typed: str, words: str
+) -> None:
+    answer = member.post("/alarms/new", filled(**{field: typed}))
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    place = page.index(f'id="{field}-error"')
+    assert words in page[place : place + 400]
+
+
+def test_the_preview_counts_only_what_is_evaluated(member: Client) -> None:
+    """From now on in the other half of the year."""
+    store(50.0, 95.0, 40.0, 99.0, project_id=seed.PROJECT)
+    month = (now().month + 5) % 12 + 1
+    never = f"name=n;start=0 0 1 {month} *;duration=60"
+    seen = [member.post("/alarms/preview", filled(time_constraints=one)) for one in ("", never)]
+    assert [answer.context["preview"].fired > 0 for answer in seen] == [True, False]
+
+
+def test_an_alarms_page_tells_when_it_is_evaluated_and_what_it_waits_for(member: Client) -> None:
+    policy = {"for": 300, "no_data": "keep", "repeat_interval": 3600, "mute": [NIGHT]}
+    alarm = make_alarm(
+        time_constraints=[NIGHT], policy=policy, repeat_actions=True, project_id=seed.PROJECT
+    )
+    page = text(member, of("alarm", alarm))
+    assert page.count("<code>0 23 * * *</code> for 3600 s, Europe/Paris") == 2
+    for words in ("no data, ", "300 s", "the state stays", "every 3600 s"):
+        assert f"<dd>{words}" in page, words
+
+
+def test_who_shares_a_name_is_told(member: Client) -> None:
+    alarm = make_alarm(project_id=seed.PROJECT)
+    make_alarm(project_id="sold")
+    assert "this name" not in text(member, of("alarm", alarm))
+    make_alarm(project_id=seed.PROJECT)
+    assert "1 other alarm of this project has this name" in text(member, of("alarm", alarm))
+
+
 def test_the_form_asks_for_patience_and_keeps_what_it_has_no_fields_for(member: Client) -> None:
-    night = {"name": "night", "start": "0 23 * * *", "duration": 3600}
-    alarm = make_alarm(policy={"for": 60, "mute": [night]}, project_id=seed.PROJECT)
-    mute = (alarm.policy or {})["mute"]
+    words = {"subject": "{{ alarm_name }}", "body": "x"}
+    alarm = make_alarm(policy={"for": 60, "template": words}, project_id=seed.PROJECT)
     fields = filled(**{"for": "300", "recovery_threshold": "70,5", "no_data": "keep"})
     answer = member.post(f"/alarms/{alarm.pk}/edit", fields)
     assert answer.status_code == 302, answer.content
     alarm.refresh_from_db()
     assert alarm.policy == {
-        "for": 300, "recovery_threshold": 70.5, "no_data": "keep", "mute": mute,
+        "for": 300, "recovery_threshold": 70.5, "no_data": "keep", "template": words,
     }  # fmt: skip
     answer = member.post(f"/alarms/{alarm.pk}/edit", filled(**{"for": "soon"}))
     assert answer.status_code == 422

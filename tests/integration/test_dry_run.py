@@ -132,6 +132,18 @@ def test_aodhs_door_answers_a_list_and_says_what_it_is(began: int, member: Alarm
     assert member.fetch("/alarms") == []
 
 
+@pytest.mark.parametrize(("query", "value"), [("cpu / 0", "inf"), ("(cpu - cpu) / 0", "nan")])
+def test_a_value_that_is_no_number_of_jsons_is_null(
+    began: int, member: AlarmingClient, query: str, value: str
+) -> None:
+    own = {"query": query, "threshold": 1, "comparison_operator": "gt"}
+    alarm = {"name": "a", "type": "prometheus", "prometheus_rule": own}
+    answer = member.ask("POST", "/alarms/dry-run", asked(began) | {"alarm": alarm})
+    row = json.loads(answer.content, parse_constant=pytest.fail)[0]
+    assert row["reason"].endswith(f"most recent: {value}")
+    assert row["values"] == [None]
+
+
 def test_others_samples_are_not_seen(began: int) -> None:
     stranger = AlarmingClient("u2", "p2", "member")
     rows = stranger.ask("POST", "/alarms/dry-run", asked(began)).json()

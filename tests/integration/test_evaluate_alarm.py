@@ -153,5 +153,8 @@ def test_what_is_no_alarm_or_no_time_is_refused_in_words() -> None:
         call_command("evaluate_alarm", "x")
     with pytest.raises(CommandError, match="There is no alarm 00000000"):
         call_command("evaluate_alarm", "00000000-0000-0000-0000-000000000000")
+    for year in ("0001", "9999"):
+        with pytest.raises(CommandError, match="is not between 1970-01-01T00:00:00 and 2200"):
+            call_command("evaluate_alarm", str(alarm.pk), "--at", f"{year}-01-01T00:00:00")
     with pytest.raises(CommandError, match="yesterday is no time"):
         call_command("evaluate_alarm", str(alarm.pk), "--at", "yesterday")

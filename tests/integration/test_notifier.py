@@ -9,6 +9,7 @@ import json
 import threading
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from telemetry_site.queues import answering as answering_broker
 from telemetry_site.queues import depth
 from telemetry_site.settings.allowances import parse_allowance
 from tests.support.alarms import make_alarm
+from tests.support.tls import make_certificates, tls_receiver
 from tests.support.webhooks import answering, receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,6 +100,24 @@ class TestADelivery:
         assert (attempt.number, attempt.status_code, attempt.error) == (1, 200, "")
         assert attempt.answer == "thanks"
         assert attempt.duration_s is not None
+
+    @pytest.mark.parametrize(
+        ("is_allowed", "query", "error"),
+        [
+            (True, "?aodh-alarm-ssl-verify=0", ""), (True, "?aodh-alarm-ssl-verify=1", "tls"),
+            (True, "?aodh-alarm-ssl-verify=no", "tls"), (True, "", "tls"),
+            (False, "?aodh-alarm-ssl-verify=0", "tls"),
+        ],
+    )  # fmt: skip
+    def test_the_urls_own_switch_of_tls_counts_where_the_operator_lets_it(
+        self, settings: Any, tmp_path: Path, is_allowed: bool, query: str, error: str
+    ) -> None:
+        settings.TELEMETRY_WEBHOOK_ALLOW_UNVERIFIED = is_allowed
+        with tls_receiver(make_certificates(tmp_path), "self") as (url, got):
+            [row] = transition(alarm_for(f"{url}{query}"))
+            send_due()
+        row.refresh_from_db()
+        assert (row.last_error, len(got)) == (error, int(not error))
 
     def test_each_secret_signs(self, settings: Any) -> None:
         settings.TELEMETRY_WEBHOOK_SECRETS = ["new", "old"]

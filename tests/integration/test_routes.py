@@ -16,13 +16,13 @@ from structlog.testing import capture_logs
 from alarms import lifecycle, outbox
 from alarms.choices import ROUTE, Delivery, State
 from alarms.models import Alarm, Notification, RouteGroup
-from alarms.muting.limits import at_most
 from alarms.muting.releasing import release
 from alarms.notifier import actions, delivery
 from alarms.notifier.delivery import send_due
 from alarms.notifier.templates import written
 from alarms.telling import grouping, routes
 from alarms.telling.grouping import tell
+from meters.store.timelimit import at_most
 from telemetry_site.embedded.valkey import EmbeddedValkey
 from telemetry_site.settings.allowances import parse_allowance
 from tests.support.alarms import make_alarm

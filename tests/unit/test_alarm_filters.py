@@ -30,6 +30,7 @@ from meters.search import parse_search
         ("a = x = y", {"=": {"a": "x = y"}}),
         ("a = b\n\nc.d like e", {"and": [{"=": {"a": "b"}}, {"like": {"c.d": "e"}}]}),
         ('{"or": []}', {"or": []}),
+        (f"a < {'[' * 100_000}", {"<": {"a": "[" * 100_000}}),
     ],
 )
 def test_lines_are_a_search(text: str, search: object) -> None:

@@ -17,8 +17,6 @@ from alarms.alarming_api.history import history_condition
 from alarms.alarming_api.reading import Asked, read_alarm
 from alarms.alarming_api.shapes import alarms_json, history_json
 from alarms.choices import State
-from alarms.definition import parse_rule
-from alarms.evaluator.types import TYPES
 from alarms.models import Alarm
 from alarms.standing import AlarmRow
 from meters.wsme import simple
@@ -68,8 +66,8 @@ class Alarms(AlarmView):
                 is_unscoped=self.caller.is_admin and project == self.own_project,
             )  # fmt: skip
         made = self.created(self.shown(alarm), f"{root_url(request)}/v2/alarms/{alarm.pk}")
-        if caution := _caution(alarm):
-            made["Warning"] = cautions.as_header(caution)
+        for name, words in cautions.headers_of(alarm).items():
+            made[name] = words
         return made
 
 
@@ -82,13 +80,6 @@ def _check(terms: list[simple.Term]) -> None:
             raise invalid("field", {term.field}, only)
         if term.op != "eq":
             raise invalid("op", {term.op}, "only operations {'eq'} are allowed")
-
-
-def _caution(alarm: Alarm) -> str:
-    if alarm.type not in TYPES:
-        return ""
-    parts = TYPES[alarm.type].parts(parse_rule(alarm.type, alarm.rule))
-    return cautions.of_parts(parts, alarm.seen_project)
 
 
 def owner_of(view: AlarmingView, asked: Asked) -> tuple[str | None, str]:

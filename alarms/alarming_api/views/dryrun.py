@@ -61,9 +61,10 @@ def _moment(body: dict[str, Any], name: str, usual: datetime) -> datetime:
 
 def _row(one: Tried) -> dict[str, Any]:
     """A rule with one part has one list of values, a composite one a list of lists."""
+    values = one.plain
     return {
         "timestamp": time_text(from_us(one.step.at_us)),
         "state": one.step.state,
         "reason": one.step.reason,
-        "values": one.values[0] if len(one.values) == 1 else one.values,
+        "values": values[0] if len(values) == 1 else values,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from alarms.alarming_api import paging, rows
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.api import muting
 from alarms.models import Inhibition
@@ -15,11 +16,14 @@ NO_INHIBITION = "Inhibition ID not found"
 
 
 class Inhibitions(AlarmingView):
+    parameters = paging.NAMES
+
     def get(self, request: Request) -> HttpResponse:
         """Newest first."""
         self.require(self.may_read)
-        rows = Inhibition.objects.filter(self.visible).order_by("-created_at", "id")
-        return self.answer(muting.InhibitionSerializer(rows, many=True).data)
+        found = Inhibition.objects.filter(self.visible)
+        listed = paging.page(found, request.GET, rows.INHIBITIONS)
+        return self.answer(muting.InhibitionSerializer(listed, many=True).data)
 
     def post(self, request: Request) -> HttpResponse:
         self.require(self.may_write)

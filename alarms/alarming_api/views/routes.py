@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from alarms.alarming_api import paging, rows
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.api import telling
 from alarms.models import Route
@@ -30,11 +31,13 @@ class RouteView(AlarmingView):
 
 
 class Routes(RouteView):
+    parameters = paging.NAMES
+
     def get(self, request: Request) -> HttpResponse:
         """In the order in which they take alarms."""
         self.require(self.may_read)
-        rows = Route.objects.filter(self.visible).order_by("position", "created_at", "id")
-        return self.answer(self.shown(rows, many=True))
+        listed = paging.page(Route.objects.filter(self.visible), request.GET, rows.ROUTES)
+        return self.answer(self.shown(listed, many=True))
 
     def post(self, request: Request) -> HttpResponse:
         self.require(self.may_write)

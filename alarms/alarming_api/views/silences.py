@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from alarms.alarming_api import paging, rows
 from alarms.alarming_api.base import AlarmingView, root_url
 from alarms.api import muting
 from alarms.choices import SilenceState
@@ -30,20 +31,20 @@ class SilenceView(AlarmingView):
 
 
 class Silences(SilenceView):
-    parameters = ("filter", "state")
+    parameters = ("filter", "state", *paging.NAMES)
 
     def get(self, request: Request) -> HttpResponse:
         """`filter` as in Alertmanager, any number: ``name="web"``; the last to end first."""
         self.require(self.may_read)
-        rows: QuerySet[Silence] = Silence.objects.filter(self.visible)
+        found: QuerySet[Silence] = Silence.objects.filter(self.visible)
         state = request.GET.get("state", "")
         if state and state not in SilenceState.values:
             raise invalid("state", state, f"Value should be one of: {', '.join(SilenceState)}")
         if state:
-            rows = rows.in_state(state)  # type: ignore[attr-defined]
+            found = found.in_state(state)  # type: ignore[attr-defined]
         wanted = [_condition(text) for text in request.GET.getlist("filter")]
-        found = rows.filter(*wanted).order_by("-ends_at", "id")
-        return self.answer(muting.SilenceSerializer(found, many=True).data)
+        listed = paging.page(found.filter(*wanted), request.GET, rows.SILENCES)
+        return self.answer(muting.SilenceSerializer(listed, many=True).data)
 
     def post(self, request: Request) -> HttpResponse:
         """Make one, or change the one whose `id` is given."""
@@ -92,8 +93,8 @@ class SilencePreview(AlarmingView):
         self.require(self.may_read)
         asked = matchers.check("matchers", self.object_body("body").get("matchers"))
         found = silences.fitting(asked, self.own_project, SHOWN)
-        rows = Alarm.objects.filter(pk__in=found.ids).order_by("name", "pk")
-        shown = {"total": found.total, "alarms": rows}
+        alarms = Alarm.objects.filter(pk__in=found.ids).order_by("name", "pk")
+        shown = {"total": found.total, "alarms": alarms}
         return self.answer(muting.FittingSerializer(shown).data)
 
 

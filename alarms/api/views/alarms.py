@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alarms import budget, lifecycle, preview
+from alarms import budget, cautions, lifecycle, preview
 from alarms.api import serializers
 from alarms.api.base import AlarmingView, AlarmView
 from alarms.api.filters import AlarmFilters
@@ -65,7 +65,8 @@ class AlarmList(AlarmingView, ListView):
         lifecycle.check_actions(fields, project, self.principal.is_admin)
         alarm = lifecycle.create(fields, project, self.principal.user_id)
         address = request.build_absolute_uri(reverse("alarms-api:alarm", args=[alarm.pk]))
-        return self.answer(alarm, 201, headers={"Location": address})
+        headers = {"Location": address} | cautions.headers_of(alarm)
+        return self.answer(alarm, 201, headers=headers)
 
 
 class AlarmDetail(AlarmView, DetailView):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -51,11 +50,10 @@ class DryRun(AlarmingView):
 
 
 def _row(one: preview.Tried) -> dict[str, Any]:
-    """A value that is no finite number is null: JSON has none."""
     return {
         "timestamp": from_us(one.step.at_us),
         "state": one.step.state,
         "phase": one.step.phase,
         "reason": one.step.reason,
-        "values": [[v if math.isfinite(v) else None for v in part] for part in one.values],
+        "values": one.plain,
     }

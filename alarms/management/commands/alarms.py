@@ -13,6 +13,7 @@ from alarms.choices import State
 from alarms.definition import parse_rule
 from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
+from alarms.management.arguments import rows
 from alarms.models import Alarm
 from telemetry_site.console import console
 
@@ -23,16 +24,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--state", choices=State.values)
         parser.add_argument("--project", help="only this project's")
-        parser.add_argument("--limit", type=int, default=50)
+        parser.add_argument("--limit", type=rows, default=50)
         parser.add_argument("--format", choices=["table", "json"], default="table")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        rows = Alarm.objects.order_by("-state_timestamp", "id")
+        alarms = Alarm.objects.order_by("-state_timestamp", "id")
         if options["state"]:
-            rows = rows.filter(state=options["state"])
+            alarms = alarms.filter(state=options["state"])
         if options["project"]:
-            rows = rows.filter(project_id=options["project"])
-        found = [_summary(alarm) for alarm in rows[: max(options["limit"], 0)]]
+            alarms = alarms.filter(project_id=options["project"])
+        found = [_summary(alarm) for alarm in alarms[: options["limit"]]]
         if options["format"] == "json":
             self.stdout.write(json.dumps(found, indent=2))
         elif found:

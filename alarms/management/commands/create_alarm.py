@@ -51,6 +51,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         project: str | None = options["project"] or None
         try:
+            if project:
+                lifecycle.check_name("project", project)
             fields = lifecycle.check(_definition(options))
             _check_urls(options["url"], project)
             alarm = lifecycle.create(fields, project, getpass.getuser())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from argparse import ArgumentParser
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from alarms import outbox
 from alarms.choices import Delivery
+from alarms.management import arguments
 from alarms.models import Notification
 from alarms.notifier.sweep import backlog
 from alarms.notifier.urls import shown
@@ -40,10 +40,10 @@ class Command(BaseCommand):
             action.add_argument("id", type=uuid.UUID, nargs="*", help="(default: all that match)")
             action.add_argument("--alarm", type=uuid.UUID, help="of this alarm")
             action.add_argument("--destination", help="as listed: https://host:port")
-            action.add_argument("--since-hours", type=float, help="not older than this")
+            action.add_argument("--since-hours", type=arguments.hours, help="not older than this")
             if name == "list":
                 action.add_argument("--status", choices=Delivery.values)
-                action.add_argument("--limit", type=int, default=50)
+                action.add_argument("--limit", type=arguments.rows, default=50)
                 action.add_argument("--format", choices=["table", "json"], default="table")
             else:
                 action.add_argument("--dry-run", action="store_true", help="only say how many")
@@ -114,7 +114,7 @@ def _chosen(options: dict[str, Any]) -> QuerySet[Notification]:
     if options["destination"]:
         rows = rows.filter(destination=options["destination"])
     if options["since_hours"] is not None:
-        rows = rows.filter(created_at__gte=Now() - timedelta(hours=options["since_hours"]))
+        rows = rows.filter(created_at__gte=Now() - options["since_hours"])
     return rows
 
 

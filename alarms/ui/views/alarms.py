@@ -18,8 +18,10 @@ from alarms.errors import DefinitionError
 from alarms.evaluator.selection import Found, Subject, find
 from alarms.models import Alarm, AlarmHistory, Notification
 from alarms.muting.marks import marks
+from alarms.standing import standings
 from alarms.ui import told
 from alarms.ui.access import visible
+from alarms.ui.forms import NO_DATA
 from alarms.ui.glance import STATE_ORDER, worst_first
 from alarms.ui.muted import quiet
 from alarms.ui.plotting import alarm_data, ranges, usual_range
@@ -109,6 +111,9 @@ def alarm(request: PageRequest, uuid: UUID) -> HttpResponse:
         "is_admin": request.principal.is_admin,
         "quiet": quiet(request.principal, one),
         "changes_of_state": _changes(rows),
+        "namesakes": _namesakes(request, one),
+        "standing": standings([one]).get(one.pk),
+        "no_data": NO_DATA.get((one.policy or {}).get("no_data", "")),
         **_plot(request, one),
     }
     return show(request, "alarm", context, section="alarms", title=one.name)
@@ -118,6 +123,12 @@ def _changes(rows: QuerySet[AlarmHistory]) -> int:
     """How often the state has changed lately; saying again what is so is no change."""
     lately = rows.filter(type=Change.STATE_TRANSITION, timestamp__gte=now() - TO_AND_FRO)
     return lately.exclude(from_state=F("to_state")).count()
+
+
+def _namesakes(request: PageRequest, one: Alarm) -> int:
+    """How many others of its project have its name: programs that look for it find several."""
+    same = Alarm.objects.scope(request.principal).filter(project_id=one.project_id, name=one.name)
+    return same.exclude(pk=one.pk).count()
 
 
 def _plot(request: PageRequest, one: Alarm) -> dict[str, Any]:

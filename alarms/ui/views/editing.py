@@ -19,6 +19,7 @@ from alarms.errors import ChangedError, QuotaError
 from alarms.models import Alarm
 from alarms.ui import forms
 from alarms.ui.access import changeable
+from alarms.ui.constraints import EXAMPLE
 from alarms.ui.forms import AlarmForm
 from alarms.ui.previewing import look
 from alarms.ui.rulefields import FIELDS
@@ -40,7 +41,8 @@ STATISTICS = get_args(Statistic)
 LABELS = {
     "metric": "Meter", "resource_id": "Resource", "query": "Which resources",
     "document": "Conditions", "pool_id": "Pool", "stack_id": "Stack",
-    "autoscaling_group_id": "Autoscaling group",
+    "autoscaling_group_id": "Autoscaling group", "time_constraints": "Only evaluated",
+    "mute": "Quiet hours",
 }  # fmt: skip
 
 
@@ -120,6 +122,7 @@ def _form(request: PageRequest, form: AlarmForm, alarm: Alarm | None = None) -> 
         "resource_types": _distinct(Resource.objects.scope(principal), "type"),
         "granularities": forms.GRANULARITIES,
         "no_data": forms.NO_DATA,
+        "constraint": EXAMPLE,
         **_preview(request, AlarmForm(form.values)),
     }
     title = f"Edit {alarm.name}" if alarm else "New alarm"

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from alarms.choices import Change
 from alarms.models import Alarm, AlarmHistory
 from alarms.ui import told
+from alarms.ui.views.alarms import may_make
 from meters.ui import query
 from meters.ui.access import PageRequest, page
 from meters.ui.rendering import listing, show
@@ -42,6 +43,7 @@ def history(request: PageRequest) -> HttpResponse:
         "alarm_id": alarm_id,
         "alarm_name": names.get(alarm_id, ("", False))[0] if alarm_id else "",
         "filtered": bool(kind or by or alarm_id),
+        "may_make": may_make(request),
     }
     return show(request, "history", context, section="history", title="History")
 

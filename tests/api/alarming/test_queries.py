@@ -275,7 +275,8 @@ class TestComplex:
             {"=": {"name": "a"}, "!=": {"name": "b"}},
             {"=": {"name": "a", "state": "ok"}}, {"and": []}, {"and": [{"=": {"name": "a"}}]},
             {"and": {}}, {"not": []}, {"in": {"name": []}}, {"in": {"name": "a"}},
-            {"in": {"name": [True]}}, {"=": {"name": "\0"}}, {"=~": {"enabled": "x"}},
+            {"in": {"name": [True]}}, {"=": {"name": "\0"}}, {"=": {"name": "\ud800"}},
+            {"in": {"name": ["\udfff"]}}, {"=~": {"enabled": "x"}},
             {"=~": {"name": 5}}, {"=~": {"name": "x" * 1001}}, {"=": {"enabled": "zz"}},
             {"=": {"metadata.x": "1"}}, {"or": [{"=": {"name": "a"}}] * 1001},
         ],
@@ -295,7 +296,15 @@ class TestComplex:
 
     def test_a_broken_pattern_is_refused(self, member: AlarmingClient, alarms: Any) -> None:
         asked = {"filter": json.dumps({"=~": {"name": "("}})}
-        fault_of(member.ask("POST", "/query/alarms", asked), 400)
+        text = fault_of(member.ask("POST", "/query/alarms", asked), 400)
+        assert text.endswith("no pattern: parentheses () not balanced")
+
+    def test_a_pattern_that_would_take_all_memory_is_refused(
+        self, member: AlarmingClient, alarms: Any
+    ) -> None:
+        asked = {"filter": json.dumps({"=~": {"name": "(x{1,200}){1,200}"}})}
+        text = fault_of(member.ask("POST", "/query/alarms", asked), 400)
+        assert "is compared with what is no pattern: it takes too " in text
 
     @pytest.mark.parametrize(
         "wanted",

@@ -34,6 +34,18 @@ class TestSilences:
         assert (after["status"], after["expired_by"]) == ({"state": "expired"}, "u1")
         assert member.fetch("/silences?state=active") == []
 
+    def test_they_are_paged(self, member: AlarmingClient) -> None:
+        ends = {made(member, endsAt=f"20{n}-01-01T00:00:00Z")["id"]: n for n in (35, 33, 34)}
+
+        def page(query: str) -> list[int]:
+            return [ends[one["id"]] for one in member.fetch(f"/silences?{query}")]
+
+        last = next(ident for ident, n in ends.items() if n == 34)
+        assert (page("limit=2"), page(f"limit=2&marker={last}")) == ([35, 34], [33])
+        assert page(f"sort=endsAt:asc&limit=1&state=active&marker={last}") == [35]
+        fault_of(member.ask("GET", "/silences?sort=comment"), 400)
+        fault_of(member.ask("GET", f"/silences?marker={MISSING}"), 400)
+
     def test_filters_are_alertmanagers(self, member: AlarmingClient) -> None:
         made(member, matchers=[matcher("name", "a"), matcher("severity", "low")])
         made(member, matchers=[matcher("name", "b")])

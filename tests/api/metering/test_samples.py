@@ -280,6 +280,7 @@ class TestComplexQuery:
             ({"filter": '{"=": {"volume": true}}'}, "must be compared with a number"),
             ({"filter": '{"=": {"volume": "x"}}'}, "must be compared with a number"),
             ({"filter": '{"=~": {"meter": "("}}'}, "pattern that can't be used"),
+            ({"filter": '{"=~": {"meter": "(x{1,200}){1,200}"}}'}, "pattern that can't be used"),
             ({"filter": '{"=~": {"volume": "1"}}'}, "can't be compared so"),
             ({"filter": '{"=": {"timestamp": "nope"}}'}, "Failed to parse the timestamp value"),
             ({"orderby": '[{"metadata.a": "asc"}]'}, "Order-by expression not valid:"),
