@@ -128,15 +128,17 @@ def test_a_next_page_has_resources_that_went_on_under_another_project() -> None:
     assert [one.resource_id for one in found] == ["gone"]
 
 
-@pytest.mark.usefixtures("many")
-def test_samples_the_newest_first() -> None:
+@pytest.mark.parametrize("few", [0, 3000])
+@pytest.mark.parametrize("limit", [2, 17])
+def test_samples_the_newest_first(monkeypatch: pytest.MonkeyPatch, few: int, limit: int) -> None:
+    monkeypatch.setattr(lately, "FEW", few)
     for title, query, sees_all in every_question():
         every = stretches.find(query.asked, sees_all)
         wanted, _ = reading.newest(every, query.bounds, 1000)
         found: list[Sample] = []
         after, is_cut = None, True
         while is_cut:
-            some, is_cut = lately.newest_samples(query, sees_all, 17, after)
+            some, is_cut = lately.newest_samples(query, sees_all, limit, after)
             found += some
             if not found:
                 break
