@@ -18,7 +18,7 @@ DIRECTIONS = ("asc", "desc")
 USUAL = (Sort("generated", "asc", "generated"), Sort("message_id", "asc", "message_id"))
 #: Where the pieces of time end, counted from the first one's begin.
 _ENDS = [timedelta(hours=hours) for hours in (1, 1 + 8, 1 + 8 + 64, 1 + 8 + 64 + 512)]
-EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Span(NamedTuple):
@@ -52,8 +52,9 @@ def page(
         if values is None:
             raise unknown_marker(marker)
         rows = rows.filter(after(order, values))
-        if span and in_time:
-            span = Span(values[0], values[0])
+        if span and in_time:  # the page begins at the marker
+            end = "start" if order[0].direction == "asc" else "stop"
+            span = span._replace(**{end: values[0]})
     rows = rows.order_by(*(one.order for one in order))
     found: list[Event] = []
     for piece in _pieces(order[0], span) if span and in_time else [Q()]:
@@ -64,15 +65,15 @@ def page(
 
 
 def _pieces(sort: Sort, span: Span) -> Iterator[Q]:
-    """The time from its first end on, each piece longer than the one before it, and what is left.
+    """The time from its first end on, each piece longer than the one before it, to its last end.
 
     How rare a trait's value is PostgreSQL knows badly: through all events it goes for a rare one,
     and sorts all that have a frequent one. In a piece neither takes long.
     """
     forward = sort.direction == "asc"
     there = Event.objects.order_by(sort.order).values_list("generated", flat=True).first()
-    asked = span.start if forward else span.stop
-    if there is None or not EARLIEST + _ENDS[-1] < (asked or there) < LATEST - _ENDS[-1]:
+    asked, last = span if forward else reversed(span)
+    if there is None or not _EARLIEST + _ENDS[-1] < (asked or there) < _LATEST - _ENDS[-1]:
         yield Q()
         return
     first = (max if forward else min)(there, asked or there)
@@ -80,6 +81,8 @@ def _pieces(sort: Sort, span: Span) -> Iterator[Q]:
     for length in _ENDS:
         edge = first + length if forward else first - length
         yield done & (Q(generated__lt=edge) if forward else Q(generated__gt=edge))
+        if last is not None and (edge > last if forward else edge < last):
+            return
         done = Q(generated__gte=edge) if forward else Q(generated__lte=edge)
     yield done
 

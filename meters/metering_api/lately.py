@@ -42,13 +42,13 @@ def windows(
     """All of the time, the last window first.
 
     Each is longer than the one behind it, but where there are more than `most` samples it is tried
-    with a shorter one. So what was measured last is found without a look at all that is measured,
-    however long ago and however much together that was. `spanning` (see `newest_times`) is of the
-    first window and of all others.
+    with a shorter one, and a gap before those is halved. So what was measured last is found without
+    a look at all that is measured, however long ago and however much together that was. `spanning`
+    (see `newest_times`) is of the first window and of all others.
     """
     is_spanning, later_ones = spanning
     high, length, growth = stop_us, SECOND_US, GROWTH
-    full_from = start_us  # with a shorter window than from there: too many
+    full_from = start_us  # where the last window with too many samples began
     in_gap = False
     clock_us = now_us()
     tries = 0
@@ -69,7 +69,7 @@ def windows(
         is_spanning = later_ones
         in_gap = start_us < full_from < low and not len(found.series)
         high, length = low, (growth if tries < SMALL_WINDOWS else GROWTH) * length
-        if in_gap:  # it ends somewhere before what was too much
+        if in_gap:  # it ends somewhere in what is left of that window
             length = (high - full_from) // 2 or 1
 
 

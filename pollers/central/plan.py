@@ -28,6 +28,11 @@ def central_work() -> dict[str, Work]:
     return {**discovered().work(), **fixed_work()}
 
 
+def work_of(name: str) -> Work | None:
+    """One of `central_work`, without putting all of it together."""
+    return fixed_work().get(name) or discovered().work().get(name)
+
+
 @cache
 def fixed_work() -> dict[str, Work]:
     """What the settings and their files name themselves."""

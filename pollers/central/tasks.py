@@ -22,7 +22,7 @@ from django.conf import settings
 from pollers import poll_metrics
 from pollers.agent import current_agent
 from pollers.batch import BatchBuilder
-from pollers.central.plan import central_work, discovered
+from pollers.central.plan import central_work, discovered, work_of
 from pollers.central.scrape import MisconfiguredSource
 from pollers.claims import claim, is_settled, renewing
 from pollers.polls import run_poll
@@ -84,7 +84,7 @@ def poll_source(self: Any, name: str, slot: float) -> None:
     """Poll one source for a slot, unless some agent does or did so already."""
     now = now_us() / 1e6
     agent_schedule().take_tick(now)
-    work = central_work().get(name)
+    work = work_of(name)
     if work is None and discovered():
         # One agent finds a target, or that it is gone, a moment before the others: what sent the
         # message sends it again.

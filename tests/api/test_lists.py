@@ -12,6 +12,7 @@ from tests.api.people import Client
 from tests.api.world import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_once")]
+MISSING = "00000000-0000-4000-8000-000000000000"
 
 
 class TestResources(ListCases):
@@ -267,7 +268,7 @@ class TestAlarmHistory(ListCases):
         "user_id=u1": 5,
         "user_id=u": 0,
         "project_id=p2": 0,
-        "alarm_id=00000000-0000-4000-8000-000000000000": 0,
+        f"alarm_id={MISSING}": 0,
         "start=2200-01-01": 0,
         "stop=1970-01-02": 0,
         "start=2020-01-01&type=deletion": 1,
@@ -347,3 +348,53 @@ class TestRoutes(ListCases):
         "position": lambda row: row["position"], "-position": lambda row: row["position"],
     }  # fmt: skip
     filters = {"project_id=p1": 1, "project_id=p2": 0}
+
+
+class TestNotifications(ListCases):
+    path = "/api/notifications"
+    key = "id"
+    orderings = {
+        "created_at": lambda row: row["created_at"],
+        "-created_at": lambda row: row["created_at"],
+    }
+    filters = {
+        "status=pending": 1,
+        "status=delivered": 0,
+        "current=alarm": 1,
+        "current=ok": 0,
+        "is_test=true": 1,
+        "is_test=false": 0,
+        "destination=http://receiver.example:8080": 1,
+        "destination=http://receiver.example": 0,
+        "severity=critical": 1,
+        "severity=low": 0,
+        "project_id=p1": 1,
+        "project_id=p2": 0,
+        f"alarm_id={MISSING}": 0,
+        f"receiver_id={MISSING}": 0,
+        "start=2200-01-01": 0,
+        "stop=1970-01-02": 0,
+        "start=2020-01-01&status=pending": 1,
+    }
+    bad_filters = (
+        "status=sent",
+        "is_test=1",
+        "alarm_id=x",
+        "receiver_id=x",
+        "start=now",
+        "current=bad",
+    )
+
+
+class TestNotificationsOfOneAlarm(ListCases):
+    key = "id"
+    path = ""
+    filters = {"status=pending": 1, "is_test=false": 0}
+    bad_filters = ("status=sent",)
+
+    @pytest.fixture(autouse=True)
+    def _stored(self, world: World) -> None:
+        type(self).path = f"/api/alarms/{world.alarm.pk}/notifications"
+
+    def test_a_stranger_sees_nothing_of_it(self, stranger: Client) -> None:  # type: ignore[override]
+        stranger.refused(self.path, 404)

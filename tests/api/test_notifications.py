@@ -10,7 +10,6 @@ import pytest
 from alarms.choices import Delivery
 from alarms.models import Notification, NotificationAttempt
 from telemetry_site import clock
-from tests.api.cases import ListCases
 from tests.api.people import Client, error_of
 from tests.api.world import World
 
@@ -29,56 +28,6 @@ def send_row(client: Client, row: Notification, action: str, status: int) -> Any
 
 def put_status(row: Notification, status: str) -> None:
     Notification.objects.filter(pk=row.pk).update(status=status)
-
-
-class TestList(ListCases):
-    path = "/api/notifications"
-    key = "id"
-    orderings = {
-        "created_at": lambda row: row["created_at"],
-        "-created_at": lambda row: row["created_at"],
-    }
-    filters = {
-        "status=pending": 1,
-        "status=delivered": 0,
-        "current=alarm": 1,
-        "current=ok": 0,
-        "is_test=true": 1,
-        "is_test=false": 0,
-        "destination=http://receiver.example:8080": 1,
-        "destination=http://receiver.example": 0,
-        "severity=critical": 1,
-        "severity=low": 0,
-        "project_id=p1": 1,
-        "project_id=p2": 0,
-        f"alarm_id={MISSING}": 0,
-        f"receiver_id={MISSING}": 0,
-        "start=2200-01-01": 0,
-        "stop=1970-01-02": 0,
-        "start=2020-01-01&status=pending": 1,
-    }
-    bad_filters = (
-        "status=sent",
-        "is_test=1",
-        "alarm_id=x",
-        "receiver_id=x",
-        "start=now",
-        "current=bad",
-    )
-
-
-class TestOfOneAlarm(ListCases):
-    key = "id"
-    path = ""
-    filters = {"status=pending": 1, "is_test=false": 0}
-    bad_filters = ("status=sent",)
-
-    @pytest.fixture(autouse=True)
-    def _stored(self, world: World) -> None:
-        type(self).path = f"/api/alarms/{world.alarm.pk}/notifications"
-
-    def test_a_stranger_sees_nothing_of_it(self, stranger: Client) -> None:  # type: ignore[override]
-        stranger.refused(self.path, 404)
 
 
 class TestOne:
