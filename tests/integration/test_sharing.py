@@ -14,7 +14,7 @@ from meters import wire
 from pollers import claims
 from pollers.agent import Agent
 from pollers.batch import BatchBuilder
-from pollers.central import tasks
+from pollers.central import plan, tasks
 from pollers.claims import claim, is_settled, renewing
 from pollers.polls import Findings
 from pollers.slots import slot_at
@@ -122,7 +122,7 @@ def sources(
     }
     monkeypatch.setattr(tasks.paths, "home", lambda: tmp_path)
     agent = Agent("central.test")
-    monkeypatch.setattr(tasks, "central_work", lambda: work)
+    monkeypatch.setattr(plan, "fixed_work", lambda: work)
     monkeypatch.setattr(tasks, "current_agent", lambda: agent)
     forget()
     yield work
