@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,11 +10,10 @@ from meters.derived.reading import has_derived
 from meters.metering_api import reading
 from meters.metering_api import stretches as finding
 from meters.metering_api.conditions import Bounds, Query
-from meters.metering_api.ends import last_samples
 from meters.metering_api.ids import Position
 from meters.metering_api.reading import Sample
 from meters.metering_api.stretches import NEVER_US, Stretches, of_series_ids
-from meters.store.moments import Moments, newest_times
+from meters.store.moments import Moments, last_times, newest_times
 from meters.store.read import END, TooManyPointsError
 from telemetry_site.clock import from_us, now_us, to_us
 
@@ -77,21 +76,21 @@ def newest_samples(
     query: Query, sees_all: bool, limit: int, after: Position | None
 ) -> tuple[list[Sample], bool]:
     """As `reading.newest` of all that is asked for."""
-    few = finding.find_few(query.asked, sees_all, FEW)
-    if few is not None:
-        if after is None and query.bounds.stop_us == NEVER_US:
-            few = _measured_last(few, query.bounds, limit + 1)
-        return reading.newest(few, query.bounds, limit, after)
+    ids = finding.find_few_ids(query.asked, FEW)
+    if ids is not None:
+        is_open = after is None and query.bounds.stop_us == NEVER_US
+        last = _measured_last(query, sees_all, ids, limit + 1) if is_open else None
+        stretches, bounds = last or (finding.find(query.asked, sees_all), query.bounds)
+        return reading.newest(stretches, bounds, limit, after)
     found: list[Sample] = []
     stop_us = min(query.bounds.stop_us, to_us(END))
     if after is not None:
         stop_us = min(stop_us, after.timestamp_us + 1)
     most = max(SAMPLES, SAMPLES_EACH * limit)
     for low, high, series in windows(query.bounds.start_us, stop_us, most, (True, True)):
-        ids = series.series.tolist()
-        asked = replace(query.asked, series=query.asked.series & of_series_ids(ids))
+        some = _of_series(query, series.series.tolist())
         bounds = replace(query.bounds, start_us=low, stop_us=high)
-        stretches = finding.find(asked, sees_all)
+        stretches = finding.find(some.asked, sees_all)
         more, is_cut = reading.newest(stretches, bounds, limit - len(found), after)
         found += more
         if is_cut:
@@ -99,16 +98,28 @@ def newest_samples(
     return found, False
 
 
-def _measured_last(stretches: Stretches, bounds: Bounds, count: int) -> Stretches:
-    """Those of the series that hold the `count` newest samples of all.
+def _measured_last(
+    query: Query, sees_all: bool, ids: Sequence[int], count: int
+) -> tuple[Stretches, Bounds] | None:
+    """The series among more than `count` that hold the `count` newest samples, and since when.
 
-    A sample that is one of them has fewer than `count` before it, and so has the newest one of its
-    series: at most `count` series come before that.
+    The newest samples of `count` series that fit are so many samples already: no older one is
+    among those asked for, and none of a series whose newest one is older. None where the newest
+    samples do not fit, behind which a series may have any number of others.
     """
-    ids = stretches.series_ids
     if len(ids) <= count or has_derived(ids):
-        return stretches
-    ends = last_samples(stretches, bounds)
-    places = {pk: place for place, pk in enumerate(ids)}
-    chosen = set(sorted(ends, key=lambda pk: (-ends[pk].timestamp_us, places[pk]))[:count])
-    return Stretches([one for one in stretches.all if one.series.pk in chosen])
+        return None
+    times = last_times(ids)
+    latest = sorted(times, key=lambda pk: (-times[pk], pk))[:count]
+    if len(latest) < count or times[latest[-1]] < query.bounds.start_us:
+        return None
+    stretches = finding.find(_of_series(query, latest).asked, sees_all)
+    if any(stretches.at(pk, times[pk]) is None for pk in latest):
+        return None
+    return stretches, replace(query.bounds, start_us=times[latest[-1]])
+
+
+def _of_series(query: Query, ids: Sequence[int]) -> Query:
+    """The same of these series alone."""
+    series = query.asked.series & of_series_ids(ids)
+    return replace(query, asked=replace(query.asked, series=series))

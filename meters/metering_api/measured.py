@@ -7,6 +7,7 @@ that grow; and what is asked for is mostly found in the first.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from telemetry_site.clock import from_us, to_us
 
 #: Of many series so many samples are looked at together: a resource has some.
 SAMPLES, SAMPLES_EACH = 2_048, 16
+#: For each resource that is wanted the names of so many series' are asked for at first.
+SERIES_EACH = 4
 #: Most series have a sample in so much of time.
 LONG_US = 60_000_000
 
@@ -80,11 +83,10 @@ def newest_first(
 ) -> Iterator[Measured]:
     """Those behind `after`; some `at_once` of them are looked up together."""
     few = finding.find_few(query.asked, sees_all, FEW)
-    if few is not None:
-        found: Iterator[Measured] = iter(measured(few, query.bounds))
-    else:
-        found = _walk(query, sees_all, at_once, after)
-    for one in found:
+    if few is None:
+        yield from _walk(_Pool(query, sees_all, at_once, after), at_once, after)
+        return
+    for one in measured(few, query.bounds):
         if after is None or one.key > after:
             yield one
 
@@ -92,18 +94,39 @@ def newest_first(
 class _Pool:
     """Resources that were looked up, until all that come before them have been, too."""
 
-    def __init__(self, query: Query, sees_all: bool) -> None:
+    def __init__(self, query: Query, sees_all: bool, at_once: int, after: Key | None) -> None:
         self.query = query
         self.sees_all = sees_all
+        self._after = after
+        self._lacking = at_once
+        self._at_least = 1 + at_once // 8
         self._known: set[str] = set()
         self._waiting: list[Measured] = []
 
-    def lacking(self, series: Ints) -> dict[int, str]:
-        """The resources' ids of those series that may fit and whose resources are not known."""
+    @property
+    def room(self) -> int:
+        """How many are looked up together: as many as are asked for still, but no few."""
+        return max(self._lacking, self._at_least)
+
+    @property
+    def is_of_all(self) -> bool:
+        """Else the newest sample of a series need not be the newest one that fits."""
+        asked, bounds = self.query.asked, self.query.bounds
+        return self.sees_all and not asked.revisions and bounds.stop_us == NEVER_US
+
+    def keys(self, series: Ints, times: Ints) -> Iterator[Key]:
+        """Of resources that are not known, of the series that may fit: none comes before its key.
+
+        `times` are those of the series' newest samples.
+        """
         asked = self.query.asked
         few = replace(asked, series=asked.series & finding.of_series_ids(series.tolist()))
-        found = {one.pk: one.resource_id for one in finding.find_series(few)}
-        return {pk: name for pk, name in found.items() if name not in self._known}
+        names = finding.find_resource_ids(few)
+        for pk, at in zip(series.tolist(), times.tolist(), strict=True):
+            key = -at, names.get(pk, "")
+            is_past = self._after is not None and self.is_of_all and key <= self._after
+            if pk in names and key[1] not in self._known and not is_past:
+                yield key
 
     def look_up(self, names: Sequence[str]) -> None:
         if not names:
@@ -113,52 +136,63 @@ class _Pool:
         few = replace(asked, series=asked.series & of_resources(names))
         self._waiting += measured(finding.find(few, self.sees_all), self.query.bounds)
 
-    def ready(self, floor_us: int) -> Iterator[Measured]:
-        """In order; nothing that is looked up later has been measured after `floor_us`."""
+    def ready(self, floor: Key) -> Iterator[Measured]:
+        """In order; none that is looked up later comes before `floor`."""
         self._waiting.sort(key=lambda one: one.key)
-        count = sum(-one.key[0] > floor_us for one in self._waiting)
+        count = bisect_left(self._waiting, floor, key=lambda one: one.key)
         some, self._waiting = self._waiting[:count], self._waiting[count:]
-        yield from some
+        behind = [one for one in some if self._after is None or one.key > self._after]
+        self._lacking -= len(behind)
+        yield from behind
 
 
-def _walk(query: Query, sees_all: bool, at_once: int, after: Key | None) -> Iterator[Measured]:
+def _walk(pool: _Pool, at_once: int, after: Key | None) -> Iterator[Measured]:
     """Of all samples each series is looked at where its newest one is. Those that come before
     `after` have samples behind it, too: in a long time most of them.
     """
-    end_us = min(query.bounds.stop_us, to_us(END))
+    bounds, is_of_all = pool.query.bounds, pool.is_of_all
+    end_us = min(bounds.stop_us, to_us(END))
     stop_us = end_us if after is None else min(end_us, 1 - after[0])
     seen = np.empty(0, dtype=np.int64)
-    # Else the newest sample of a series need not be the newest one that fits.
-    is_of_all = sees_all and not query.asked.revisions and query.bounds.stop_us == NEVER_US
     before_is_seen = stop_us == end_us or not is_of_all
-    pool = _Pool(query, sees_all)
     most = max(SAMPLES, SAMPLES_EACH * at_once)
-    for low, high, found in windows(query.bounds.start_us, stop_us, most, (not is_of_all, False)):
+    for low, high, found in windows(bounds.start_us, stop_us, most, (not is_of_all, False)):
         if not before_is_seen and high - low > LONG_US:
             seen = np.append(seen, newest_times(from_us(stop_us), from_us(end_us)).series)
             before_is_seen = True
         new = ~np.isin(found.series, seen)
         series, times = found.series[new], found.times[new]
         order = np.argsort(-times, kind="stable")
-        yield from _within(pool, series[order], times[order], at_once)
+        yield from _within(pool, series[order], times[order])
         seen = np.append(seen, series)
-        yield from pool.ready(low - 1)
-    yield from pool.ready(-1)
+        yield from pool.ready(_before(low))
+    yield from pool.ready(_before(0))
 
 
-def _within(pool: _Pool, series: Ints, times: Ints, at_once: int) -> Iterator[Measured]:
-    """Of series in the order of their newest samples, a block at a time."""
-    begin, size = 0, 8 * at_once
-    while begin < len(series):
-        names = pool.lacking(series[begin : begin + size])
-        wanted: dict[str, None] = {}
-        end = begin
-        for place, pk in enumerate(series[begin : begin + size].tolist(), start=begin):
-            if len(wanted) >= at_once and times[place] != times[place - 1]:
-                break
-            if pk in names:
-                wanted[names[pk]] = None
-            end = place + 1
-        pool.look_up(list(wanted))
-        begin, size = end, size if wanted else 2 * size
-        yield from pool.ready(int(times[begin]) if begin < len(times) else int(times[-1]) - 1)
+def _within(pool: _Pool, series: Ints, times: Ints) -> Iterator[Measured]:
+    """Of series in the order of their newest samples, some resources at a time; of those of one
+    time the first by their ids, so that it does not matter how many were measured together.
+    """
+    begin, size = 0, SERIES_EACH * pool.room
+    waiting: dict[str, int] = {}
+    while waiting or begin < len(series):
+        keys = sorted((at, name) for name, at in waiting.items())
+        # What is not looked at yet may come between those of one time.
+        beyond = (-int(times[begin]), "") if begin < len(series) else _before(int(times[-1]))
+        usable, room = keys[: bisect_left(keys, beyond)], pool.room
+        if len(usable) < room and begin < len(series):
+            end = begin + size
+            for at, name in pool.keys(series[begin:end], times[begin:end]):
+                waiting.setdefault(name, at)
+            begin, size = end, 2 * size
+            continue
+        taken = [name for _, name in usable[:room]]
+        pool.look_up(taken)
+        for name in taken:
+            del waiting[name]
+        yield from pool.ready(usable[room] if len(usable) > room else beyond)
+
+
+def _before(timestamp_us: int) -> Key:
+    """Behind all that were measured at this time or later."""
+    return 1 - timestamp_us, ""

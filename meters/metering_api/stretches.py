@@ -166,11 +166,21 @@ def find(asked: Asked, sees_all: bool) -> Stretches:
 
 def find_few(asked: Asked, sees_all: bool, most: int) -> Stretches | None:
     """None where more than `most` series may be meant, stored or derived ones."""
-    if _stored(asked)[most : most + 1].exists():
-        return None
-    if asked.number is None and derived.are_more(_derived_names(asked), _rows(asked), most):
+    if _stored(asked)[most : most + 1].exists() or _are_more_derived(asked, most):
         return None
     return find(asked, sees_all)
+
+
+def find_few_ids(asked: Asked, most: int) -> list[int] | None:
+    """The series' numbers alone, ascending."""
+    stored = sorted(_stored(asked).values_list("pk", flat=True)[: most + 1])
+    if len(stored) > most or _are_more_derived(asked, most):
+        return None
+    return stored + [one.pk for one in _derived(asked)]
+
+
+def _are_more_derived(asked: Asked, most: int) -> bool:
+    return asked.number is None and derived.are_more(_derived_names(asked), _rows(asked), most)
 
 
 def find_series(asked: Asked, most: int | None = None) -> list[Series]:
@@ -181,6 +191,12 @@ def find_series(asked: Asked, most: int | None = None) -> list[Series]:
     if most is None or len(found) < most:
         found += _derived(asked)
     return found[:most]
+
+
+def find_resource_ids(asked: Asked) -> dict[int, str]:
+    """The shown ids of the resources of stored series that may have a stretch, by the series."""
+    rows = _stored(asked).values_list("pk", "uuid", "resource__original_id", "resource__type")
+    return {pk: _shown_id(uuid, original, of) for pk, uuid, original, of in rows}
 
 
 def _stored(asked: Asked) -> QuerySet[Metric]:
@@ -234,9 +250,13 @@ _SERIES = (
 
 def _series(row: Sequence[Any]) -> Series:
     pk, name, unit, kind, uuid, resource, original, of = row
-    is_alone = of == STANDALONE
-    shown = str(uuid) if is_alone else original
-    return Series(pk, name, unit, kind, shown, resource, is_alone)
+    shown = _shown_id(uuid, original, of)
+    return Series(pk, name, unit, kind, shown, resource, of == STANDALONE)
+
+
+def _shown_id(uuid: Any, original_id: str, of: str) -> str:
+    """`of` is the resource's type."""
+    return str(uuid) if of == STANDALONE else original_id
 
 
 def _rows(asked: Asked) -> QuerySet[Metric]:
