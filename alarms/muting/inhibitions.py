@@ -1,4 +1,4 @@
-"""Inhibitions: what may be written of one, making and deleting one."""
+"""Inhibitions: what may be written of one, making, changing and deleting one."""
 
 from __future__ import annotations
 
@@ -50,10 +50,25 @@ def create(asked: Asked, project_id: str | None, user_id: str) -> Inhibition:
     return made
 
 
+def change(one: Inhibition, asked: Asked, user_id: str) -> Inhibition:
+    """What it may have kept back is judged anew by the next sweep. Raises `Inhibition.DoesNotExist`
+    when it is gone."""
+    with transaction.atomic():
+        fields = {**asked._asdict(), "user_id": user_id}
+        if not Inhibition.objects.filter(pk=one.pk).update(**fields):
+            raise Inhibition.DoesNotExist
+        _judge_anew(one.project_id)
+    one.refresh_from_db()
+    return one
+
+
 def delete(one: Inhibition) -> None:
     """What it may have kept back is judged anew by the next sweep."""
     with transaction.atomic():
         one.delete()
-        Notification.objects.filter(status=Delivery.SUPPRESSED, project_id=one.project_id).exclude(
-            inhibited_by=[]
-        ).update(inhibited_by=[])
+        _judge_anew(one.project_id)
+
+
+def _judge_anew(project_id: str | None) -> None:
+    kept_back = Notification.objects.filter(status=Delivery.SUPPRESSED, project_id=project_id)
+    kept_back.exclude(inhibited_by=[]).update(inhibited_by=[])

@@ -6,7 +6,7 @@ Matchers are lines as Alertmanager writes them: ``severity = low``, ``name =~ "w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,7 +101,7 @@ def of_silence(silence: Silence) -> SilenceForm:
     return SilenceForm(
         BLANK
         | {
-            "matchers": "\n".join(matchers.in_words([one]) for one in silence.matchers),
+            "matchers": to_lines(silence.matchers),
             "comment": silence.comment,
             "project": silence.project_id or "",
             **_length(silence),
@@ -119,6 +119,11 @@ def _length(silence: Silence) -> dict[str, str]:
         return {"length": seconds}
     ends = now() + min(length, datetime.max.replace(tzinfo=UTC) - now())
     return {"length": OWN, "ends": ends.isoformat(timespec="seconds")}
+
+
+def to_lines(some: Sequence[dict[str, Any]]) -> str:
+    """What `to_matchers` makes matchers of."""
+    return "\n".join(matchers.in_words([one]) for one in some)
 
 
 def to_matchers(text: str) -> list[dict[str, Any]]:

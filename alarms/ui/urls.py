@@ -32,6 +32,7 @@ urlpatterns = [
     path("alarms/bulk", bulk.decide, name="bulk"),
     path("history", history.history, name="history"),
     path("inhibitions", inhibitions.list_inhibitions, name="inhibitions"),
+    path("inhibitions/<uuid:uuid>/edit", inhibitions.edit, name="edit-inhibition"),
     path("inhibitions/<uuid:uuid>/delete", inhibitions.delete, name="delete-inhibition"),
     path("receivers", receivers.list_receivers, name="receivers"),
     path("receivers/new", receivers.new, name="new-receiver"),

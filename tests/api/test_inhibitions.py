@@ -25,6 +25,17 @@ def test_one_is_made_shown_and_deleted(member: Client) -> None:
     error_of(member.get(path), 404)
 
 
+def test_one_is_replaced(member: Client) -> None:
+    made = member.post("/api/inhibitions", BODY | {"comment": "old"}, format="json").json()
+    path = f"/api/inhibitions/{made['id']}"
+    fields = {"source": [matcher("name", "c")], "target": [matcher("severity", "low")]}
+    changed = member.put(path, fields, format="json").json()
+    assert changed == made | fields | {"equal": [], "comment": ""} == member.fetch(path)
+    answer = member.put(path, {"source": fields["source"]}, format="json")
+    assert error_of(answer, 400)["errors"][0]["field"] == "target"
+    assert member.fetch(path) == changed
+
+
 def test_what_is_wrong_is_named(member: Client) -> None:
     answer = member.post("/api/inhibitions", BODY | {"equal": ["x"]}, format="json")
     assert error_of(answer, 400)["errors"][0]["field"] == "equal[0]"
@@ -51,5 +62,11 @@ def test_by_the_alarming_api(settings: Any, world: World) -> None:
     fault_of(reader.ask("POST", "/inhibitions", BODY), 403)
     fault_of(reader.ask("DELETE", f"/inhibitions/{made['id']}"), 403)
     assert "source: must be a list" in fault_of(member.ask("POST", "/inhibitions", {}), 400)
+    path = f"/inhibitions/{made['id']}"
+    changed = member.ask("PUT", path, BODY | {"equal": []})
+    assert (changed.status_code, changed.json()) == (200, made | {"equal": []})
+    assert "source: must be a list" in fault_of(member.ask("PUT", path, {}), 400)
+    fault_of(stranger.ask("PUT", path, BODY), 404)
+    fault_of(reader.ask("PUT", path, BODY), 403)
     assert member.ask("DELETE", f"/inhibitions/{made['id']}").status_code == 204
     assert Inhibition.objects.filter(project_id="p1").count() == 1

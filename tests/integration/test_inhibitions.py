@@ -54,7 +54,7 @@ def test_of_two_that_fire_in_one_cycle_the_target_is_kept_back() -> None:
     assert release() == 0
 
 
-@pytest.mark.parametrize("how", ["ok", "disabled", "deleted", "rule"])
+@pytest.mark.parametrize("how", ["ok", "disabled", "deleted", "rule", "changed"])
 def test_it_is_sent_once_when_the_source_fires_no_more(how: str) -> None:
     source = alarm("power", "critical")
     alarm("light", "low")
@@ -70,6 +70,9 @@ def test_it_is_sent_once_when_the_source_fires_no_more(how: str) -> None:
             source.delete()
         case "rule":
             inhibitions.delete(rule)
+        case "changed":
+            asked = {"source": [CRITICAL], "target": [matcher("severity", "moderate")]}
+            inhibitions.change(rule, inhibitions.check(asked), "u1")
     assert (release(), release()) == (1, 0)
     assert statuses()["light"] == "pending"
 

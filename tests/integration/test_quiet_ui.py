@@ -280,10 +280,17 @@ def test_an_inhibition_is_made_listed_and_deleted() -> None:
     assert "no power, no light" in page
     one = Inhibition.objects.get()
     assert (one.project_id, one.equal) == (seed.PROJECT, ["metric"])
+    edit = reverse("alarms:edit-inhibition", args=[one.pk])
     path = reverse("alarms:delete-inhibition", args=[one.pk])
     for who, status in (("reader", 403), ("stranger", 404)):
         other = signed_in(who)
         assert other.post(path).status_code == status
+        assert other.post(edit, fields).status_code == status
+    assert "severity=&quot;low&quot;" in text(client, edit)
+    assert "Is not like" in told(client, edit, fields | {"target": "x"}, 422)
+    assert "is changed" in told(client, edit, fields | {"target": "severity = moderate"})
+    one.refresh_from_db()
+    assert one.target == [matcher("severity", "moderate")]
     assert signed_in("reader").post("/inhibitions", fields).status_code == 403
     assert "is deleted" in told(client, path, {})
     assert not Inhibition.objects.exists()

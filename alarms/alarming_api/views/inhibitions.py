@@ -39,6 +39,17 @@ class OneInhibition(AlarmingView):
         self.require(self.may_read)
         return self.answer(muting.InhibitionSerializer(one).data)
 
+    def put(self, request: Request, inhibition_id: str) -> HttpResponse:
+        """The whole inhibition: what is absent gets its default."""
+        one = self._visible(inhibition_id)
+        self.require(self.may_write)
+        asked = inhibitions.check(self.object_body("body"))
+        try:
+            changed = inhibitions.change(one, asked, self.caller.user_id)
+        except Inhibition.DoesNotExist as error:
+            raise Fault(404, NO_INHIBITION) from error
+        return self.answer(muting.InhibitionSerializer(changed).data)
+
     def delete(self, request: Request, inhibition_id: str) -> HttpResponse:
         one = self._visible(inhibition_id)
         self.require(self.may_write)

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from django.db.models import QuerySet
+from django.http import Http404
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -56,6 +57,20 @@ class InhibitionList(InhibitionView, ListView):
 
 class InhibitionDetail(InhibitionView, DetailView):
     """One inhibition."""
+
+    @extend_schema(operation_id="inhibitions_replace", request=muting.NewInhibitionSerializer)
+    def put(self, request: Request, uuid: Any) -> Response:
+        """Replace it: a field that is not given gets its default. What it kept back and does no
+        longer is sent."""
+        one: Inhibition = self.get_object()
+        self.check_edit(one)
+        asked = inhibitions.check(fields_of(request.data))
+        try:
+            changed = inhibitions.change(one, asked, self.principal.user_id)
+        except Inhibition.DoesNotExist as error:
+            raise Http404 from error
+        log.info("inhibition changed", inhibition=str(one.pk), by=self.principal.name)
+        return self.answer(changed)
 
     @extend_schema(operation_id="inhibitions_delete", responses={204: None})
     def delete(self, request: Request, uuid: Any) -> Response:
