@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import amqp
 import pytest
 from kombu import Connection
 
@@ -307,6 +308,44 @@ def test_a_malformed_message_is_rejected_with_its_reason_and_the_next_ones_go_on
     assert rejects[1].body == b"{not json"
     assert rejects[1].headers["exchange"] == "nova"
     assert all_samples(results) == {"volume.size": 1.0}
+    assert consumer.stop() == 0
+
+
+class RawProperties(amqp.Message):  # type: ignore[misc]
+    """A message whose properties are written byte by byte."""
+
+    def __init__(self, body: bytes, properties: bytes) -> None:
+        super().__init__(body)
+        self._written = properties
+
+    def _serialize_properties(self) -> bytes:
+        return self._written
+
+
+def test_properties_that_can_not_be_read_cost_their_message_and_not_the_consumer(
+    consumer: Consumer, notifier: Notify, rabbitmq: RabbitNode
+) -> None:
+    """Unacknowledged, such a message would come first on every connection that follows."""
+    consumer.start()
+    wait_until(lambda: consumer.connections() == 1, "connection", consumer)
+    with Connection(consumer.url) as connection:
+        for properties in (
+            b"\x80\x00\x02\xff\xfe",  # content type: no UTF-8
+            b"\x20\x00\x00\x00\x00\x0b\x01tT\x10" + b"\0" * 7,  # header: a time in year 36 billion
+        ):
+            connection.default_channel.basic_publish(
+                RawProperties(b"{}", properties), exchange="nova", routing_key="notifications.info"
+            )
+    notifier(volume(), "nova")
+
+    results = consumer.wait_for_messages(3)
+    rejects = [reject for result in results for reject in result.batch.rejects]
+
+    assert [reject.reason for reject in rejects] == ["bad_encoding", "bad_encoding"]
+    assert all("properties of the message can't be read" in one.detail for one in rejects)
+    assert all_samples(results) == {"volume.size": 1.0}
+    wait_until(lambda: queue_depth(rabbitmq, consumer.url) == 0, "acknowledgement", consumer)
+    assert consumer.connections() == 1
     assert consumer.stop() == 0
 
 
