@@ -404,6 +404,70 @@ def test_a_bus_reports_each_interval_what_was_taken_without_its_password(
     assert "guest:guest" not in consumer.text()
 
 
+def test_several_buses_exchanges_and_topics_are_taken_at_once(
+    consumer: Consumer, rabbitmq: RabbitNode
+) -> None:
+    other = rabbitmq.add_vhost(uuid.uuid4().hex)
+    consumer.start(
+        TELEMETRY_NOTIFICATION_URLS=f"{consumer.url},{other}",
+        TELEMETRY_NOTIFICATION_TOPICS="notifications,telemetry",
+    )
+    wait_until(lambda: consumer.connections() == 2, "connections", consumer)
+    layout = Layout(EXCHANGES, ("notifications", "telemetry"))
+    sent = [
+        (url, exchange, topic)
+        for url in (consumer.url, other)
+        for exchange in EXCHANGES
+        for topic in layout.topics
+    ]
+    for number, (url, exchange, topic) in enumerate(sent):
+        message = {**volume(), "message_id": f"m{number}"}
+        send(bus(url, layout), [message], exchange, topic)
+
+    events = all_events(consumer.wait_for_messages(len(sent)))
+
+    assert sorted(event.message_id for event in events) == sorted(
+        f"m{number}" for number in range(len(sent))
+    )
+    assert {raw.source for raw in consumer.spooled()} == {
+        bus(url, layout).name for url in (consumer.url, other)
+    }
+    assert consumer.stop() == 0
+
+
+def test_several_consumers_share_a_bus_and_say_so(
+    consumer: Consumer, bus_url: str, tmp_path: Path
+) -> None:
+    environment = {**consumer._environment, "TELEMETRY_HOME": str(tmp_path / "second")}
+    second = Consumer(bus_url, tmp_path / "second", environment)
+    second.home.mkdir()
+    try:
+        for one in (consumer, second):
+            one.start(TELEMETRY_NOTIFICATION_PREFETCH="5")
+        for one in (consumer, second):
+            wait_until(lambda one=one: one.connections() == 1, "connection", one)
+        messages = [{**volume(), "message_id": f"m{number}"} for number in range(100)]
+        send(bus(bus_url, Layout(EXCHANGES, ("notifications",))), messages, "nova", "notifications")
+        wait_until(
+            lambda: taken(consumer) + taken(second) >= len(messages), "all messages", consumer
+        )
+        wait_until(
+            lambda: any("shared" in one.details for one in second.reports()), "word of it", second
+        )
+    finally:
+        second.kill()
+
+    assert taken(consumer) + taken(second) == len(messages)
+    assert min(taken(consumer), taken(second)) > 10
+    report = next(one for one in reversed(second.reports()) if "shared" in one.details)
+    assert report.details["shared"]["notifications.info"] == "2 consumers"
+    assert report.details["heard"]["nova"].endswith(" UTC")
+
+
+def taken(consumer: Consumer) -> int:
+    return sum(len(raw.messages) for raw in consumer.spooled())
+
+
 def test_a_consumer_outlives_its_bus(
     consumer: Consumer, notifier: Notify, rabbitmq: RabbitNode
 ) -> None:
