@@ -4,6 +4,7 @@ import os
 import sys
 
 from telemetry_site.roles import ROLES, adopt, prepare_environment, settings_module
+from telemetry_site.texts import visible
 
 AGENT_COMMANDS = {
     "check_definitions",
@@ -42,7 +43,18 @@ def main() -> None:
     else:
         from django.core.management import execute_from_command_line
 
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        except UnicodeEncodeError:
+            wrong = [one for one in sys.argv[1:] if not _is_utf8(one)]
+            if not wrong:
+                raise
+            sys.exit(f"An argument is not UTF-8: {visible(wrong[0])}")
+
+
+def _is_utf8(argument: str) -> bool:
+    """Other bytes come as halves of surrogate pairs, which no database and no terminal takes."""
+    return argument.encode("utf-8", "replace").decode() == argument
 
 
 if __name__ == "__main__":

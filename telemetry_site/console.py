@@ -19,9 +19,14 @@ PIPE_WIDTH = 200
 
 
 def console(stdout: Any) -> Console:
-    """A rich console on a command's `self.stdout`; plain and wide where it is no terminal."""
+    """A rich console on a command's `self.stdout`; plain and wide where it is no terminal.
+
+    Most of what is shown are others' words (addresses, answers, messages): brackets and colons in
+    them mean nothing but where a print asks for `markup`.
+    """
     terminal = bool(getattr(stdout, "isatty", lambda: False)())
-    return Console(file=stdout, width=None if terminal else PIPE_WIDTH, soft_wrap=False)
+    width = None if terminal else PIPE_WIDTH
+    return Console(file=stdout, width=width, soft_wrap=False, markup=False, emoji=False)
 
 
 def progress(stderr: Any, *columns: ProgressColumn) -> Progress:

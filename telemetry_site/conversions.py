@@ -12,6 +12,7 @@ which samples an agent happened to hold together when it let go of them.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -197,8 +198,8 @@ def _conversion(parameters: dict[str, Any]) -> Conversion:
     if type_ and type_ not in TYPES:
         raise DefinitionError(f"type {type_!r:.80} is not one of {', '.join(TYPES)}")
     most = target.get("max")
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int | float)):
-        raise DefinitionError(f"max {most!r:.80} is not a number")
+    if most is not None and not _is_number(most):
+        raise DefinitionError(f"max {most!r:.80} is not a finite number")
     unit = source.get("unit")
     return Conversion(
         source_unit=None if unit is None else str(unit),
@@ -217,7 +218,7 @@ def _renamings(map_from: dict[str, Any], map_to: dict[str, Any]) -> dict[str, Re
             try:
                 pattern = re.compile(str(map_from[name]))
                 pattern.sub(str(map_to[name]), "")
-            except (re.error, IndexError) as error:
+            except (re.error, IndexError, OverflowError, RecursionError) as error:
                 raise DefinitionError(f"map of {name}: {error}") from error
             made[name] = Renaming(pattern, str(map_to[name]))
     return made
@@ -227,6 +228,8 @@ def _scale(written: Any) -> Scale:
     if not written:
         return Scale()
     if isinstance(written, int | float):
+        if not _is_number(written):
+            raise DefinitionError(f"scale {written!r:.80} is not a finite number")
         return Scale(float(written))
     if not isinstance(written, str):
         raise DefinitionError(f"scale {written!r:.80} is no expression")
@@ -239,6 +242,13 @@ def _scale(written: Any) -> Scale:
 
     text = _METADATA.sub(named, written)
     return Scale(1.0, Expression(text, {*NAMES, *metadata}), metadata)
+
+
+def _is_number(written: object) -> bool:
+    """What a float can hold."""
+    if isinstance(written, bool) or not isinstance(written, int | float):
+        return False
+    return abs(written) <= sys.float_info.max
 
 
 def _mapping(written: dict[str, Any], key: str) -> dict[str, Any]:

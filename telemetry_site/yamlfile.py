@@ -11,9 +11,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from telemetry_site.texts import visible
+
 #: What loading a text that is no YAML may raise: the constructors of tagged values raise what their
 #: conversions do (``!!bool x``, ``!!timestamp x``, a date 2026-13-45).
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
+
+#: Of a whole number.
+MOST_BITS = 4096
 
 
 class Fault(NamedTuple):
@@ -24,7 +30,8 @@ class Fault(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return visible(f"{place}: {self.text}", keep="")
 
 
 class DefinitionError(ValueError):
@@ -90,6 +97,17 @@ def _sequence(loader: _Loader, node: yaml.SequenceNode) -> Any:
     made.extend(loader.construct_sequence(node, deep=True))
 
 
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    """Python does not print numbers of thousands of digits, which a fault would have to name."""
+    number: int = loader.construct_yaml_int(node)
+    if number.bit_length() > MOST_BITS:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"a number of more than {MOST_BITS} bits", node.start_mark
+        )
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.core.management.base import CommandError
@@ -11,28 +10,6 @@ from django.core.management.base import CommandError
 from alarms.models import Alarm
 from meters.wire import EARLIEST_US, LATEST_US
 from telemetry_site.clock import from_us, to_us
-
-#: Rows that a command shows, and hours that it looks back, at most.
-MOST_ROWS = 1_000_000
-MOST_HOURS = 24 * 36_525
-
-
-def rows(text: str) -> int:
-    """How many rows at most, for argparse."""
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MOST_ROWS):
-        raise ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_ROWS}")
-    return int(text)
-
-
-def hours(text: str) -> timedelta:
-    """For argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= MOST_HOURS:
-        raise ArgumentTypeError(f"{text} is no number of hours from 0 to {MOST_HOURS}")
-    return timedelta(hours=number)
 
 
 def alarm_of(text: str) -> Alarm:

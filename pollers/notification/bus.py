@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection, Exchange, Queue
+from kombu.transport.pyamqp import Connection as AmqpConnection
 from kombu.transport.pyamqp import Transport
 
+from pollers.notification.frames import frame_handler
 from telemetry_site.declaring import Declarer
 
 PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
@@ -58,8 +60,17 @@ class Layout:
         return [f"{topic}.{priority}" for topic in self.topics for priority in PRIORITIES]
 
 
+class _Connection(AmqpConnection):  # type: ignore[misc]
+    """Outlives messages whose properties can't be read."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, frame_handler=frame_handler, **options)
+
+
 class _Transport(Transport):  # type: ignore[misc]
     """Checks the name in a broker's certificate, of each host of a URL by its own."""
+
+    Connection = _Connection
 
     def establish_connection(self) -> Any:
         if self.client.ssl:
@@ -112,16 +123,22 @@ def bus(url: str, layout: Layout) -> Bus:
     """A bus of a URL in kombu's form, or oslo's (`rabbit://u:p@h1:5672,u:p@h2:5672/vhost`)."""
     scheme, _, rest = url.partition("://")
     if scheme not in _AMQP or not rest:
+        shown = f", not {scheme[:20]!r}…" if rest else ""
         raise ImproperlyConfigured(
-            "a notification URL must look like amqp://user:password@host:5672/vhost, "
-            f"not {scheme[:20]!r}…"
+            f"a notification URL must look like amqp://user:password@host:5672/vhost{shown}"
         )
     hosts, _, vhost = rest.partition("/")
     urls = [f"{_AMQP[scheme]}://{host}/{vhost}" for host in hosts.split(",")]
     try:
+        if "#" in hosts or "?" in hosts:
+            raise ValueError("no part of a host")
         places = [_place(each) for each in urls]
-    except ValueError as error:
-        raise ImproperlyConfigured(f"a notification URL has no valid host: {error}") from error
+    except ValueError:
+        # Its text may hold a part of the password.
+        raise ImproperlyConfigured(
+            "a notification URL has no valid host and port (in a password, write / ? # @ as "
+            "%2F %3F %23 %40)"
+        ) from None
     name = f"amqp://{','.join(places)}/{vhost.partition('?')[0]}"
     return Bus(
         name, ";".join(urls), layout, settings.TELEMETRY_NOTIFICATION_CACERT,

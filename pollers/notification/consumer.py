@@ -194,7 +194,7 @@ class BusConsumer(ConsumerMixin):  # type: ignore[misc]
             )
         )
         group.last.ack(multiple=True)
-        self.state.took(len(group.messages))
+        self.state.took(group.messages)
         metrics.BUS_MESSAGES.labels(self.bus.name).inc(len(group.messages))
 
     def _wait_for_room(self, now: float, why: str) -> None:
@@ -212,9 +212,12 @@ class BusConsumer(ConsumerMixin):  # type: ignore[misc]
             self._consumer.consume()
 
     def _measure_depth(self) -> None:
-        waiting = {}
+        waiting, consumers = {}, {}
         for queue in self._queues:
             found = queue.queue_declare(passive=True, channel=self._channel)
             waiting[queue.name] = found.message_count
+            consumers[queue.name] = found.consumer_count
             metrics.BUS_QUEUE_DEPTH.labels(self.bus.name, queue.name).set(found.message_count)
-        self.state.measured(waiting)
+        if self.state.measured(waiting, consumers):
+            # Our other agents share by meaning to; anybody else takes messages from us.
+            log.info("consumers of a bus", bus=self.bus.name, consumers=consumers)

@@ -70,6 +70,8 @@ class Converter:
             packing.take(message, outcome)
         except Unreadable as error:
             packing.reject(message, error.reason, str(error), error.path)
+        except RecursionError:
+            packing.reject(message, "bad_json", "is nested too deep to be converted")
         except Exception as error:
             # Our own mistake must not hold up the others: the message waits in the quarantine.
             metrics.UNKNOWN_ERRORS.labels("message").inc()

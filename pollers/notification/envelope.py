@@ -27,6 +27,8 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 #: Header that the consumer sets on a body which it had to cut: its size on the bus.
 FULL_SIZE = "x-telemetry-size"
+#: And the one that says why a message has no properties.
+UNREADABLE = "x-telemetry-unreadable"
 
 _CONTEXT = "_context_"
 #: Fields of the transport that belong to the context.
@@ -78,11 +80,15 @@ def decode(raw: wire.RawMessage) -> Notification:
 
 def _unpacked(raw: wire.RawMessage) -> bytes:
     """The JSON text, inflated where a header says so, never beyond the limit."""
+    if UNREADABLE in raw.headers:
+        text = f"properties of the message can't be read: {raw.headers[UNREADABLE]}"
+        raise Unreadable("bad_encoding", text)
     if raw.content_type.partition(";")[0].strip().lower() not in _JSON_TYPES:
         raise Unreadable("bad_encoding", f"content type {raw.content_type[:80]!r} is not JSON")
     if raw.content_encoding.lower() not in _ENCODINGS:
         raise Unreadable("bad_encoding", f"encoding {raw.content_encoding[:80]!r} is not UTF-8")
-    _check_size(raw.headers.get(FULL_SIZE, len(raw.body)))
+    full = raw.headers.get(FULL_SIZE)
+    _check_size(max(full, len(raw.body)) if isinstance(full, int) else len(raw.body))
     body, packing = raw.body, raw.headers.get("compression")
     if packing:
         body = _inflate(body, str(packing))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from meters.wire import MAX_FLOAT
 from pollers.notification.paths import Path, PathError, compile_path
 from pollers.notification.plugins import Matches, Plugin, make_plugin
 from telemetry_site.yamlfile import DefinitionError, Mapping
@@ -110,6 +111,8 @@ def _from_fields(fields: Any) -> Field:
     if isinstance(fields, bool) or fields is None:
         raise DefinitionError(f"{fields!r} is neither a path nor a number")
     if isinstance(fields, int | float):
+        if not -MAX_FLOAT <= fields <= MAX_FLOAT:
+            raise DefinitionError("a number that is not finite")
         return Field([], constant=fields)
     paths = fields if isinstance(fields, list) else [fields]
     if not paths:

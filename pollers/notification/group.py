@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from meters import wire
-from pollers.notification.envelope import FULL_SIZE, MAX_MESSAGE_BYTES
+from pollers.notification.envelope import FULL_SIZE, MAX_MESSAGE_BYTES, UNREADABLE
 
 MOST_MESSAGES = 500
 #: So that what the messages become fits one batch of 1 MiB; a larger message goes alone.
@@ -16,6 +17,13 @@ MOST_BYTES = 256 * 1024
 LONGEST_WAIT_S = 0.2
 #: A body over this is cut; it will be refused for its size, the quarantine keeps its beginning.
 LONGEST_BODY = 2 * MAX_MESSAGE_BYTES
+#: Headers of one message that are kept, and their bytes. Senders of OpenStack's set none.
+MOST_HEADERS = 64
+MOST_HEADER_BYTES = 8 * 1024
+#: Those that say how a body is to be read; no other may take their place.
+NEEDED = ("compression", UNREADABLE)
+#: Ours: a sender's own mean nothing.
+_DIGEST = "x-telemetry-sha256"
 
 
 @dataclass
@@ -39,7 +47,7 @@ class Gathering:
 
     def add(self, message: wire.RawMessage, handle: Any, now: float) -> None:
         """`handle` is what will be acknowledged, `now` a monotonic time."""
-        size = len(message.body)
+        size = len(message.body) + _size(message.headers)
         if not self._groups or not self._groups[-1].has_room(size):
             self._groups.append(Group(since=now))
         group = self._groups[-1]
@@ -67,13 +75,9 @@ class Gathering:
 def raw_message(message: Any) -> wire.RawMessage:
     """The undecoded form of an AMQP message (kombu's)."""
     body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
-    headers = {
-        _text(key): _text(value) if isinstance(value, str) else value
-        for key, value in message.headers.items()
-        if isinstance(value, str | int | float)
-    }
+    headers = _headers(message.headers)
     if len(body) > LONGEST_BODY:
-        headers |= {FULL_SIZE: len(body), "x-telemetry-sha256": hashlib.sha256(body).hexdigest()}
+        headers |= {FULL_SIZE: len(body), _DIGEST: hashlib.sha256(body).hexdigest()}
         body = body[:LONGEST_BODY]
     info = message.delivery_info or {}
     return wire.RawMessage(
@@ -84,6 +88,29 @@ def raw_message(message: Any) -> wire.RawMessage:
         routing_key=_text(info.get("routing_key")),
         headers=headers,
     )
+
+
+def _headers(written: dict[Any, Any]) -> dict[str, Any]:
+    """What the store can hold of them: as much as fits, the needed ones first."""
+    kept: dict[str, Any] = {}
+    room = MOST_HEADER_BYTES
+    for key in sorted(written, key=lambda one: one not in NEEDED):
+        value, name = written[key], _text(key)
+        if isinstance(value, str):
+            value = _text(value)
+        elif not isinstance(value, int | float) or not math.isfinite(value):
+            continue
+        room -= _size({name: value})
+        if room < 0 or len(kept) >= MOST_HEADERS:
+            break
+        kept[name] = value
+    for ours in (FULL_SIZE, _DIGEST):
+        kept.pop(ours, None)
+    return kept
+
+
+def _size(headers: dict[str, Any]) -> int:
+    return sum(len(key.encode()) + len(str(value).encode()) for key, value in headers.items())
 
 
 def _text(value: object) -> str:

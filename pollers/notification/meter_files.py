@@ -151,8 +151,10 @@ def _event_types(written: Mapping) -> tuple[re.Pattern[str], ...]:
     event_types = written["event_type"]
     listed = event_types if isinstance(event_types, list) else [event_types]
     try:
+        if not all(isinstance(name, str) for name in listed):
+            raise TypeError("it is no text")
         return tuple(re.compile(name) for name in listed)
-    except (re.error, TypeError) as error:
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
         raise DefinitionError(
             f"'event_type' must be a regular expression or a list of them: {error}",
             written.line_of("event_type"),

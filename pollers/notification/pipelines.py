@@ -255,8 +255,8 @@ def _sinks(reading: _Reading, written: Mapping, name: str) -> tuple[Sink, ...]:
     if not listed or not isinstance(listed, list):
         raise DefinitionError(f"No sink defined in source {name}", line)
     for sink in listed:
-        if sink not in reading.sinks:
-            raise DefinitionError(f"Dangling sink {sink} from source {name}", line)
+        if not isinstance(sink, str) or sink not in reading.sinks:
+            raise DefinitionError(f"Dangling sink {sink!s:.80} from source {name}", line)
     return tuple(reading.sinks[sink] for sink in listed)
 
 

@@ -14,6 +14,8 @@ from pollers.notification.times import parse_time
 from telemetry_site.yamlfile import DefinitionError
 
 Matches = list[tuple[str, Any]]
+#: More than any text has; `str.split` takes no larger number.
+MOST_SPLITS = 1 << 31
 
 
 class Plugin(Protocol):
@@ -34,7 +36,7 @@ class Split:
         _require(_is_int(segment), "segment must be a whole number")
         _require(max_split is None or _is_int(max_split), "max_split must be a whole number")
         self.separator, self.segment = separator, segment
-        self.max_split = -1 if max_split is None else max_split
+        self.max_split = -1 if max_split is None else min(max(max_split, -1), MOST_SPLITS)
 
     def __call__(self, matches: Matches) -> list[Any]:
         split = (str(value).split(self.separator, self.max_split) for _, value in matches)
@@ -54,7 +56,10 @@ class Bitfield:
         self.initial = initial_bitfield
         self.flags = flags or []
         for flag in self.flags:
-            _require(isinstance(flag, dict) and "path" in flag, "each flag needs a path")
+            _require(
+                isinstance(flag, dict) and isinstance(flag.get("path"), str),
+                "each flag needs a path",
+            )
             _require(
                 _is_int(flag.get("bit")) and 0 <= flag["bit"] < 63, "each flag needs a bit of 0…62"
             )

@@ -36,6 +36,9 @@ def read(written: Any, what: str) -> Publication:
     if not isinstance(written, str) or not written:
         return _stored(f"{written!r:.80} is not the URL of a publisher")
     scheme, separator, rest = written.partition("://")
+    scheme = scheme.lower()
+    if not separator and "@" in scheme:
+        return _stored("what stands there is not the URL of a publisher, it is stored here")
     if scheme == STORE and not separator:
         return _stored(f"publisher {STORE!r} is taken as {STORE}://")
     if scheme == STORE:

@@ -25,7 +25,7 @@ def _value(value: Any, notes: Notes, depth: int) -> Any:
         return _mapping(value, notes, depth)
     if isinstance(value, list):
         return _list(value, notes, depth)
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+    if isinstance(value, int) and not wire.MIN_INTEGER <= value <= wire.MAX_INTEGER:
         notes["metadata: a number of more than 64 bits left out"] += 1
         return _LEFT_OUT
     return value

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from meters import wire
+from telemetry_site.clock import from_us, now_us
+
+#: Those heard from last.
+MOST_EXCHANGES = 50
 
 
 class BusState:
@@ -19,6 +25,8 @@ class BusState:
         self._differs: list[str] = []
         self._taken = 0
         self._waiting: dict[str, int] = {}
+        self._shared: dict[str, int] = {}
+        self._heard: dict[str, int] = {}
         self._alive = time.monotonic()
 
     def alive(self) -> None:
@@ -51,13 +59,21 @@ class BusState:
             changed, self._full = bool(self._full), ""
         return changed
 
-    def took(self, messages: int) -> None:
+    def took(self, messages: Sequence[wire.RawMessage]) -> None:
+        heard = dict.fromkeys({message.exchange for message in messages}, now_us())
         with self._lock:
-            self._taken += messages
+            self._taken += len(messages)
+            self._heard |= heard
+            for oldest in sorted(self._heard, key=self._heard.__getitem__)[:-MOST_EXCHANGES]:
+                del self._heard[oldest]
 
-    def measured(self, waiting: dict[str, int]) -> None:
+    def measured(self, waiting: dict[str, int], consumers: dict[str, int]) -> bool:
+        """`consumers` are those of each queue, ours among them."""
+        shared = {queue: number for queue, number in consumers.items() if number > 1}
         with self._lock:
+            changed, self._shared = shared != self._shared, shared
             self._waiting = waiting
+        return changed
 
     @property
     def spool_full(self) -> bool:
@@ -70,7 +86,18 @@ class BusState:
             errors = [f"not connected: {self._error}"] if self._error else []
             if self._full:
                 errors.append(f"the spool is full, nothing is taken: {self._full}")
-            details = {"differs": self._differs[:20], "waiting": dict(self._waiting)}
+            details: dict[str, Any] = {
+                "differs": self._differs[:20],
+                "waiting": dict(self._waiting),
+                "heard": {
+                    exchange or "(default)": f"{from_us(last):%Y-%m-%d %H:%M:%S} UTC"
+                    for exchange, last in sorted(self._heard.items())
+                },
+            }
+            if self._shared:
+                details["shared"] = {
+                    queue: f"{number} consumers" for queue, number in self._shared.items()
+                }
             away = bool(self._error)
         return wire.PollReport(
             kind="notification",

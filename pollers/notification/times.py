@@ -19,7 +19,7 @@ def parse_time(text: object) -> int:
     for anything else, and for years outside 1970…2200.
     """
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} is not a time")
+        raise ValueError(f"{text!r:.80} is not a time")
     try:
         moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59.999999", text.strip()))
         if moment.tzinfo is None:

@@ -13,6 +13,8 @@ from pollers.urls import without_secrets
 
 _TRUE = frozenset({"", "1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+#: What most often is wrong where host and port can't be made out.
+ESCAPES = " (in a password, write / ? # @ as %2F %3F %23 %40)"
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,18 @@ class Address:
         """Raises `TargetError`."""
         parts = urlsplit(f"//{self.netloc}")
         try:
-            port = parts.port or default_port
-        except ValueError as error:
-            raise TargetError(f"{self.netloc:.80} has no port from 1 to 65535") from error
+            port = default_port if parts.port is None else parts.port
+        except ValueError:
+            port = 0
+        if not port:
+            # What stands there may be a password with a slash in it.
+            raise TargetError(f"the host has no port from 1 to 65535{ESCAPES}")
         if not parts.hostname:
             raise TargetError("the host is missing")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError:
+            raise TargetError("the host is no name") from None
         return parts.hostname, port
 
     # --- options -----------------------------------------------------------------------------
@@ -93,13 +102,15 @@ class Address:
 def parse_address(url: Any) -> Address:
     """Raises `TargetError`."""
     if not isinstance(url, str) or "://" not in url:
-        raise TargetError(f"{url!r:.40} is not the URL of a publisher")
+        raise TargetError("what stands there is not the URL of a publisher")
     if len(url) > 2048 or any(letter.isspace() or not letter.isprintable() for letter in url):
         raise TargetError("the URL is too long, or holds a space or a control character")
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise TargetError(f"the URL can't be read: {error}") from error
+    except ValueError:
+        raise TargetError(f"the URL can't be read{ESCAPES}") from None
+    if parts.fragment:
+        raise TargetError(f"the URL holds a #{ESCAPES}")
     login, _, netloc = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     return Address(

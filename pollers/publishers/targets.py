@@ -64,12 +64,18 @@ def of_settings() -> tuple[list[Target], list[str]]:
         try:
             target = target_of(url, name, gets_all=True)
         except TargetError as error:
-            wrong.append(f"{name or url.partition('://')[0][:20]}: {error}")
+            wrong.append(f"{name or _scheme_of(url)}: {error}")
             continue
         if target.name in found:
             wrong.append(f"{target.name}: stands there twice")
         found[target.name] = target
     return list(found.values()), wrong
+
+
+def _scheme_of(url: str) -> str:
+    """For messages: of what is no URL nothing is shown, it might be a secret."""
+    found = _SCHEME.match(url)
+    return found[0].removesuffix("://")[:20] if found else "TELEMETRY_PUBLISHERS"
 
 
 def fed_target(url: str) -> Target:

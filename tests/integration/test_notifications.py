@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import amqp
 import pytest
 from kombu import Connection
 
@@ -310,6 +311,44 @@ def test_a_malformed_message_is_rejected_with_its_reason_and_the_next_ones_go_on
     assert consumer.stop() == 0
 
 
+class RawProperties(amqp.Message):  # type: ignore[misc]
+    """A message whose properties are written byte by byte."""
+
+    def __init__(self, body: bytes, properties: bytes) -> None:
+        super().__init__(body)
+        self._written = properties
+
+    def _serialize_properties(self) -> bytes:
+        return self._written
+
+
+def test_properties_that_can_not_be_read_cost_their_message_and_not_the_consumer(
+    consumer: Consumer, notifier: Notify, rabbitmq: RabbitNode
+) -> None:
+    """Unacknowledged, such a message would come first on every connection that follows."""
+    consumer.start()
+    wait_until(lambda: consumer.connections() == 1, "connection", consumer)
+    with Connection(consumer.url) as connection:
+        for properties in (
+            b"\x80\x00\x02\xff\xfe",  # content type: no UTF-8
+            b"\x20\x00\x00\x00\x00\x0b\x01tT\x10" + b"\0" * 7,  # header: a time in year 36 billion
+        ):
+            connection.default_channel.basic_publish(
+                RawProperties(b"{}", properties), exchange="nova", routing_key="notifications.info"
+            )
+    notifier(volume(), "nova")
+
+    results = consumer.wait_for_messages(3)
+    rejects = [reject for result in results for reject in result.batch.rejects]
+
+    assert [reject.reason for reject in rejects] == ["bad_encoding", "bad_encoding"]
+    assert all("properties of the message can't be read" in one.detail for one in rejects)
+    assert all_samples(results) == {"volume.size": 1.0}
+    wait_until(lambda: queue_depth(rabbitmq, consumer.url) == 0, "acknowledgement", consumer)
+    assert consumer.connections() == 1
+    assert consumer.stop() == 0
+
+
 def test_a_compressed_message_is_not_inflated_by_the_consumer(
     consumer: Consumer, bus_url: str
 ) -> None:
@@ -363,6 +402,70 @@ def test_a_bus_reports_each_interval_what_was_taken_without_its_password(
     assert report.source.startswith("amqp://127.0.0.1:")
     assert "guest" not in report.source
     assert "guest:guest" not in consumer.text()
+
+
+def test_several_buses_exchanges_and_topics_are_taken_at_once(
+    consumer: Consumer, rabbitmq: RabbitNode
+) -> None:
+    other = rabbitmq.add_vhost(uuid.uuid4().hex)
+    consumer.start(
+        TELEMETRY_NOTIFICATION_URLS=f"{consumer.url},{other}",
+        TELEMETRY_NOTIFICATION_TOPICS="notifications,telemetry",
+    )
+    wait_until(lambda: consumer.connections() == 2, "connections", consumer)
+    layout = Layout(EXCHANGES, ("notifications", "telemetry"))
+    sent = [
+        (url, exchange, topic)
+        for url in (consumer.url, other)
+        for exchange in EXCHANGES
+        for topic in layout.topics
+    ]
+    for number, (url, exchange, topic) in enumerate(sent):
+        message = {**volume(), "message_id": f"m{number}"}
+        send(bus(url, layout), [message], exchange, topic)
+
+    events = all_events(consumer.wait_for_messages(len(sent)))
+
+    assert sorted(event.message_id for event in events) == sorted(
+        f"m{number}" for number in range(len(sent))
+    )
+    assert {raw.source for raw in consumer.spooled()} == {
+        bus(url, layout).name for url in (consumer.url, other)
+    }
+    assert consumer.stop() == 0
+
+
+def test_several_consumers_share_a_bus_and_say_so(
+    consumer: Consumer, bus_url: str, tmp_path: Path
+) -> None:
+    environment = {**consumer._environment, "TELEMETRY_HOME": str(tmp_path / "second")}
+    second = Consumer(bus_url, tmp_path / "second", environment)
+    second.home.mkdir()
+    try:
+        for one in (consumer, second):
+            one.start(TELEMETRY_NOTIFICATION_PREFETCH="5")
+        for one in (consumer, second):
+            wait_until(lambda one=one: one.connections() == 1, "connection", one)
+        messages = [{**volume(), "message_id": f"m{number}"} for number in range(100)]
+        send(bus(bus_url, Layout(EXCHANGES, ("notifications",))), messages, "nova", "notifications")
+        wait_until(
+            lambda: taken(consumer) + taken(second) >= len(messages), "all messages", consumer
+        )
+        wait_until(
+            lambda: any("shared" in one.details for one in second.reports()), "word of it", second
+        )
+    finally:
+        second.kill()
+
+    assert taken(consumer) + taken(second) == len(messages)
+    assert min(taken(consumer), taken(second)) > 10
+    report = next(one for one in reversed(second.reports()) if "shared" in one.details)
+    assert report.details["shared"]["notifications.info"] == "2 consumers"
+    assert report.details["heard"]["nova"].endswith(" UTC")
+
+
+def taken(consumer: Consumer) -> int:
+    return sum(len(raw.messages) for raw in consumer.spooled())
 
 
 def test_a_consumer_outlives_its_bus(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import StringIO
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import connection
 from meters import housekeeping
 from meters.models import HeadSample, IngestMinute, PollReport, Quarantine
 from meters.store.write import store_batch
+from telemetry_site.__main__ import main
 from telemetry_site.clock import now_us
 from tests.support.batches import SECOND, batch_of, report, resource
 
@@ -80,6 +82,44 @@ def test_discard_closes_and_says_by_whom(future_sample: Quarantine) -> None:
     assert row.state == "discarded"
     assert row.closed_by
     assert row.closed_at is not None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--limit", "-1"), ("list", "--limit", "0"), ("list", "--limit", "1e3"),
+        ("list", "--since-hours", "nan"), ("list", "--since-hours", "1e300"),
+        ("list", "--since-hours", "-1"), ("list", "--agent", "a\x00"),
+        ("list", "--agent", "\ud800"),
+        ("show", "-1"), ("show", str(1 << 63)), ("replay", "9" * 5000), ("discard", "0"),
+    ],
+)  # fmt: skip
+def test_arguments_that_no_database_holds_are_refused_in_words(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)
+
+
+def test_an_argument_that_is_no_utf8_is_told_whatever_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here of one that asks the database for it."""
+    monkeypatch.setattr(sys, "argv", ["manage.py", "alarms", "--project", "a\udcff"])
+    with pytest.raises(SystemExit, match=r"An argument is not UTF-8: a\\udcff"):
+        main()
+
+
+def test_what_senders_wrote_does_not_command_the_terminal() -> None:
+    row = Quarantine.objects.create(
+        reason="schema",
+        detail="event [/x]: \x1b[2J",
+        source="a[b]\x07",
+        body=b"\x1b]0;owned\x07\0\xff",
+    )
+    shown = run("list") + run("show", str(row.pk))
+
+    assert shown.replace("\n", "").isprintable()
+    assert "event [/x]: \\x1b[2J" in shown
+    assert "\\x1b]0;owned\\x07\\x00\\xff" in shown
 
 
 def test_showing_a_row_that_is_not_there_is_one_sentence() -> None:

@@ -6,15 +6,14 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from rich.markup import escape
 from rich.table import Table
 
 from alarms.choices import State
 from alarms.definition import parse_rule
 from alarms.definition.words import sentence
 from alarms.errors import DefinitionError
-from alarms.management.arguments import rows
 from alarms.models import Alarm
+from telemetry_site.arguments import rows
 from telemetry_site.console import console
 
 
@@ -69,5 +68,5 @@ def _table(found: list[dict[str, Any]]) -> Table:
     for one in found:
         state = one["state"] if one["enabled"] else f"{one['state']} (off)"
         since = one["since"][:19].replace("T", " ")
-        table.add_row(state, since, *(escape(one[name]) for name in ("name", "rule", "reason")))
+        table.add_row(state, since, *(one[name] for name in ("name", "rule", "reason")))
     return table

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from alarms import outbox
 from alarms.choices import Delivery
-from alarms.management import arguments
 from alarms.models import Notification
 from alarms.notifier.sweep import backlog
 from alarms.notifier.urls import shown
+from telemetry_site.arguments import hours, rows
 from telemetry_site.console import console
 
 #: What `retry` takes where nobody says which.
@@ -40,10 +40,10 @@ class Command(BaseCommand):
             action.add_argument("id", type=uuid.UUID, nargs="*", help="(default: all that match)")
             action.add_argument("--alarm", type=uuid.UUID, help="of this alarm")
             action.add_argument("--destination", help="as listed: https://host:port")
-            action.add_argument("--since-hours", type=arguments.hours, help="not older than this")
+            action.add_argument("--since-hours", type=hours, help="not older than this")
             if name == "list":
                 action.add_argument("--status", choices=Delivery.values)
-                action.add_argument("--limit", type=arguments.rows, default=50)
+                action.add_argument("--limit", type=rows, default=50)
                 action.add_argument("--format", choices=["table", "json"], default="table")
             else:
                 action.add_argument("--dry-run", action="store_true", help="only say how many")

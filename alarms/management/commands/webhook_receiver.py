@@ -69,7 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         status = self.server.status(self.headers.get("Idempotency-Key", ""))
-        self.server.console.print(self._as_message(body, status) or self._as_request(body, status))
+        said = self._as_message(body, status) or self._as_request(body, status)
+        self.server.console.print(said, markup=True)
         time.sleep(self.server.behaviour.delay_s)
         self._answer(status, f"received {length} bytes\n")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 from argparse import ArgumentParser
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,7 +15,9 @@ from rich.table import Table
 from meters.models import Quarantine
 from meters.replay import replay
 from meters.store import quarantine
+from telemetry_site.arguments import hours, printable, row_id, rows
 from telemetry_site.console import console
+from telemetry_site.texts import visible
 
 SHOWN_BODY = 4096
 
@@ -27,21 +28,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         show = actions.add_parser("show", help="one row whole, with its body")
-        show.add_argument("id", type=int)
+        show.add_argument("id", type=row_id)
         for name, text in (
             ("list", "the open rows, newest first"),
             ("replay", "send rows through the normal path again"),
             ("discard", "close rows for good"),
         ):
             action = actions.add_parser(name, help=text)
-            action.add_argument("id", type=int, nargs="*", help="rows (default: all that match)")
+            action.add_argument("id", type=row_id, nargs="*", help="rows (default: all that match)")
             action.add_argument("--reason", choices=Quarantine.Reason.values)
-            action.add_argument("--agent", help="agent id")
-            action.add_argument("--since-hours", type=float, help="not older than this")
+            action.add_argument("--agent", type=printable, help="agent id")
+            action.add_argument("--since-hours", type=hours, help="not older than this")
             action.add_argument("--format", choices=["table", "json"], default="table")
             if name == "list":
                 action.add_argument("--state", choices=Quarantine.State.values, default="open")
-                action.add_argument("--limit", type=int, default=50)
+                action.add_argument("--limit", type=rows, default=50)
             else:
                 action.add_argument("--dry-run", action="store_true", help="only say which")
 
@@ -49,17 +50,18 @@ class Command(BaseCommand):
         getattr(self, f"_{options['action']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = list(_chosen(options).order_by("-pk")[: options["limit"]])
+        found = list(_chosen(options).order_by("-pk")[: options["limit"]])
         if options["format"] == "json":
-            self.stdout.write(json.dumps([_summary(row) for row in rows], indent=2))
+            self.stdout.write(json.dumps([_summary(row) for row in found], indent=2))
             return
-        if not rows:
+        if not found:
             self.stdout.write(f"Nothing {options['state']} in the quarantine.")
             return
         table = Table("id", "when", "reason", "agent", "source", "detail")
-        for row in rows:
+        for row in found:
             when = f"{row.created_at:%Y-%m-%d %H:%M:%S}"
-            table.add_row(str(row.pk), when, row.reason, row.agent_id, row.source, row.detail[:120])
+            texts = row.reason, row.agent_id, row.source, row.detail[:120]
+            table.add_row(str(row.pk), when, *map(visible, texts))
         console(self.stdout).print(table)
 
     def _show(self, options: dict[str, Any]) -> None:
@@ -67,11 +69,11 @@ class Command(BaseCommand):
         if row is None:
             raise CommandError(f"There is no quarantine row {options['id']}.")
         for name, value in _summary(row).items():
-            self.stdout.write(f"{name:12} {value}")
+            self.stdout.write(visible(f"{name:12} {value}"))
         self.stdout.write(f"{'headers':12} {json.dumps(row.headers)}")
         body = bytes(row.body)
         self.stdout.write(f"{'body':12} {len(body)} bytes")
-        self.stdout.write(body[:SHOWN_BODY].decode("utf-8", "backslashreplace"))
+        self.stdout.write(visible(body[:SHOWN_BODY].decode("utf-8", "backslashreplace")))
 
     def _replay(self, options: dict[str, Any]) -> None:
         ids = self._ids(options)
@@ -80,7 +82,7 @@ class Command(BaseCommand):
         done, refused = replay(ids, by=getpass.getuser())
         self.stdout.write(f"{done} replayed, {len(refused)} refused")
         for pk, why in refused.items():
-            self.stdout.write(f"  {pk}: {why}")
+            self.stdout.write(visible(f"  {pk}: {why}"))
         if refused:
             raise CommandError("Some rows still can't be stored; they stay open.")
 
@@ -96,16 +98,16 @@ class Command(BaseCommand):
 
 
 def _chosen(options: dict[str, Any]) -> QuerySet[Quarantine]:
-    rows = Quarantine.objects.filter(state=options["state"])
+    found = Quarantine.objects.filter(state=options["state"])
     if options["id"]:
-        rows = rows.filter(pk__in=options["id"])
+        found = found.filter(pk__in=options["id"])
     if options["reason"]:
-        rows = rows.filter(reason=options["reason"])
+        found = found.filter(reason=options["reason"])
     if options["agent"]:
-        rows = rows.filter(agent_id=options["agent"])
-    if options["since_hours"]:
-        rows = rows.filter(created_at__gte=Now() - timedelta(hours=options["since_hours"]))
-    return rows
+        found = found.filter(agent_id=options["agent"])
+    if options["since_hours"] is not None:
+        found = found.filter(created_at__gte=Now() - options["since_hours"])
+    return found
 
 
 def _summary(row: Quarantine) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from meters.why.findings import Finding, Weight
 from meters.why.gather import gather
 from meters.why.plain import plain
 from telemetry_site.auth.principal import Principal
+from telemetry_site.texts import visible
 
 MARKS = {Weight.CAUSE: "!!", Weight.CLUE: " ?", Weight.FINE: "ok"}
 WIDTH = 100
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         if options["format"] == "json":
             self.stdout.write(json.dumps(plain(answer), indent=2))
         else:
-            self.stdout.write("\n".join(lines(answer)))
+            self.stdout.write(visible("\n".join(lines(answer))))
         if not answer.explained:
             sys.exit(1)
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from meters import wire
-from pollers.publishers.addresses import Address
+from pollers.publishers.addresses import ESCAPES, Address
 from pollers.publishers.errors import Refused, TargetError, Unreachable
 from pollers.publishers.items import Sample, event_message, metering_message
 from pollers.publishers.schemes.base import Sink
@@ -134,5 +134,7 @@ def _servers(address: Address) -> list[str]:
         )
         if not host:
             raise TargetError("the host is missing")
+        if not 1 <= int((port or str(PORT))[:6]) <= 65535 or (":" in host and host[0] != "["):
+            raise TargetError(f"a host has no port from 1 to 65535{ESCAPES}")
         found.append(f"{host}:{port or PORT}")
     return found

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from django.conf import settings
@@ -131,7 +132,9 @@ def _bus(address: Address, layout: Layout) -> Bus:
     if not address.netloc:
         raise TargetError("the host is missing")
     secured = "amqps" if address.flag("tls") else "amqp"
-    login = address.url.partition("://")[2].rpartition("@")[0] if address.user else "guest:guest"
+    login = "guest:guest"
+    if address.user:
+        login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}"
     host, port = address.host_and_port(5671 if address.flag("tls") else 5672)
     shown = f"[{host}]" if ":" in host else host
     made = bus(f"{secured}://{login}@{shown}:{port}/{address.path.lstrip('/')}", layout)

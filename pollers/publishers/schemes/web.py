@@ -39,7 +39,7 @@ class WebSink(Sink):
         self.url = f"{scheme}://{address.netloc}{address.path}{address.without(own)}"
         self.patience_s = address.number("timeout", 5, 0.1, 60)
         self._headers = {"User-Agent": f"telemetry/{__version__}", "Connection": "close"}
-        if address.user:
+        if address.user or address.password:
             login = base64.b64encode(f"{address.user}:{address.password}".encode()).decode()
             self._headers["Authorization"] = f"Basic {login}"
         self._context = _context(address) if tls else None
@@ -83,11 +83,14 @@ def _context(address: Address) -> ssl.SSLContext:
     asked = address.text("verify_ssl")
     is_switch = asked.lower() in ("", "0", "1", "true", "false", "yes", "no")
     authorities = None if is_switch else address.file("verify_ssl")
-    certificate = address.file("clientcert")
+    certificate, key = address.file("clientcert"), address.file("clientkey")
+    if key and not certificate:
+        raise TargetError("clientkey belongs to a clientcert, which is missing")
     try:
         context = ssl.create_default_context(cafile=authorities)
         if certificate:
-            context.load_cert_chain(certificate, address.file("clientkey") or None)
+            # Nobody is there to be asked for the password of a key.
+            context.load_cert_chain(certificate, key or None, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
         raise TargetError(f"verify_ssl, clientcert or clientkey: {error}") from error
     if is_switch and not address.flag("verify_ssl", default=True):

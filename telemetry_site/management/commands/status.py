@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 from django.db.utils import DatabaseError
 from rich.table import Table
+from rich.text import Text
 
 from meters.models import Source
 from telemetry_site import clock, durability, roles
@@ -144,7 +145,7 @@ def print_table(lines: list[Line], trouble: list[str], now: datetime) -> None:
     for line in lines:
         table.add_row(
             line.name,
-            f"[{'red' if line.wrong else 'green'}]{line.state}",
+            Text(line.state, style="red" if line.wrong else "green"),
             ago(line.up_since, now),
             ago(line.last_work, now),
             str(line.done),

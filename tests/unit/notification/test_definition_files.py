@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from string import Formatter
 from textwrap import dedent
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from structlog.testing import capture_logs
 
 from pollers.notification.convert import Converter
 from pollers.notification.events import EventDefinitions, load_events
 from pollers.notification.loading import load_converter
 from pollers.notification.meter_files import load_meters, meter_files
 from pollers.notification.meters import MeterDefinitions
-from tests.support.notifications import Result, convert, message
+from pollers.notification.pipelines import load_pipelines
+from pollers.notification.resource_files import load_resource_rules
+from telemetry_site.yamlfile import Fault
+from tests.support.notifications import (
+    Result,
+    convert,
+    image,
+    message,
+    packed,
+    stock_converter,
+    volume,
+)
 
 #: A definition that is right, to be spoilt.
 METER = {
@@ -84,6 +99,113 @@ def test_a_fault_of_a_meter_names_file_line_and_cause(write: Any, text: str, fau
     _, faults = load_meters([write("m.yaml", text)])
 
     assert str(faults[0]).startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"volume": ".nan"}, "6: definition left out: volume: a number that is not finite"),
+        ({"volume": "-.inf"}, "6: definition left out: volume: a number that is not finite"),
+        ({"volume": "0x" + "f" * 2000}, "6: is not valid YAML: a number of more than 4096 bits"),
+        ({"event_type": "'a{1,99999999999}'"}, "3: definition left out: 'event_type' must be"),
+        ({"event_type": "'" + "(" * 2000 + "a" + ")" * 2000 + "'"},
+         "3: definition left out: 'event_type' must be a regular expression"),
+        ({"volume": "{fields: a, plugin: {name: bitfield, parameters: "
+                    "{flags: [{path: [a], bit: 1}]}}}"},
+         "6: definition left out: volume: plugin bitfield: each flag needs a path"),
+    ],
+)  # fmt: skip
+def test_odd_values_of_a_meter_are_faults_of_their_line(
+    write: Any, changes: dict[str, str], fault: str
+) -> None:
+    definitions, faults = load_meters([write("m.yaml", meter(**changes))])
+
+    assert definitions.definitions == ()
+    assert str(faults[0]).startswith(f"m.yaml:{fault}")
+
+
+def test_a_split_into_more_pieces_than_there_can_be_is_one_into_all(write: Any) -> None:
+    split = (
+        "{fields: payload.s, plugin: {name: split, parameters: {max_split: 99999999999999999999}}}"
+    )
+    definitions, faults = load_meters([write("m.yaml", meter(resource_id=split))])
+    result = by_meters(definitions, message("x.y", {"s": "a.b.c", "n": 1}))
+
+    assert (faults, result.resource.id) == ([], "a")
+
+
+#: In YAML, each for the place of any key.
+ODD = (
+    "", "5", "-1", "1.5", ".nan", "true", "2026-01-01", "''", "' '", "'$'", "'['", "'a|b'", "'%'",
+    "'\\x00'", '"\\0"', "[]", "[[]]", "[5]", "[null]", "[{}]", "['!']", "{}", "{a: b}", "{5: 5}",
+    "[a, a]", "{fields: []}", "{fields: {a: b}}", "{fields: a, plugin: []}",
+    "{fields: a, plugin: {name: [a]}}",
+    "{fields: a, plugin: {name: split, parameters: {separator: ''}}}",
+    "{fields: a, plugin: {name: map, parameters: {values: {a: .nan}, default: []}}}",
+    "{fields: a, when: [b]}", "{type: [a], fields: b}", "!!binary aGFsbG8=", "&a [*a]",
+    "&a {b: *a}",
+    "{name: 'x'}", "[{name: x}]", "[{name: {}}]", "['gnocchi://', []]", "[[a]]", "[{a: b}]",
+    "'" + "x" * 3000 + "'", "[{name: unit_conversion, parameters: {target: {scale: .inf}}}]",
+    "[{name: unit_conversion, parameters: {target: {max: .nan, type: [a]}}}]",
+    "[{name: unit_conversion, parameters: {source: {map_from: {name: 'a{1,99999999999}'}}, "
+    "target: {map_to: {name: b}}}}]",
+    "[{name: unit_conversion, parameters: {source: 5}}]",
+    "[{name: unit_conversion, parameters: []}]",
+)  # fmt: skip
+#: {file: with a place for each of its keys}.
+FILES = {
+    "m.yaml": "metric:\n- {{name: {name}, event_type: {event_type}, type: {type}, unit: {unit}, "
+    "volume: {volume}, resource_id: {resource_id}, project_id: {project_id}, user_id: {user_id}, "
+    "timestamp: {timestamp}, metadata: {metadata}, user_metadata: {user_metadata}, "
+    "lookup: {lookup}, resource_type: {resource_type}}}",
+    "e.yaml": "- event_type: {event_type}\n  traits: {{a: {trait}, b: payload.b}}\n"
+    "- {{event_type: y, traits: {traits}}}\n- {entry}",
+    "p.yaml": "sources:\n"
+    "- {{name: {source}, meters: {meters}, sinks: {sinks}, interval: {interval}}}\n"
+    "sinks:\n- {{name: s, publishers: {publishers}, transformers: {transformers}}}\n- {sink}",
+    "r.yaml": "archive_policy_default: {default}\narchive_policies: {policies}\nresources:\n"
+    "- {{resource_type: {resource_type}, metrics: {metrics}, attributes: {attributes}, "
+    "archive_policy: {policy}, event_delete: {event_delete}, event_attributes: {event_attributes}, "
+    "event_associated_resources: {associated}}}",
+}
+LOADERS: dict[str, Callable[[Path], tuple[Any, list[Fault]]]] = {
+    "m.yaml": lambda file: load_meters([file]),
+    "e.yaml": lambda file: load_events([file]),
+    "p.yaml": load_pipelines,
+    "r.yaml": load_resource_rules,
+}
+RIGHT = {
+    "name": "m", "event_type": "'x.*'", "type": "gauge", "unit": "u", "volume": "payload.n",
+    "resource_id": "payload.id", "sinks": "[s]", "meters": "['*']", "publishers": "['gnocchi://']",
+    "source": "a", "sink": "{name: t, publishers: ['gnocchi://']}", "interval": "5",
+    "metrics": "[m]", "resource_type": "kind", "entry": "{event_type: z, traits: {}}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_odd_values_at_every_key_are_faults_with_a_place_or_mean_something(
+    write: Any, file: str
+) -> None:
+    """Neither loading nor what is made by it then raises."""
+    keys = {name for _, name, _, _ in Formatter().parse(FILES[file]) if name}
+    messages = [
+        packed(message("x.y", {"id": "i1", "n": 5, "b": 1})), packed(volume()), packed(image())
+    ]  # fmt: skip
+    for key in sorted(keys):
+        for odd in ODD:
+            text = FILES[file].format(**{one: RIGHT.get(one, "null") for one in keys} | {key: odd})
+            made, faults = LOADERS[file](write(file, text))
+            assert all(fault.file == file and str(fault).isprintable() for fault in faults), faults
+            converter = {
+                "m.yaml": lambda made=made: Converter(EventDefinitions([]), made),
+                "e.yaml": lambda made=made: Converter(made, MeterDefinitions([])),
+                "p.yaml": lambda made=made: replace(stock_converter(), meter_pipelines=made),
+                "r.yaml": lambda made=made: replace(stock_converter(), resources=made),
+            }[file]()
+            with capture_logs():
+                result = convert(*messages, by=converter)
+            reasons = [(one.reason, one.detail) for one in result.batch.rejects]
+            assert "unknown" not in dict(reasons), (key, odd, reasons)
 
 
 def test_a_file_that_is_not_there_is_a_fault(write: Any) -> None:

@@ -421,8 +421,8 @@ def test_a_target_that_cannot_be_used_means_the_store(load: Any) -> None:
         "would get is stored here",
         "p.yaml:9: sink 'one': publisher http://: timeout='x' is no number from 0.1 to 60; what it "
         "would get is stored here",
-        "p.yaml:10: sink 'one': publisher udp://: h:99999 has no port from 1 to 65535; what it "
-        "would get is stored here",
+        "p.yaml:10: sink 'one': publisher udp://: the host has no port from 1 to 65535 (in "
+        "a password, write / ? # @ as %2F %3F %23 %40); what it would get is stored here",
         "p.yaml:11: sink 'one': publisher http://: max_retries has no effect",
     ]  # fmt: skip
     assert through(pipelines, sample("cpu")).samples == [sample("cpu")]

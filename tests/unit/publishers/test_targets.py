@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,11 +58,67 @@ def test_every_slip_is_told_without_its_secrets(settings: Any) -> None:
         ("notifier://h?driver=kafka", "kafka://"),
         ("nothing", "is not the URL"),
         ("h://x", "there is no publisher 'h'"),
+        ("udp://h:0", "has no port from 1"),
+        ("tcp://h:65536", "has no port from 1"),
+        ("udp://a..b", "the host is no name"),
+        (f"tcp://{'x' * 64}.example", "the host is no name"),
+        ("kafka://h:65536/?topic=a", "has no port from 1"),
+        ("kafka://h:x/?topic=a", "has no port from 1"),
+        ("http://h:99999/", "port"),
+        ("https://h/?clientkey=/etc/hostname", "clientkey belongs to a clientcert"),
+        ("https://h/?verify_ssl=/etc/hostname", "verify_ssl, clientcert or clientkey: "),
+        ("http://[::1/", "can't be read"),
     ],
 )
 def test_an_address_that_can_not_be_used(url: str, said: str) -> None:
     with pytest.raises(TargetError, match=said):
         target_of(url)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp", "http", "kafka", "notifier"])
+@pytest.mark.parametrize("letter", "/?#@")
+def test_a_password_that_is_not_escaped_is_not_shown(
+    settings: Any, scheme: str, letter: str
+) -> None:
+    """What stands before its slash reads as a port."""
+    settings.TELEMETRY_PUBLISHERS = [f"{scheme}://user:se{letter}cret@h:9092/metrics?topic=a"]
+    targets, wrong = of_settings()
+
+    assert "se" not in "".join(wrong).replace("user", "").replace("password", "")
+    assert "cret" not in "".join([*wrong, *(one.address.shown for one in targets)])
+    assert len(targets) + len(wrong) == 1
+
+
+def test_what_is_no_url_at_all_is_not_shown(settings: Any) -> None:
+    settings.TELEMETRY_PUBLISHERS = [f"user:{SECRET}@host:5672"]
+
+    assert of_settings()[1] == [
+        "TELEMETRY_PUBLISHERS: what stands there is not the URL of a publisher"
+    ]
+
+
+def test_nobody_is_asked_for_the_password_of_a_key(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "a.key", tmp_path / "a.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=a",
+         "-passout", "pass:secret", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+    with pytest.raises(TargetError, match="verify_ssl, clientcert or clientkey: "):
+        target_of(f"https://h/?clientcert={certificate}&clientkey={key}")
+
+
+def test_a_login_of_a_notifier_is_the_urls_whatever_its_options_hold() -> None:
+    sink: Any = target_of("notifier://u%40x:p%2F@h/v?topic=a@b").sink()
+
+    assert sink._bus.url == "amqp://u%40x:p%2F@h:5672/v"
+
+
+def test_a_login_may_be_a_password_alone() -> None:
+    sink: Any = target_of("http://:token@h/").sink()
+
+    assert sink._headers["Authorization"] == f"Basic {b64encode(b':token').decode()}"
 
 
 def test_what_would_come_back_is_refused(settings: Any) -> None:
