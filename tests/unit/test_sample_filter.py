@@ -21,7 +21,7 @@ TERMS = 300
 
 
 def nodes(how: Literal["and", "or"] | None, field: str, *values: Any) -> Node:
-    leaves = tuple(Leaf(field, "eq", value, f"filter[{place}]") for place, value in enumerate(values))
+    leaves = tuple(Leaf(field, "eq", value, str(place)) for place, value in enumerate(values))
     return AnyOf(leaves) if how is None else Joined(how, leaves)
 
 
