@@ -19,7 +19,9 @@ from meters.api.errors import InvalidBodyError, TooLargeError, UnsupportedError
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 32
 _STEP = 64 * 1024
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+#: Never tried twice from one place: of one that does not end all the rest is taken, or a body of
+#: escaped quotes would be gone through from each of them.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 #: Brackets become +1 and -1 (as int8), everything else is deleted.
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[{]}")))

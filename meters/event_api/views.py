@@ -17,7 +17,7 @@ from meters.metric_api import addresses
 from meters.models import Event
 from meters.store.distinct import first_values
 from meters.wsme import capabilities as able
-from meters.wsme.classic import ClassicView, bounded
+from meters.wsme.classic import ClassicView, bounded, mark_cut
 from meters.wsme.errors import Fault, foreign, invalid
 from meters.wsme.open import CapabilitiesView, VersionView
 from meters.wsme.simple import NAMES, Term, read_terms
@@ -103,12 +103,21 @@ class AdminView(EventView):
         if not self.caller.is_admin:
             raise foreign("project", self.caller.project_id)
 
+    @property
+    def most(self) -> int:
+        """Entries of an answer: who asks can't say how many."""
+        return bounded(settings.TELEMETRY_CLASSIC_MAX_LIMIT)
+
+    def cut_whole(self, items: Sequence[Any]) -> HttpResponse:
+        """What does not go into one answer can't be asked for: it says that it is cut."""
+        return mark_cut(self.answer(items[: self.most]), len(items) > self.most)
+
 
 class EventTypes(AdminView):
     def get(self, request: Request) -> HttpResponse:
         self.require_admin()
-        most = bounded(settings.TELEMETRY_CLASSIC_MAX_LIMIT)
-        return self.answer([name for (name,) in first_values(Event, ["event_type"], most)])
+        names = [name for (name,) in first_values(Event, ["event_type"], self.most + 1)]
+        return self.cut_whole(names)
 
 
 class OneEventType(AdminView):
@@ -129,20 +138,15 @@ class TraitDescriptions(AdminView):
             known |= set(types.items())
         order = list(TYPES)
         listed = sorted(known, key=lambda pair: (order.index(pair[1]), pair[0]))
-        return self.answer([{"type": TYPES[kind], "name": name} for name, kind in listed])
+        return self.cut_whole([{"type": TYPES[kind], "name": name} for name, kind in listed])
 
 
 class Traits(AdminView):
     def get(self, request: Request, event_type: str, trait: str) -> HttpResponse:
         """Every value of the trait, as far as one answer goes."""
         self.require_admin()
-        most = bounded(settings.TELEMETRY_CLASSIC_MAX_LIMIT)
         rows = Event.objects.filter(event_type=event_type, traits__has_key=trait).order_by("id")
-        found = list(_traits(rows[: most + 1], trait))
-        response = self.answer(found[:most])
-        if len(found) > most:
-            response["X-Truncated"] = "true"
-        return response
+        return self.cut_whole(list(_traits(rows[: self.most + 1], trait)))
 
 
 def _traits(rows: Iterable[Event], name: str) -> Iterable[dict[str, Any]]:

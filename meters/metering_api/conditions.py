@@ -66,8 +66,9 @@ def read(terms: Sequence[Term], known: Sequence[str], visible_project: str | Non
     asked = Asked()
     if visible_project is not None:
         asked = Asked(revisions=Q(project_id=visible_project) if visible_project else NOTHING)
+    said: dict[str, str] = {}
     for term in terms:
-        asked = _with(asked, term, terms, known, visible_project)
+        asked = _with(asked, term, terms, known, visible_project, said)
     bounds = _bounds(terms)
     start_us = max(bounds.start_us, asked.start_us)
     stop_us = min(bounds.stop_us, asked.stop_us)
@@ -83,8 +84,9 @@ def _with(
     terms: Sequence[Term],
     known: Sequence[str],
     visible_project: str | None,
+    said: dict[str, str],
 ) -> Asked:
-    """What is asked, and this condition."""
+    """What is asked, and this condition; `said` are those before it."""
     check_type(term)
     path = metadata.path_of(term.field)
     name = _ALIASES.get(term.field, term.field)
@@ -101,7 +103,16 @@ def _with(
         return replace(asked, revisions=asked.revisions & metadata.condition(path, term))
     if name == "project" and visible_project is not None and term.value != visible_project:
         raise foreign("project", term.value)
-    return narrowed(asked, name, text_of(term))
+    return narrowed_once(asked, name, text_of(term), said)
+
+
+def narrowed_once(asked: Asked, name: str, value: str, said: dict[str, str]) -> Asked:
+    """As `narrowed`, but nothing is two things at once, and what was `said` is not said again: a
+    thousand conditions on one field take PostgreSQL as long as it may."""
+    if name in said:
+        return asked if said[name] == value else replace(asked, series=NOTHING)
+    said[name] = value
+    return narrowed(asked, name, value)
 
 
 def narrowed(asked: Asked, name: str, value: str) -> Asked:

@@ -10,6 +10,8 @@ from meters.metering_api.shapes import source_of
 from meters.metering_api.stretches import Stretch
 from meters.wsme.errors import bad, unknown_argument
 
+#: So many fields group at once.
+MOST_FIELDS = 100
 FUNCTIONS = ("max", "min", "sum", "avg", "count", "stddev", "cardinality")
 _FIELDS: dict[str, Callable[[Stretch], str | None]] = {
     "user_id": lambda one: one.revision.user_id,
@@ -36,7 +38,10 @@ def check_groupby(fields: Sequence[str]) -> list[str]:
     if unknown:
         shown = ", ".join(map(repr, unknown))
         raise unknown_argument(f"{{{shown}}}", ": Invalid groupby fields")
-    return list(dict.fromkeys(fields))
+    found = list(dict.fromkeys(fields))
+    if len(found) > MOST_FIELDS:
+        raise bad(f"groupby names more than {MOST_FIELDS} fields")
+    return found
 
 
 def check_aggregates(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import NamedTuple
 
+from meters.wire import STORED
+
 _SERIES_BITS, _TIME_BITS = 58, 64
 _VERSION, _VARIANT = 8, 0b10
 
@@ -34,6 +36,6 @@ def position_of(text: str) -> Position | None:
         return None
     joined = number >> 80 << 74 | (number >> 64 & 0xFFF) << 62 | number & (1 << 62) - 1
     timestamp_us = joined & (1 << _TIME_BITS) - 1
-    if timestamp_us >> _TIME_BITS - 1:
-        return None  # before 1970, where nothing is stored
+    if timestamp_us > STORED.latest_us:
+        return None  # or before 1970: nothing is stored there
     return Position(joined >> _TIME_BITS, timestamp_us)

@@ -171,10 +171,8 @@ class _Reader:
         return {"recorded_at": datetime.fromisoformat(sent).isoformat()}
 
     def _metadata(self) -> dict[str, str]:
-        given = self.given.get("resource_metadata")
+        given = self.given.get("resource_metadata", {})
         place = f"{self.path}.resource_metadata"
-        if given is None:
-            return {}
         if not isinstance(given, Mapping):
             raise invalid("samples", given, f"{place} is not an object")
         for key, value in given.items():

@@ -7,7 +7,8 @@ a truth is 0, 1 (unknown) or 2, so that `and` is the smaller and `or` the larger
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
@@ -52,16 +53,24 @@ class Filter:
         match node:
             case Joined(how, parts):
                 joining = np.minimum if how == "and" else np.maximum
-                return joining.reduce([self._truths(part, points) for part in parts])  # type: ignore[no-any-return]
+                return self._joined(joining, parts, points)
             case Negated(part):
                 return (TRUE - self._truths(part, points)).astype(np.int8)
             case AnyOf(leaves):
-                found = [self._truths(leaf, points) for leaf in leaves]
-                return np.maximum.reduce(found)  # type: ignore[no-any-return]
+                return self._joined(np.maximum, leaves, points)
             case Leaf():
                 if node in self.verdicts:
                     return self.verdicts[node][points.index]
                 return self._of_points(node, points)
+
+    def _joined(self, joining: np.ufunc, parts: Iterable[Node], points: Points) -> Truths:
+        """One after the other: there may be a thousand of them, and millions of points."""
+        found: Truths | None = None
+        for part in parts:
+            more = self._truths(part, points)
+            found = more if found is None else joining(found, more, out=found)
+        assert found is not None
+        return found
 
     def _of_points(self, leaf: Leaf, points: Points) -> Truths:
         """Never unknown: each sample has a time, a volume, an id."""
@@ -95,9 +104,12 @@ def _wanted(leaf: Leaf) -> Any:
     if isinstance(leaf.value, bool):
         raise broken(leaf.where, "must be compared with a number")
     try:
-        return float(leaf.value)
+        number = float(leaf.value)
     except (ValueError, OverflowError) as error:
         raise broken(leaf.where, "must be compared with a number") from error
+    if not math.isfinite(number):
+        raise broken(leaf.where, "must be compared with a finite number")
+    return number
 
 
 def _of_stretches(leaf: Leaf, stretches: Sequence[Stretch]) -> Truths:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from meters.metering_api import reading
-from meters.metering_api.conditions import Bounds, narrowed
+from meters.metering_api.conditions import Bounds, narrowed_once
 from meters.metering_api.metadata import path_of
 from meters.metering_api.reading import Sample
 from meters.metering_api.samplefields import OF_POINTS, TEXTS, canonical, leaves_of, micros_of
@@ -62,18 +62,28 @@ def named_meters(node: Node | None) -> frozenset[str]:
 
 def narrow(node: Node | None, asked: Asked) -> Asked:
     """What is asked, cut down by what the filter says for all samples and an index can find."""
+    said: dict[str, str] = {}
+    for leaf in _always(node):
+        name = canonical(leaf.field)
+        if name in ("timestamp", "recorded_at") and leaf.operator in ("eq", "gt", "ge", "lt", "le"):
+            asked = _narrow_time(asked, leaf.operator, micros_of(leaf))
+        elif name in _INDEXED and leaf.operator == "eq" and _is_plain(leaf.value):
+            asked = narrowed_once(asked, _INDEXED[name], leaf.value, said)
+    return asked
+
+
+def _is_plain(value: object) -> TypeGuard[str]:
+    """The text `None` is null in the simple query only."""
+    return isinstance(value, str) and value != "None"
+
+
+def _always(node: Node | None) -> Iterator[Leaf]:
+    """What must hold for every sample."""
     if isinstance(node, Joined) and node.how == "and":
         for part in node.parts:
-            asked = narrow(part, asked)
-    if not isinstance(node, Leaf):
-        return asked
-    name = canonical(node.field)
-    if name in ("timestamp", "recorded_at") and node.operator in ("eq", "gt", "ge", "lt", "le"):
-        return _narrow_time(asked, node.operator, micros_of(node))
-    if name in _INDEXED and node.operator == "eq" and isinstance(node.value, str):
-        # "None" is null in the simple query only.
-        return asked if node.value == "None" else narrowed(asked, _INDEXED[name], node.value)
-    return asked
+            yield from _always(part)
+    elif isinstance(node, Leaf):
+        yield node
 
 
 def _narrow_time(asked: Asked, operator: str, at: int) -> Asked:

@@ -27,6 +27,7 @@ from meters.metering_api.reading import (
 from meters.metering_api.stretches import NEVER_US, Stretches
 from meters.store.points import Points
 from meters.store.points import join as join_points
+from meters.wsme.errors import bad
 
 #: Threads that unpack, and parts that wait for them.
 UNPACKING, AHEAD = 2, 2
@@ -47,10 +48,19 @@ def everything(stretches: Stretches, bounds: Bounds, most: int, keep: Keep) -> P
     return join_points(parts)
 
 
+def refuse_more_rows_than(most: int, count: int) -> None:
+    if count > most:
+        raise bad(
+            f"The answer would have more than {most} rows: take a longer period, narrow the time, "
+            "or group by less"
+        )
+
+
 def summarised(
-    stretches: Stretches, bounds: Bounds, period_us: int | None
+    stretches: Stretches, bounds: Bounds, period_us: int | None, most_rows: int
 ) -> tuple[Partials | None, int]:
-    """What statistics are made of (None: no point), and where periods begin. Raises `Fault`."""
+    """What statistics are made of (None: no point), and where periods begin. Raises `Fault`, also
+    as soon as there are points in more periods than there may be rows."""
     origin_us = bounds.origin_us
     asked = reads(stretches, bounds)
     held: dict[Read, list[Points]] = {}
@@ -62,7 +72,15 @@ def summarised(
         return [partials(points, period_us, begin_us) for points in unpacked]
 
     blocks = (held.pop(one) if one in held else read_blocks(stretches, one) for one in asked)
-    parts = list(_side_by_side(part, blocks))
+    parts: list[Partials] = []
+    count, looked_at = 0, most_rows
+    for one in _side_by_side(part, blocks):
+        parts.append(one)
+        count += len(one.counts)
+        if period_us is not None and count > looked_at:
+            looked_at = 2 * count  # not at each part, or the first would be gone through again
+            periods = np.unique(np.concatenate([each.period for each in parts]))
+            refuse_more_rows_than(most_rows, len(periods))
     return (join(parts) if parts else None), begin_us
 
 

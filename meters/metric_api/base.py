@@ -98,7 +98,9 @@ class MetricView(APIView):
 
     @property
     def has_body(self) -> bool:
-        return self.request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+        """Also one in chunks, which `any_body` refuses."""
+        meta = self.request.META
+        return meta.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in meta
 
     def any_body(self, left_packed: str = "") -> bytes:
         """The body's bytes, whatever type it says it has. Raises 411 and 413.

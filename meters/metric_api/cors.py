@@ -14,7 +14,10 @@ HEADERS = (
     "X-Project-Id", "X-Roles", "If-Match", "If-None-Match", "If-Modified-Since",
     "If-Unmodified-Since",
 )  # fmt: skip
-EXPOSED = ("ETag", "Last-Modified", "Link", "Location", "X-Request-Id")
+EXPOSED = (
+    "ETag", "Last-Modified", "Link", "Location", "X-Request-Id", "X-Openstack-Request-Id",
+    "X-Truncated", "X-Statistics-Source",
+)  # fmt: skip
 _FOLDED = frozenset(name.lower() for name in HEADERS)
 
 

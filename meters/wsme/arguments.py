@@ -21,7 +21,8 @@ COLUMNS = {"q": ("field", "op", "value", "type"), "aggregate": ("func", "param")
 _LISTS = ("groupby", "sort")
 _INDEXED = re.compile(r"(q|aggregate)\[(\d{1,4})\]\.(\w+)", re.ASCII)
 _REPEATABLE = {*_LISTS, *(f"{name}.{part}" for name, parts in COLUMNS.items() for part in parts)}
-MOST_TERMS = 1000
+MOST_TERMS = 100
+REPEATED = "It is given more than once."
 
 
 def normal(query: QueryDict, body: Any = None) -> QueryDict:
@@ -81,6 +82,8 @@ def _unindex(found: QueryDict, name: str) -> None:
         match = _INDEXED.fullmatch(key)
         if match is None or match[3] not in COLUMNS[name]:
             raise unknown_argument(key)
+        if len(found.getlist(key)) > 1:
+            raise invalid(key, ", ".join(found.getlist(key)), REPEATED)
         rows.setdefault(int(match[2]), {})[match[3]] = str(found[key])
         del found[key]
     if not rows:
@@ -108,4 +111,4 @@ def _fill(found: QueryDict, name: str) -> None:
 def _refuse_repeated(found: QueryDict) -> None:
     for name, texts in found.lists():
         if len(texts) > 1 and name not in _REPEATABLE:
-            raise invalid(name, ", ".join(texts), "It is given more than once.")
+            raise invalid(name, ", ".join(texts), REPEATED)

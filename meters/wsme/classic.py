@@ -16,6 +16,9 @@ from meters.wsme.errors import Fault, bad, cut, invalid
 from meters.wsme.view import WsmeView
 from telemetry_site.auth.principal import Scope
 
+#: A query in a body may be so long that it is no address; clients refuse longer lines of a header.
+LONGEST_LINK = 8_000
+
 
 class ClassicView(WsmeView):
     """Reads; `limit` cuts its lists, and the answer says so."""
@@ -51,8 +54,12 @@ class ClassicView(WsmeView):
 
     @property
     def visible_project(self) -> str | None:
-        """The only one that may be seen; None: every one. Of who has none there is nothing."""
-        return None if self.caller.is_admin else self.caller.project_id
+        """The only one that may be seen; None: every one. Raises 403 for who acts for none: there
+        are services, and believed names, without a project."""
+        if self.caller.is_admin:
+            return None
+        self.require(bool(self.caller.project_id))
+        return self.caller.project_id
 
     def cut_list(self, items: Sequence[Any], marker: str | None) -> HttpResponse:
         """`marker` is the last item's where there is more: the answer says that, and where."""
@@ -66,9 +73,16 @@ class ClassicView(WsmeView):
             ]
             address = addresses.request_url(self.request._request)
             following = urlencode([*query, ("marker", marker)])
-            response["Link"] = f'<{address}?{following}>; rel="next"'
-            response["X-Truncated"] = "true"
-        return response
+            link = f'<{address}?{following}>; rel="next"'
+            if len(link) <= LONGEST_LINK:
+                response["Link"] = link
+        return mark_cut(response, marker is not None)
+
+
+def mark_cut(response: HttpResponse, is_cut: bool) -> HttpResponse:
+    if is_cut:
+        response["X-Truncated"] = "true"
+    return response
 
 
 def bounded(limit: int | None) -> int:

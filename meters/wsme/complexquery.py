@@ -8,6 +8,7 @@ Read here into a tree; what a leaf means, the door says that asks.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,8 @@ OPERATORS: dict[str, Operator] = {
 }  # fmt: skip
 MAX_TERMS = 1000
 MAX_PATTERN = 1000
+#: Each may take as long as one may.
+MAX_PATTERNS = 20
 NAMES = ("filter", "orderby", "limit")
 
 
@@ -124,17 +127,15 @@ def _json(what: str, text: str) -> Any:
 
 
 class _Reader:
-    """Counts the terms while it goes down."""
+    """Counts the terms while it goes down; each value of an `in` is one, too."""
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
-        self.terms = 0
+        self.terms = self.patterns = 0
 
     def read(self, node: Any, where: str) -> Node:
         name, operand = self._single(node, where, "must be an object with one operator")
-        self.terms += 1
-        if self.terms > MAX_TERMS:
-            raise broken("filter", f"has more than {MAX_TERMS} terms")
+        self._count(1)
         operator = name.lower()
         where = f"{where}.{name}"
         if operator == "and":
@@ -144,12 +145,17 @@ class _Reader:
         if operator == "not":
             return Negated(self.read(operand, where))
         field, value = self._single(operand, where, "must be an object with one field")
-        if not self.grammar.is_field(field):
+        if not self.grammar.is_field(field) or unstorable(field):
             raise broken(f"{where}.{field}", "is no field that can be asked for")
         if operator == "in":
             return self._any_of(field, value, f"{where}.{field}")
         self._check_scope(field, value)
         return self._leaf(operator, field, value, f"{where}.{field}")
+
+    def _count(self, terms: int) -> None:
+        self.terms += terms
+        if self.terms > MAX_TERMS:
+            raise broken("filter", f"has more than {MAX_TERMS} terms")
 
     def _single(self, node: Any, where: str, words: str) -> tuple[str, Any]:
         if not isinstance(node, dict) or len(node) != 1:
@@ -165,6 +171,7 @@ class _Reader:
     def _any_of(self, field: str, items: Any, where: str) -> AnyOf:
         if not isinstance(items, list) or not items:
             raise broken(where, "must be a list of texts or numbers")
+        self._count(len(items) - 1)
         leaves = []
         for value in items:
             if isinstance(value, bool):
@@ -183,13 +190,22 @@ class _Reader:
             raise broken(where, flaw)
         if not isinstance(value, str | int | float):
             raise broken(where, "must be compared with a text, a number, true or false")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise broken(where, "must be compared with a finite number")
         if operator not in OPERATORS:
             raise broken(where, f"has an unknown operator {cut(operator)!r}")
         if OPERATORS[operator] == "regex" and not isinstance(value, str):
             raise broken(where, "can't be compared with =~")
-        if isinstance(value, str) and OPERATORS[operator] == "regex" and len(value) > MAX_PATTERN:
-            raise broken(where, f"has a pattern longer than {MAX_PATTERN} characters")
+        if isinstance(value, str) and OPERATORS[operator] == "regex":
+            self._check_pattern(value, where)
         return Leaf(field, OPERATORS[operator], value, where)
+
+    def _check_pattern(self, pattern: str, where: str) -> None:
+        self.patterns += 1
+        if len(pattern) > MAX_PATTERN:
+            raise broken(where, f"has a pattern longer than {MAX_PATTERN} characters")
+        if self.patterns > MAX_PATTERNS:
+            raise broken("filter", f"has more than {MAX_PATTERNS} patterns")
 
 
 def _order(expression: Any, grammar: Grammar) -> list[tuple[str, bool]]:

@@ -18,6 +18,8 @@ from meters.metric_api import errors as shared
 UNAUTHORIZED = "RBAC Authorization Failed"
 #: So much of a value is repeated in a sentence about it.
 LONGEST_VALUE = 1000
+#: No sentence is longer, whatever it repeats.
+LONGEST_SENTENCE = 5000
 SENTENCES = {
     400: "The request can't be understood.",
     401: "The request you have made requires authentication.",
@@ -34,7 +36,8 @@ class Fault(Exception):
     """An answer of 400 or above, with its sentence."""
 
     def __init__(self, status: int, text: str = "", headers: Mapping[str, str] | None = None):
-        self.text = text or SENTENCES.get(status, HTTPStatus(status).phrase)
+        text = text or SENTENCES.get(status, HTTPStatus(status).phrase)
+        self.text = cut(text, LONGEST_SENTENCE)
         super().__init__(status, self.text)
         self.status = status
         self.headers = headers or {}
@@ -69,8 +72,8 @@ def foreign(what: str, name: str) -> Fault:
     return Fault(401, f"Not Authorized to access {what} {cut(name)}")
 
 
-def cut(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+def cut(text: str, most: int = LONGEST_VALUE) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def translate(exc: Exception) -> Fault | None:

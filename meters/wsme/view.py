@@ -18,6 +18,8 @@ from meters.wsme.errors import translate as translate_shared
 from telemetry_site.auth.principal import Scope
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+#: WSME's own names of it.
+JSON_TYPES = (accept.JSON, "text/javascript", "application/javascript")
 NO_JSON = "Request is not in valid JSON format"
 XML = "application/xml"
 
@@ -77,7 +79,7 @@ class WsmeView(MetricView):
         data = self.any_body()
         if sent in FORMS:
             raise unknown_argument(next(iter(QueryDict(data[:10_000])), ""))
-        if data and sent not in ("", accept.JSON):
+        if data and sent not in ("", *JSON_TYPES):
             raise Fault(415, f"Unknown mimetype: {sent[:100]}")
         if not data:
             raise missing_argument(argument)

@@ -102,7 +102,7 @@ def test_statistics(period: int | None, bounds: Bounds) -> None:
     groups = [0, 1, 0, 1, 2]
     period_us = None if period is None else period * SECOND
     wanted = statistics(points.take(inside), period_us, bounds.origin_us, groups)
-    partials, origin = whole_points.summarised(whole, bounds, period_us)
+    partials, origin = whole_points.summarised(whole, bounds, period_us, 1000)
     assert partials is not None
     got = rows(partials, period_us, origin, groups)
     assert len(got) == len(wanted)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meters.metering_api.ids import Position, message_id, position_of
+from meters.wire import STORED
 
 
-@given(st.integers(1, 2**58 - 1), st.integers(0, 2**63 - 1))
+@given(st.integers(1, 2**58 - 1), st.integers(0, STORED.latest_us))
 def test_an_id_tells_its_series_and_time(series: int, timestamp_us: int) -> None:
     text = message_id(series, timestamp_us)
     assert position_of(text) == Position(series, timestamp_us)
@@ -29,6 +30,7 @@ def test_ids_are_ordered_as_series_and_times_are() -> None:
     [
         "", "x", "a/b", "é" * 36, "31477996-8c43-4419-803e-f639b91222ac",
         "ca4f9066-ea0c-11f1-aa38-02fc00000001",
+        message_id(1, STORED.latest_us + 1), message_id(1, 2**62), message_id(1, -1),
     ],
 )  # fmt: skip
 def test_what_is_no_sample_s_id_has_no_place(text: str) -> None:

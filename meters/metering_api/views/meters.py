@@ -29,6 +29,7 @@ from meters.metering_api.shapes import meter_id, meter_json, unique_meter_json
 from meters.metering_api.stretches import Asked, Series, Stretch, of_resources
 from meters.models import Metric
 from meters.store.distinct import first_values
+from meters.wire import MAX_NAME, STORED
 from meters.wsme.classic import unknown_marker
 from meters.wsme.simple import read_terms
 from meters.wsme.values import is_yes
@@ -37,6 +38,8 @@ from meters.wsme.values import is_yes
 AT_FIRST, AT_ONCE = 256, 4096
 #: So many kinds of meters are asked for by name, and so many are counted.
 FEW_KINDS, MOST_KINDS = 50, 1_000
+#: Characters of a resource's id and a meter's name together.
+LONGEST_ID = STORED.id_length + 1 + MAX_NAME
 #: Columns of a kind of meters.
 KIND = ("name", "type", "unit")
 #: What is told apart: a meter's name, type and unit, and its resource (unless it is any one).
@@ -183,6 +186,8 @@ def _readings(marker: str) -> list[tuple[str, str]]:
     try:
         text = base64.b64decode(marker, validate=True).decode()
     except (binascii.Error, ValueError):
+        return []
+    if len(text) > LONGEST_ID:
         return []
     parts = text.replace("\0", "").split("+")
     return [("+".join(parts[:place]), "+".join(parts[place:])) for place in range(1, len(parts))]

@@ -15,7 +15,7 @@ from meters.metering_api.ids import message_id
 from meters.metering_api.lately import newest_samples
 from meters.metering_api.reading import Sample
 from meters.metering_api.shapes import old_samples_json, samples_json
-from meters.wsme.classic import bounded
+from meters.wsme.classic import bounded, mark_cut
 from meters.wsme.complexquery import read_query
 from meters.wsme.errors import Fault, bad
 from telemetry_site.auth.principal import Scope
@@ -89,7 +89,4 @@ class QuerySamples(MeteringView):
         samples, is_cut = samplequery.run(
             found, Bounds(asked.start_us, asked.stop_us), query, limit
         )
-        response = self.answer(samples_json(samples))
-        if is_cut:
-            response["X-Truncated"] = "true"
-        return response
+        return mark_cut(self.answer(samples_json(samples)), is_cut)

@@ -15,7 +15,7 @@ from meters.metering_api import grouping
 from meters.metering_api.base import MeteringView
 from meters.metering_api.grouping import Groups
 from meters.metering_api.shapes import statistic_json
-from meters.metering_api.whole import summarised
+from meters.metering_api.whole import refuse_more_rows_than, summarised
 from meters.wsme.errors import bad
 from meters.wsme.simple import NAMES
 
@@ -34,11 +34,12 @@ class Statistics(MeteringView):
         )
         stretches = self.find(replace(query.asked, paths=grouping.paths(fields)))
         period_us = period_s * 1_000_000 or None
-        partials, origin_us = summarised(stretches, query.bounds, period_us)
+        most: int = settings.TELEMETRY_CLASSIC_MAX_ROWS
+        partials, origin_us = summarised(stretches, query.bounds, period_us, most)
         if partials is None:
-            return self.answer([])
+            return self._of_samples([])
         groups = grouping.group(stretches.all, fields)
-        _refuse_too_many(partials, groups)
+        _refuse_too_many(partials, groups, most)
         labels = grouping.labels(stretches.all, aggregates)
         listed: list[Any] = []
         for row in rows(partials, period_us, origin_us, groups.codes, labels):
@@ -46,7 +47,13 @@ class Statistics(MeteringView):
             values = groups.values[row["group"]] if fields else None
             unit = groups.units[row["group"]]
             listed.append(statistic_json(clamped, unit, values, period_s, aggregates))
-        return self.answer(listed)
+        return self._of_samples(listed)
+
+    def _of_samples(self, listed: list[Any]) -> HttpResponse:
+        """Never of aggregates, which may be kept for longer."""
+        response = self.answer(listed)
+        response["X-Statistics-Source"] = "raw"
+        return response
 
     def _period(self) -> int:
         """In seconds; 0: all in one."""
@@ -58,14 +65,8 @@ class Statistics(MeteringView):
         return period_s
 
 
-def _refuse_too_many(partials: Partials, groups: Groups) -> None:
-    most: int = settings.TELEMETRY_CLASSIC_MAX_ROWS
+def _refuse_too_many(partials: Partials, groups: Groups, most: int) -> None:
     if len(partials.counts) <= most:
         return
     codes = np.asarray(groups.codes, dtype=np.int64)[partials.index]
-    count = len(np.unique(np.stack([partials.period, codes]), axis=1).T)
-    if count > most:
-        raise bad(
-            f"The answer would have {count} rows, at most {most} are given: take a longer period, "
-            "narrow the time, or group by less"
-        )
+    refuse_more_rows_than(most, len(np.unique(np.stack([partials.period, codes]), axis=1).T))

@@ -43,14 +43,18 @@ def test_nobody_is_challenged(client: type[DoorClient]) -> None:
     assert answer["WWW-Authenticate"]
 
 
-EVERYTHING = ["/meters", "/samples", "/resources", "/query/samples"]
+EVERYTHING = [
+    "/meters", "/meters/cpu", "/meters/cpu/statistics", "/samples", "/samples/x", "/resources",
+    "/resources/x", "/query/samples",
+]  # fmt: skip
 
 
 def test_who_acts_for_no_project_gets_nothing() -> None:
     for path in EVERYTHING:
-        client = ClassicClient("u1", "", "member")
-        answer = client.ask("POST" if path.startswith("/query") else "GET", path, {})
-        fault_of(answer, 403)
+        for roles in ("member", "service"):
+            client = ClassicClient("u1", "", roles)
+            answer = client.ask("POST" if path.startswith("/query") else "GET", path, {})
+            fault_of(answer, 403)
 
 
 METHODS = [
@@ -93,6 +97,8 @@ def test_another_sites_page_may_ask_where_it_is_let(client: Client, settings: An
         asked = {"Origin": "http://valid.example.com", "Access-Control-Request-Method": "GET"}
         answer = client.options(f"/{door}/v2/events", headers=asked)
         assert answer["Access-Control-Allow-Origin"] == "http://valid.example.com"
+        answer = client.get(f"/{door}/v2/capabilities", headers=asked)
+        assert "X-Truncated" in answer["Access-Control-Expose-Headers"]
 
 
 def test_alarms_are_behind_the_same_prefix() -> None:

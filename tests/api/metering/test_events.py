@@ -235,13 +235,18 @@ class TestTypes:
         ]  # fmt: skip
         assert event_admin.fetch("/event_types/nope/traits") == []
 
-    def test_the_values_of_one(self, event_admin: EventClient, settings: Any) -> None:
+    def test_the_values_of_one(self, event_admin: EventClient) -> None:
         path = "/event_types/sensor/traits/memory_mb"
         assert event_admin.fetch(path) == [
             {"name": "memory_mb", "value": "1024", "type": "integer"}
         ]
         assert event_admin.fetch("/event_types/sensor/traits/nope") == []
         fault_of(event_admin.ask("GET", f"{path}?limit=1"), 400)
-        settings.TELEMETRY_CLASSIC_MAX_LIMIT = 1
-        answer = event_admin.ask("GET", f"/event_types/{CREATED}/traits/user_id")
-        assert (len(answer.json()), answer["X-Truncated"]) == (1, "true")
+
+    def test_what_is_cut_says_so(self, event_admin: EventClient, settings: Any) -> None:
+        for path in ("", f"/{CREATED}/traits", f"/{CREATED}/traits/user_id"):
+            settings.TELEMETRY_CLASSIC_MAX_LIMIT = 10
+            assert "X-Truncated" not in event_admin.ask("GET", f"/event_types{path}")
+            settings.TELEMETRY_CLASSIC_MAX_LIMIT = 1
+            answer = event_admin.ask("GET", f"/event_types{path}")
+            assert (len(answer.json()), answer["X-Truncated"]) == (1, "true"), path

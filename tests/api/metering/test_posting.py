@@ -111,6 +111,13 @@ def test_who_is_none_posts_for_the_own_project_only(
     fault_of(ClassicClient("u", "", "member").ask("POST", "/meters/apples", [sample()]), 403)
 
 
+def test_any_role_posts_for_the_own_project_and_any_user() -> None:
+    for place, role in enumerate(("reader", "member", "service", "")):
+        client = ClassicClient("u1", "p1", role)
+        (told,) = client.posted(sample(timestamp=text(place), user_id="somebody"))
+        assert (told["project_id"], told["user_id"]) == ("p1", "somebody")
+
+
 def test_nobody_alters_what_another_sees(member: ClassicClient, stranger: ClassicClient) -> None:
     measured((resource("vm-1"), "cpu", 1.0, 0))
     before = member.fetch("/resources/vm-1")
@@ -143,6 +150,7 @@ REFUSED = [
         ({"timestamp": "1971-01-01"}, "Nothing was stored."),
         ({"recorded_at": "junk"}, "Invalid input for field/attribute samples"),
         ({"resource_metadata": "x"}, "Invalid input for field/attribute samples"),
+        ({"resource_metadata": None}, "Invalid input for field/attribute samples"),
         ({"resource_metadata": {"a": 5}}, "a is not a text"),
         ({"resource_metadata": {"a": {"b": "c"}}}, "a is not a text"),
         ({"resource_metadata": {".".join("abcdefghij"): "x"}}, "resource_metadata"),

@@ -147,7 +147,9 @@ class TestMeters:
                 found.append(one["meter_id"])
                 more = {"marker": one["meter_id"]}
             assert len(set(found)) == count
-        fault_of(admin.ask("GET", "/meters?marker=nope"), 400)
+        for marker in ("nope", base64.b64encode(b"+" * 1_000_000).decode()):
+            body = {"marker": marker}
+            assert "not found" in fault_of(admin.ask("GET", "/meters", body), 400)
 
     def test_metadata_are_those_of_the_newest_sample(self, member: ClassicClient) -> None:
         found = member.listed("/meters", ("metadata.display_name", "eq", "new"))

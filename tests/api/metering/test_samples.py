@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meters.metering_api.ids import message_id
+from meters.wire import STORED
 from tests.api.alarming.people import fault_of
 from tests.api.metering.people import ClassicClient, asked, measured, text
 from tests.support.batches import resource
@@ -89,8 +90,31 @@ class TestLists:
 
     def test_the_query_may_stand_in_the_body(self, member: ClassicClient) -> None:
         body = {"q": [{"field": "meter", "op": "eq", "value": "cpu"}], "limit": 1}
+        for content_type in ("application/json", "text/javascript; charset=UTF-8"):
+            answer = member.ask("GET", "/samples", body, content_type=content_type)
+            assert volumes(answer.json()) == [2.5]
+
+    def test_a_body_in_chunks_is_not_taken_for_none(self, member: ClassicClient) -> None:
+        """Or everything would be the answer to a query."""
+        for method, path in (("GET", "/samples"), ("POST", "/meters/cpu")):
+            answer = member.ask(method, path, Transfer_Encoding="chunked")
+            assert "Content-Length" in fault_of(answer, 411)
+
+    def test_a_query_too_long_for_an_address_is_cut_without_one(
+        self, member: ClassicClient
+    ) -> None:
+        name = "x" * 10_000
+        body = {"q": [{"field": f"metadata.{name}", "value": "None"}], "limit": 1}
         answer = member.ask("GET", "/samples", body)
-        assert volumes(answer.json()) == [2.5]
+        assert (len(answer.json()), answer["X-Truncated"]) == (1, "true")
+        assert "Link" not in answer
+
+    def test_what_is_said_of_a_long_text_is_no_longer_than_it_must_be(
+        self, member: ClassicClient
+    ) -> None:
+        body = {"q": [{"field": f"metadata.{'x' * 100_000}", "op": "ne", "value": "x"}]}
+        words = fault_of(member.ask("GET", "/samples", body), 400)
+        assert len(words) < 6_000
 
 
 class TestOne:
@@ -99,12 +123,18 @@ class TestOne:
             assert member.fetch(f"/samples/{one['id']}") == one
             assert member.listed("/samples", ("message_id", "eq", one["id"])) == [one]
 
-    NOWHERE = ["nope", "a/b", message_id(1, 5), message_id(2**40, 0)]
+    NOWHERE = [
+        "nope", "a/b", message_id(1, 5), message_id(2**40, 0), message_id(1, 2**62),
+        message_id(2**58 - 1, STORED.latest_us),
+    ]  # fmt: skip
 
     def test_there_is_none(self, member: ClassicClient) -> None:
         for ident in self.NOWHERE:
             words = f"Sample {ident} Not Found"
             assert fault_of(member.ask("GET", f"/samples/{ident}"), 404) == words
+            assert member.listed("/samples", ("message_id", "eq", ident)) == []
+            query = {"filter": json.dumps({"=": {"message_id": ident}})}
+            assert member.ask("POST", "/query/samples", query).json() == []
 
     def test_it_takes_no_arguments(self, member: ClassicClient) -> None:
         ident = member.listed("/samples")[0]["id"]
@@ -162,6 +192,27 @@ class TestSimpleQuery:
         for terms, count in self.FITTING:
             assert len(member.listed("/samples", *terms)) == count
 
+    def test_a_thousand_conditions_on_one_field_are_one_or_nothing(
+        self, member: ClassicClient
+    ) -> None:
+        """PostgreSQL took longer for them than it may."""
+        for same, count in ((True, 3), (False, 0)):
+            names = ["vm-1" if same else f"vm-{n}" for n in range(999)]
+            body = {"q": [{"field": "resource", "value": name} for name in names[:100]]}
+            answer = member.ask("GET", "/samples", body)
+            assert len(answer.json()) == count
+            query = {"and": [{"=": {"resource_id": name}} for name in names]}
+            answer = member.ask("POST", "/query/samples", {"filter": json.dumps(query)})
+            assert len(answer.json()) == count
+
+    def test_there_are_so_many_conditions_at_most(self, member: ClassicClient) -> None:
+        """Of different fields each costs: a thousand took half a minute to find nothing."""
+        body = {"q": [{"field": f"metadata.k{n}", "value": "None"} for n in range(101)]}
+        words = fault_of(member.ask("GET", "/samples", body), 400)
+        assert words == "q has more than 100 entries"
+        body["q"].pop()
+        assert len(member.ask("GET", "/samples", body).json()) == 3
+
     def test_a_zone_is_minded(self, member: ClassicClient) -> None:
         later = text(3600 + 30) + "+01:00"
         assert volumes(member.listed("/meters/cpu", ("timestamp", "ge", later))) == [2.5]
@@ -176,6 +227,7 @@ class TestSimpleQuery:
             ("limit=0", "Limit must be positive"),
             ("limit=x", "Invalid input for field/attribute limit. Value: 'x'. unable to convert"),
             ("limit=1&limit=2", "given more than once"),
+            ("q[0].field=meter&q[0].value=a&q[0].value=b", "given more than once"),
             ("marker=nope", "Marker nope not found."),
             ("q=foo", 'Unknown argument: "q"'),
             (
@@ -279,6 +331,14 @@ class TestComplexQuery:
             ({"filter": '{"and": [{"=": {"meter": "x"}}]}'}, "Filter expression not valid:"),
             ({"filter": '{"=": {"volume": true}}'}, "must be compared with a number"),
             ({"filter": '{"=": {"volume": "x"}}'}, "must be compared with a number"),
+            ({"filter": '{"!=": {"volume": "nan"}}'}, "must be compared with a finite number"),
+            ({"filter": '{"!=": {"volume": NaN}}'}, "must be compared with a finite number"),
+            ({"filter": '{"<": {"metadata.a": 1e400}}'}, "must be compared with a finite number"),
+            ({"filter": '{"in": {"meter": [-Infinity]}}'}, "must be compared with a finite number"),
+            ({"filter": '{"=": {"metadata.\\ud800": "x"}}'}, "is no field that can be asked for"),
+            ({"filter": '{"=": {"metadata.\\u0000": "x"}}'}, "is no field that can be asked for"),
+            ({"filter": json.dumps({"in": {"volume": list(range(1001))}})}, "more than 1000 terms"),
+            ({"filter": json.dumps({"or": [{"=~": {"type": "a"}}] * 21})}, "more than 20 patterns"),
             ({"filter": '{"=~": {"meter": "("}}'}, "pattern that can't be used"),
             ({"filter": '{"=~": {"meter": "(x{1,200}){1,200}"}}'}, "pattern that can't be used"),
             ({"filter": '{"=~": {"volume": "1"}}'}, "can't be compared so"),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from meters.metering_api import reading, whole
+from meters.metering_api.reading import read_blocks as blocks
 from tests.api.alarming.people import fault_of
 from tests.api.metering.people import ClassicClient, asked, measured, text
 from tests.support.batches import resource
@@ -166,4 +168,40 @@ def test_an_answer_has_so_many_rows_at_most(member: ClassicClient, settings: Any
     settings.TELEMETRY_CLASSIC_MAX_ROWS = 5
     assert len(member.listed(PATH, period=1200)) == 3
     answer = member.ask("GET", f"{PATH}?period=600")
-    assert "would have 6 rows, at most 5 are given" in fault_of(answer, 400)
+    assert "would have more than 5 rows" in fault_of(answer, 400)
+    measured((VM2, "cpu", 1.0, 0))
+    answer = member.ask("GET", f"{PATH}?groupby=resource_id&period=1200")
+    assert len(answer.json()) == 4
+    measured((VM2, "cpu", 1.0, 1200), (VM2, "cpu", 1.0, 2400))
+    answer = member.ask("GET", f"{PATH}?groupby=resource_id&period=1200")
+    assert "would have more than 5 rows" in fault_of(answer, 400)
+
+
+def test_no_more_is_read_once_there_are_too_many_periods(
+    member: ClassicClient, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a period of a second may take all memory before it is refused."""
+    measured(*((VM1, "cpu", 1.0, -86_400 * n) for n in range(1, 20)))
+    read: list[Any] = []
+    monkeypatch.setattr(reading, "POINTS_A_READ", 1)
+    monkeypatch.setattr(whole, "read_blocks", lambda *one: read.append(one) or blocks(*one))
+    settings.TELEMETRY_CLASSIC_MAX_ROWS = 5
+    fault_of(member.ask("GET", f"{PATH}?period=600"), 400)
+    refused = len(read)
+    settings.TELEMETRY_CLASSIC_MAX_ROWS = 1000
+    assert len(member.listed(PATH, period=600)) > 5
+    assert refused < len(read) - refused
+
+
+def test_what_they_are_made_of_is_said(member: ClassicClient) -> None:
+    for path in (PATH, "/meters/none/statistics"):
+        assert member.ask("GET", path)["X-Statistics-Source"] == "raw"
+
+
+def test_groups_are_of_so_many_fields_at_most(member: ClassicClient) -> None:
+    """PostgreSQL has an end of columns; the query may stand in a body, which is long."""
+    body = {"groupby": [f"metadata.key{n}" for n in range(2000)]}
+    words = fault_of(member.ask("GET", PATH, body), 400)
+    assert words == "groupby names more than 100 fields"
+    answer = member.ask("GET", PATH, {"groupby": body["groupby"][:100]})
+    assert len(answer.json()[0]["groupby"]) == 100

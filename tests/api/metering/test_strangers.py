@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from meters import wire
+from meters.event_api.urls import urlpatterns as event_urls
+from meters.metering_api.urls import urlpatterns as classic_urls
 from tests.api.alarming.people import fault_of
-from tests.api.metering.people import ClassicClient, asked, happened, measured, text
+from tests.api.metering.people import (
+    ClassicClient,
+    EventClient,
+    asked,
+    happened,
+    measured,
+    text,
+)
+from tests.security.doors import routes
 from tests.support.batches import resource
 
 SECRET = "canary"
@@ -101,3 +112,38 @@ def test_what_is_nobody_s_only_an_administrator_sees(
     found = admin.listed("/samples", ("project_id", "eq", "None"))
     assert [one["timestamp"] for one in found] == [text(0)]
     fault_of(member.ask("GET", f"/samples/{found[0]['id']}"), 404)
+
+
+#: What stands in the paths: p1's own.
+PLACES = {
+    "meter": "p1-meter", "resource_id": "p1-only", "message_id": "p1-event",
+    "event_type": "p1-type", "trait": "project_id",
+}  # fmt: skip
+OPEN = {"", "healthcheck", "v2/capabilities", "^.*$"}
+
+
+@pytest.mark.parametrize("door", [ClassicClient, EventClient])
+def test_no_address_tells_anything_of_another_s(
+    admin: ClassicClient, sample_id: str, door: type[ClassicClient]
+) -> None:
+    """Every one that there is, also those to come: what an administrator finds there a stranger
+    does not."""
+    patterns = event_urls if door is EventClient else classic_urls
+    names = PLACES | {"sample_id": sample_id}
+    stranger, owner = door("u2", "p2", "member"), door("root", "", "admin")
+    found = 0
+    for method, path, _ in routes(patterns, OPEN, names):
+        path = path.removeprefix("v2")
+        body = None if method == "GET" else []
+        if path == "/query/samples":
+            body = {"limit": 1000}
+        elif method != "GET":
+            assert path == "/meters/p1-meter", "a new address: what may a stranger send there?"
+            continue
+        shown = owner.ask(method, path, body)
+        found += shown.status_code == 200 and "p1" in shown.content.decode()
+        answer = stranger.ask(method, path, body)
+        assert answer.status_code in (200, 401, 404), (path, answer.content)
+        told = answer.content.decode() if answer.status_code == 200 else ""
+        assert not re.search("p1|None-", told), (path, told)
+    assert found >= (10 if door is ClassicClient else 4)
