@@ -34,13 +34,16 @@ from meters.wire_limits import MAX_FLOAT as MAX_FLOAT
 from meters.wire_limits import MAX_INTEGER as MAX_INTEGER
 from meters.wire_limits import MAX_ITEM_BYTES as MAX_ITEM_BYTES
 from meters.wire_limits import MAX_MESSAGE_BYTES as MAX_MESSAGE_BYTES
+from meters.wire_limits import MAX_METADATA_BYTES as MAX_METADATA_BYTES
 from meters.wire_limits import MAX_METADATA_DEPTH as MAX_METADATA_DEPTH
+from meters.wire_limits import MAX_METADATA_KEYS as MAX_METADATA_KEYS
 from meters.wire_limits import MAX_METADATA_VALUE as MAX_METADATA_VALUE
 from meters.wire_limits import MAX_NAME as MAX_NAME
 from meters.wire_limits import MAX_SAMPLES as MAX_SAMPLES
 from meters.wire_limits import MIN_INTEGER as MIN_INTEGER
 from meters.wire_limits import RAW_LIMITS as RAW_LIMITS
 from meters.wire_limits import STORED as STORED
+from meters.wire_limits import SURROGATE as SURROGATE
 from meters.wire_limits import Bounds as Bounds
 from meters.wire_limits import WireError as WireError
 from meters.wire_limits import check_document as check_document
