@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from pollers.pollsters.asking import MAX_PAGES, Asker
+from pollers.pollsters.asking import MAX_PAGES, Asker, Secret
 from pollers.pollsters.definition import Request
 from pollers.pollsters.fetching import FetchError, join, next_url
 from pollers.pollsters.node_manager import node_managers
@@ -24,11 +24,13 @@ def default_discovery(request: Request) -> str:
 
 def discover(asker: Asker, name: str) -> list[Any]:
     """Endpoints as URLs, projects as the identity service describes them, the host by its name,
-    its Node Manager with the way to it.
+    its Node Manager with the way to it, secrets by their ids.
 
     Raises `SourceError`.
     """
     kind, _, parameter = name.partition(":")
+    if kind == "barbican" and parameter:
+        return [Secret(parameter)]
     if kind in ("local_node", "barbican"):
         return [settings.TELEMETRY_HOST]
     if kind == "endpoint":
