@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Any
 
 from pollers.errors import PollersError
 from pollers.pollsters.asking import Asker, targets
-from pollers.pollsters.definition import Pollster
+from pollers.pollsters.definition import DEEPEST, Pollster, Text
 from pollers.pollsters.discovery import default_discovery, discover
 from pollers.pollsters.entries import (
     EntryError,
@@ -22,7 +23,8 @@ from pollers.pollsters.entries import (
 from telemetry_site.expressions import EvaluationError, Variables
 
 MOST_REMEMBERED = 10_000
-DEEPEST = 8
+#: Answers of one place are the same for all that ask in the same way.
+_ANY_PATH = Text("")
 
 
 class AnswerCache:
@@ -30,9 +32,9 @@ class AnswerCache:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._kept: dict[str, tuple[float, Any]] = {}
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
 
-    def get(self, key: str, seconds: float, ask: Callable[[], Any]) -> Any:
+    def get(self, key: Hashable, seconds: float, ask: Callable[[], Any]) -> Any:
         """What is remembered under `key`, else what `ask` gives; 0 seconds remember nothing."""
         now = self._clock()
         until, answer = self._kept.get(key, (0.0, None))
@@ -103,7 +105,7 @@ class ExtraMetadata:
         for target in targets(self._asker, request, found):
             where = self._asker.where(request, target, variables)
             answer = self._cache.get(
-                f"{request.method} {where}", cache_s,
+                (where, replace(request, path=_ANY_PATH)), cache_s,
                 lambda where=where: self._asker.answer(request, where),  # type: ignore[misc]
             )  # fmt: skip
             for entry in entries_of(nested, answer):
