@@ -124,8 +124,8 @@ class _Reading:
         self.wrong = True
         self.fault(line, text)
 
-    def fault(self, line: int, text: str) -> None:
-        self.faults.append(Fault(str(self.file), line, text))
+    def fault(self, line: int, text: str, is_note: bool = False) -> None:
+        self.faults.append(Fault(str(self.file), line, text, is_note))
 
 
 def load_pipelines(file: Path, what: str = "meters") -> tuple[Pipelines | None, list[Fault]]:
@@ -204,7 +204,8 @@ def _chain(reading: _Reading, written: Mapping, name: str) -> tuple[Transform, .
     except DefinitionError as error:
         raise DefinitionError(f"sink {name!r}: {error}", error.line) from error
     for line, said in chain.said:
-        reading.fault(line, f"sink {name!r}: {said}")
+        is_made = chain.derivation is not None
+        reading.fault(line, f"sink {name!r}: {said}", is_note=is_made)
     return tuple(map(UnitConversion, chain.conversions))
 
 
@@ -255,8 +256,8 @@ def _sinks(reading: _Reading, written: Mapping, name: str) -> tuple[Sink, ...]:
     if not listed or not isinstance(listed, list):
         raise DefinitionError(f"No sink defined in source {name}", line)
     for sink in listed:
-        if sink not in reading.sinks:
-            raise DefinitionError(f"Dangling sink {sink} from source {name}", line)
+        if not isinstance(sink, str) or sink not in reading.sinks:
+            raise DefinitionError(f"Dangling sink {sink!s:.80} from source {name}", line)
     return tuple(reading.sinks[sink] for sink in listed)
 
 

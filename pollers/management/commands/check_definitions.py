@@ -26,7 +26,8 @@ class Command(BaseCommand):
     help = (
         "Check definition files of events, meters, SNMP meters and pollsters, pipeline, resource, "
         "polling and scrape files; without FILES those that the settings name. Prints "
-        "file:line: fault, and exits with 1 if there is one."
+        "file:line: fault, and exits with 1 if there is one. What is done in another way than the "
+        "file says is a note, and no fault."
     )
     requires_system_checks: list[str] = []
 
@@ -36,9 +37,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, files: list[Path], **options: Any) -> None:
         faults = [fault for file in files for fault in _check(file)] if files else _settings()
         for fault in faults:
-            self.stdout.write(str(fault))
-        if faults:
-            raise CommandError(f"{len(faults)} faults")
+            text = f"{fault.place}: note: {fault.text}" if fault.is_note else str(fault)
+            self.stdout.write(text)
+        count = sum(not fault.is_note for fault in faults)
+        if count:
+            raise CommandError(f"{count} faults")
         self.stdout.write("no faults")
 
 
@@ -46,7 +49,9 @@ def _check(file: Path) -> list[Fault]:
     """By what the file looks like. A directory is one of pollsters."""
     if file.is_dir():
         return load_pollsters([file], stock=False)[1]
-    content, _ = read_yaml(file)
+    content, faults = read_yaml(file)
+    if content is None and not faults:
+        return [Fault(str(file), 1, "nothing stands in this file")]
     if isinstance(content, dict):
         if "sinks" in content:
             return load_pipelines(file, _pipelined(content))[1]
