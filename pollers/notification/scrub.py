@@ -18,18 +18,21 @@ _TOO_MANY = f"metadata: keys beyond {wire.MAX_METADATA_KEYS} left out"
 _TOO_LARGE = f"metadata: more than {wire.MAX_METADATA_BYTES >> 10} KiB, the largest left out"
 
 
-def scrubbed(values: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
-    """A copy without secrets and without what breaks the limits of O5 (noted where it does)."""
-    kept = _Scrub(notes).mapping(values, wire.MAX_METADATA_DEPTH)
+def scrubbed(values: Mapping[str, Any], notes: Notes, spare: int = 0) -> dict[str, Any]:
+    """A copy without secrets and without what breaks the limits of O5 (noted where it does).
+
+    `spare` is the number of keys that are to be added to it.
+    """
+    kept = _Scrub(notes, wire.MAX_METADATA_KEYS - spare).mapping(values, wire.MAX_METADATA_DEPTH)
     return _fitting(kept, notes) if isinstance(kept, dict) else {}
 
 
 class _Scrub:
     """One document, which uses up the keys that it may have."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, most_keys: int) -> None:
         self._notes = notes
-        self._keys_left = wire.MAX_METADATA_KEYS
+        self._keys_left = most_keys
 
     def mapping(self, values: Mapping[Any, Any], depth: int) -> Any:
         if depth <= 0:
