@@ -66,7 +66,7 @@ def _zones(asker: Asker) -> Iterator[dict[str, Any]]:
                 page = json.loads(text)
                 yield from (zone for zone in page["zones"] if isinstance(zone["id"], str))
                 following = page.get("links", {}).get("next")
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise FetchError(f"the list of zones is not understood: {text[:200]!r}") from None
             if not following:
                 break
@@ -80,6 +80,6 @@ def _listed(asker: Asker, kind: str, query: str) -> list[dict[str, Any]]:
         text = asker.fetcher.fetch(join(root, f"v3/{kind}?{query}"), cloud=cloud).text
         try:
             return [one for one in json.loads(text)[kind] if isinstance(one["id"], str)]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise FetchError(f"the list of {kind} is not understood: {text[:200]!r}") from None
     raise FetchError("no identity service is in the catalogue")

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pollers.errors import PollersError
@@ -104,13 +105,21 @@ class ExtraMetadata:
         found = discover(self._asker, default_discovery(request))
         for target in targets(self._asker, request, found):
             where = self._asker.where(request, target, variables)
-            answer = self._cache.get(
-                (where, replace(request, path=_ANY_PATH)), cache_s,
-                lambda where=where: self._asker.answer(request, where),  # type: ignore[misc]
+            entries = self._cache.get(
+                (where, _entries_text(nested), replace(request, path=_ANY_PATH)), cache_s,
+                partial(self._first, nested, where),
             )  # fmt: skip
-            for entry in entries_of(nested, answer):
+            for entry in entries:
                 return entry
         raise EntryError("nothing was found")
+
+    def _first(self, nested: Pollster, where: str) -> list[Any]:
+        """All that is used of an answer, and so all that is remembered of it."""
+        return entries_of(nested, self._asker.answer(nested.request, where))[:1]
+
+
+def _entries_text(nested: Pollster) -> str:
+    return nested.entries.text if nested.entries else ""
 
 
 def _raw_value(nested: Pollster, entry: dict[str, Any], variables: Variables) -> Any:

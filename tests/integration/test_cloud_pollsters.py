@@ -440,6 +440,16 @@ def test_a_secret_of_the_key_manager_signs_requests(
     assert [resource for resource, _ in values_of(builder)] == ["Basic b3RoZXI6cGFzcyB3b3Jk"]
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"zones": 5}', '{"zones": [[]]}', "null", "x"])
+def test_a_list_of_zones_that_is_none_is_told(
+    cloud: Cloud, services: HttpService, text: str
+) -> None:
+    services.answers["/dns/v2/zones"] = text
+    _, reports = poll_stock(cloud, "dns.zone.recordsets")
+    (said,) = reports[0].errors
+    assert said.startswith("the list of zones is not understood: ")
+
+
 def test_the_authorities_of_keystone_prove_the_other_services_too(
     keystone: KeystoneServer, tmp_path: Path
 ) -> None:

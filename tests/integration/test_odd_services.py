@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from pollers.pollsters import source as pollster_source
 from telemetry_site.clock import now_us
 from tests.samples import samples_of, values_of
 from tests.support.http_service import HttpService, answering, http_service
-from tests.support.polling import poll_with, pollsters_of
+from tests.support.polling import poll_again, poll_with, pollsters_of
 from tests.support.tls import make_certificates, tls_receiver
 from tests.support.webhooks import Request, receiver
 
@@ -303,6 +304,29 @@ def test_two_ways_to_read_one_place_are_remembered_apart(
     assert report.outcome == "ok", report.errors
     metadata = samples_of(builder)["a", "odd.thing"].resource.metadata
     assert metadata == {"read": 3, "whole": '{"it": {"size": 3}}'}
+
+
+def test_of_a_long_answer_only_what_is_used_is_remembered(
+    service: HttpService, tmp_path: Path
+) -> None:
+    service.answers["/list"] = [{"id": str(number), "size": 1} for number in range(20)]
+    long = {"things": [{"name": "x"}, *({"name": "y" * 100_000} for _ in range(20))]}
+    for number in range(20):
+        service.answers[f"/more/{number}"] = long
+    nested = {
+        "name": "more", "url_path": f"'{service.url}/more/' + sample['id']", "value": "name",
+    }  # fmt: skip
+    tracemalloc.start()
+    builder, report, source = poll_with(
+        pollsters_of(tmp_path, definition(f"{service.url}/list", extra_metadata_fields=nested))
+    )
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert report.outcome == "ok", report.errors
+    assert samples_of(builder)["19", "odd.thing"].resource.metadata == {"more": "x"}
+    assert kept < 10 << 20
+    poll_again(source)
+    assert len(service.seen) == 22, "they are remembered"
 
 
 def test_a_command_that_never_stops_writing_fills_no_memory(tmp_path: Path, settings: Any) -> None:
