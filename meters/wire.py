@@ -34,9 +34,7 @@ from meters.wire_limits import MAX_FLOAT as MAX_FLOAT
 from meters.wire_limits import MAX_INTEGER as MAX_INTEGER
 from meters.wire_limits import MAX_ITEM_BYTES as MAX_ITEM_BYTES
 from meters.wire_limits import MAX_MESSAGE_BYTES as MAX_MESSAGE_BYTES
-from meters.wire_limits import MAX_METADATA_BYTES as MAX_METADATA_BYTES
 from meters.wire_limits import MAX_METADATA_DEPTH as MAX_METADATA_DEPTH
-from meters.wire_limits import MAX_METADATA_KEYS as MAX_METADATA_KEYS
 from meters.wire_limits import MAX_METADATA_VALUE as MAX_METADATA_VALUE
 from meters.wire_limits import MAX_NAME as MAX_NAME
 from meters.wire_limits import MAX_SAMPLES as MAX_SAMPLES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Set, ValuesView
 from itertools import islice
 from typing import Any
@@ -14,17 +15,22 @@ from pollers.notification.fields import Notes
 from pollers.user_metadata import SECRET
 
 _LEFT_OUT = object()
-_TOO_MANY = f"metadata: keys beyond {wire.MAX_METADATA_KEYS} left out"
-_TOO_LARGE = f"metadata: more than {wire.MAX_METADATA_BYTES >> 10} KiB, the largest left out"
 
 
-def scrubbed(values: Mapping[str, Any], notes: Notes, spare: int = 0) -> dict[str, Any]:
+def scrubbed(
+    values: Mapping[str, Any], notes: Notes, spare: int = 0, is_raw: bool = False
+) -> dict[str, Any]:
     """A copy without secrets and without what breaks the limits of O5 (noted where it does).
 
-    `spare` is the number of keys that are to be added to it.
+    `spare` is the number of keys that are to be added to it. Of a notification as it came
+    (`is_raw`) nothing is left out for the size of the whole, which is refused as a whole.
     """
-    kept = _Scrub(notes, wire.MAX_METADATA_KEYS - spare).mapping(values, wire.MAX_METADATA_DEPTH)
-    return _fitting(kept, notes) if isinstance(kept, dict) else {}
+    limits = wire.AGENTS.metadata
+    most_keys = sys.maxsize if is_raw else limits.keys - spare
+    kept = _Scrub(notes, most_keys).mapping(values, wire.MAX_METADATA_DEPTH)
+    if not isinstance(kept, dict):
+        return {}
+    return kept if is_raw else _fitting(kept, limits.size_bytes, notes)
 
 
 class _Scrub:
@@ -32,7 +38,7 @@ class _Scrub:
 
     def __init__(self, notes: Notes, most_keys: int) -> None:
         self._notes = notes
-        self._keys_left = most_keys
+        self._most_keys = self._keys_left = most_keys
 
     def mapping(self, values: Mapping[Any, Any], depth: int) -> Any:
         if depth <= 0:
@@ -42,7 +48,7 @@ class _Scrub:
         taken = dict(islice(values.items(), self._keys_left))
         self._keys_left -= len(taken)
         if len(taken) < len(values):
-            self._notes[_TOO_MANY] += 1
+            self._notes[f"metadata: keys beyond {self._most_keys} left out"] += 1
         for key, value in taken.items():
             name = key if isinstance(key, str) else str(key)
             if SECRET.search(name) or not self._is_keepable(name, wire.MAX_NAME):
@@ -92,17 +98,16 @@ class _Scrub:
         return _LEFT_OUT
 
 
-def _fitting(kept: dict[str, Any], notes: Notes) -> dict[str, Any]:
+def _fitting(kept: dict[str, Any], most_bytes: int, notes: Notes) -> dict[str, Any]:
     """The largest values go until the whole is small enough."""
-    if _size(kept) <= wire.MAX_METADATA_BYTES:
-        return kept
-    sizes = sorted((_size({key: value}), key) for key, value in kept.items())
     total = _size(kept)
-    while total > wire.MAX_METADATA_BYTES:
+    sizes: list[tuple[int, str]] = []
+    while total > most_bytes:
+        sizes = sizes or sorted((_size({key: value}), key) for key, value in kept.items())
         size, key = sizes.pop()
         total -= size
         del kept[key]
-        notes[_TOO_LARGE] += 1
+        notes[f"metadata: the largest beyond {most_bytes >> 10} KiB left out"] += 1
     return kept
 
 

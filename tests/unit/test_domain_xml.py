@@ -88,7 +88,7 @@ def test_image_properties_without_end_and_secrets_cost_no_sample() -> None:
         assert metadata["display_name"] == "web-1"
         assert "pw-not-to-be-seen" not in str(metadata)
     assert len(info.metadata["image_meta"]) > 100
-    assert info.notes == {"metadata: keys beyond 256 left out": 1}
+    assert info.notes == {"metadata: keys beyond 208 left out": 1}
     assert (info.root_gb, info.ephemeral_gb) == (1, 5)
 
 
