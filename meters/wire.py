@@ -41,6 +41,7 @@ from meters.wire_limits import MAX_SAMPLES as MAX_SAMPLES
 from meters.wire_limits import MIN_INTEGER as MIN_INTEGER
 from meters.wire_limits import RAW_LIMITS as RAW_LIMITS
 from meters.wire_limits import STORED as STORED
+from meters.wire_limits import SURROGATE as SURROGATE
 from meters.wire_limits import Bounds as Bounds
 from meters.wire_limits import WireError as WireError
 from meters.wire_limits import check_document as check_document

@@ -29,7 +29,7 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 #: K3: nothing before the epoch or after the year 2200 is a time that a meter can have.
 EARLIEST_US = 0
 LATEST_US = 7_258_118_400_000_000
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class WireError(ValueError):
@@ -81,7 +81,7 @@ def check_text(where: str, text: str, *, required: bool = False, limit: int = MA
         raise WireError(f"{where}: {len(text)} characters, at most {limit} are allowed")
     if "\x00" in text:
         raise WireError(f"{where}: holds a NUL character", "nul_in_text")
-    if not text.isascii() and _SURROGATE.search(text):
+    if not text.isascii() and SURROGATE.search(text):
         raise WireError(f"{where}: holds half a surrogate pair", "bad_encoding")
 
 

@@ -17,6 +17,9 @@ from telemetry_site.expression_grammar import parse
 from telemetry_site.selection import Selection
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
 
+#: What tells agents of a source's polls is kept for two intervals, and brokers keep it for some
+#: weeks at the most.
+LONGEST_INTERVAL_S = 7 * 86400
 _KEYS = {
     "name", "interval", "meters", "resources", "discovery", "group_id_coordination_expression",
 }  # fmt: skip
@@ -129,6 +132,10 @@ def _interval(written: Mapping) -> float:
         raise DefinitionError(f"Invalid interval value {interval!r:.40}", line)
     if interval <= 0:
         raise DefinitionError("Interval value should > 0", line)
+    if interval > LONGEST_INTERVAL_S:
+        raise DefinitionError(
+            f"Interval value should be at most {LONGEST_INTERVAL_S} seconds, a week", line
+        )
     return float(interval)
 
 

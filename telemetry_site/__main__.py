@@ -1,5 +1,6 @@
 """Entry point of every command; the settings follow the command (an agent's have no database)."""
 
+import io
 import os
 import sys
 
@@ -28,6 +29,9 @@ def choose_settings(command: str, argument: str) -> None:
 
 def main() -> None:
     command, argument, *_ = [*sys.argv[1:], "", ""]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files and arguments may be anything; to show one must not end a command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     choose_settings(command, argument)
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured

@@ -17,21 +17,26 @@ from telemetry_site.texts import visible
 #: conversions do (``!!bool x``, ``!!timestamp x``, a date 2026-13-45).
 UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
 
-
+#: Of one file, as often as aliases bring them.
+MOST_PARTS = 1_000_000
 #: Of a whole number.
 MOST_BITS = 4096
 
 
 class Fault(NamedTuple):
-    """One mistake in a definition file. `line` counts from 1; 0 where no line can be named."""
+    """One mistake in a definition file. `line` counts from 1; 0 where no line can be named.
+
+    A note is none: what the file says is done in another way, or is not for us.
+    """
 
     file: str
     line: int
     text: str
+    is_note: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return visible(f"{place}: {self.text}", keep="")
+        return visible(f"{place}: {'note: ' * self.is_note}{self.text}", keep="")
 
 
 class DefinitionError(ValueError):
@@ -66,6 +71,14 @@ class Sequence(list[Any]):
 
 class _Loader(yaml.CSafeLoader):
     """Safe loader that makes `Mapping` and `Sequence`; anchors and merges work as usual."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise yaml.constructor.ConstructorError(
+                None, None, str(error), node.start_mark
+            ) from error
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Any:
@@ -121,18 +134,70 @@ def unknown_keys(file: Path, written: Mapping, known: Collection[str], where: st
     ]
 
 
+def _loaded(text: str) -> Any:
+    """Raises `DefinitionError` for a text that says more than it is long, else as the loader."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_growth(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _refuse_growth(root: yaml.Node) -> None:
+    """A few aliases of aliases make a thousand million parts, one inside itself has no end."""
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+    waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
+    while waiting:
+        node, is_done = waiting.pop()
+        if id(node) in sizes:
+            continue
+        inner = _inner(node)
+        if is_done:
+            open_.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(one)] for one in inner)
+            if sizes[id(node)] > MOST_PARTS:
+                line = node.start_mark.line + 1
+                raise DefinitionError(f"more than {MOST_PARTS} parts, with its aliases", line)
+            continue
+        if id(node) in open_:
+            raise DefinitionError("an alias inside of what it stands for", node.start_mark.line + 1)
+        open_.add(id(node))
+        waiting.append((node, True))
+        waiting += [(one, False) for one in inner]
+
+
+def _inner(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
 def read_yaml(path: Path) -> tuple[Any, list[Fault]]:
     """(content, faults) of a file; the content is None when it cannot be read at all."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+        text = data.decode()
+    except OSError as error:
         return None, [Fault(str(path), 0, f"cannot be read: {error}")]
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return None, [Fault(str(path), line, f"cannot be read: {error}")]
     try:
-        content = yaml.load(text, Loader=_Loader)
+        content = _loaded(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
         return None, [Fault(str(path), line, f"is not valid YAML: {error.problem}")]
+    except yaml.reader.ReaderError as error:
+        line = data.count(b"\n", 0, error.position) + 1
+        return None, [Fault(str(path), line, f"is not valid YAML: {error.reason}")]
+    except DefinitionError as error:
+        return None, [Fault(str(path), error.line, str(error))]
     except UNREADABLE as error:
         return None, [Fault(str(path), 0, f"is not valid YAML: {error}")]
     faults: list[Fault] = []

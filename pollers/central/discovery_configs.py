@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pollers.central.scrape_options import headers_of, seconds, verify_of
+from pollers.central.scrape_options import headers_of, seconds, text_of, verify_of
 from pollers.central.target_discovery import FILES_S, Files, Names, Service, Watched
 from telemetry_site.yamlfile import DefinitionError, Mapping, Sequence
 
@@ -73,7 +73,7 @@ def _service(written: Mapping, _: Path) -> Watched:
 
 
 def _names(written: Mapping, _: Path) -> Watched:
-    kind = written.get("type", "SRV")
+    kind = text_of(written, "type", "SRV")
     if kind not in _FAMILIES:
         raise DefinitionError(f"type {kind} is not supported, {' and '.join(_FAMILIES)} are")
     port = written.get("port")

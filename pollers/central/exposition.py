@@ -78,17 +78,21 @@ def parse_exposition(text: str, *, openmetrics: bool = False) -> Exposition:
     parse: Callable[[Any], Iterable[Metric]] = (
         openmetrics_families if openmetrics else text_families
     )
-    lines = text.splitlines()
+    # A label's value may hold what Python takes for the end of a line.
+    lines = text.removesuffix("\n").split("\n")
+    numbers = list(range(1, len(lines) + 1))
     found = Exposition()
     families: list[Metric] | None = None
     while families is None and len(found.problems) < MAX_BAD_LINES:
         feed = _Lines(lines)
         try:
             families = list(parse(feed))
-        except (ValueError, KeyError, IndexError) as error:
+        except (ValueError, KeyError, IndexError, OverflowError) as error:
             bad = max(feed.number - 1, 0)
-            found.problems.append(f"line {bad + 1}: {lines[bad][:_LINE_HEAD]!r}: {error}")
-            lines[bad] = ""
+            number, line = numbers.pop(bad), lines.pop(bad)
+            found.problems.append(f"line {number}: {line[:_LINE_HEAD]!r}: {error!s:.200}")
+            if not lines:
+                break
     bare = set() if openmetrics else _bare_counters(text)
     for family in families or ():
         _add_family(found, family, bare)
@@ -103,13 +107,28 @@ def _bare_counters(text: str) -> set[str]:
 
 def _add_family(found: Exposition, family: Metric, bare: set[str]) -> None:
     for sample in family.samples:
-        if not math.isfinite(sample.value):
+        value = _finite(sample.value)
+        if value is None:
             found.without_value += 1
             continue
         meter = family.name if family.type == "counter" and family.name in bare else sample.name
         kind, unit = _sample_type(family.type, sample), _unit(meter, family)
-        at = None if sample.timestamp is None else round(float(sample.timestamp) * 1000)
-        found.points.append(Point(meter, dict(sample.labels), float(sample.value), kind, unit, at))
+        time_s = 0.0 if sample.timestamp is None else _finite(sample.timestamp)
+        if time_s is None:
+            if len(found.problems) < MAX_BAD_LINES:
+                found.problems.append(f"{meter}: its time is none")
+            continue
+        at = None if sample.timestamp is None else round(time_s * 1000)
+        found.points.append(Point(meter, dict(sample.labels), value, kind, unit, at))
+
+
+def _finite(number: Any) -> float | None:
+    """The parsers give integers of any length, and times that are objects."""
+    try:
+        value = float(number)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _sample_type(family_type: str, sample: Sample) -> wire.SampleType:

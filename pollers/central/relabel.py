@@ -123,25 +123,47 @@ def _rule(written: Any, line: int) -> Rule:
     for key in written:
         if key not in _KEYS:
             raise DefinitionError(f"there is no key {key!r} of a rule", written.line_of(key))
-    action = str(written.get("action", "replace")).lower()
+    action = _text(written, "action", "replace").lower()
     if action not in ACTIONS:
         raise DefinitionError(
-            f"{action!r} is none of {', '.join(ACTIONS)}", written.line_of("action")
+            f"{action!r:.80} is none of {', '.join(ACTIONS)}", written.line_of("action")
         )
-    target = str(written.get("target_label", ""))
+    target = _text(written, "target_label", "")
     if action in _NEEDS_TARGET and not target:
         raise DefinitionError(f"{action} needs a target_label", line)
     modulus = written.get("modulus", 0)
-    if action == "hashmod" and (not isinstance(modulus, int) or modulus < 1):
+    if isinstance(modulus, bool) or not isinstance(modulus, int):
+        raise DefinitionError("modulus is a number", written.line_of("modulus"))
+    if action == "hashmod" and not 1 <= modulus < 1 << 64:
         raise DefinitionError("hashmod needs a modulus of at least 1", line)
-    try:
-        regex = re.compile(str(written.get("regex", "(.*)")), re.DOTALL)
-    except re.error as error:
-        raise DefinitionError(f"regex: {error}", written.line_of("regex")) from error
     sources = written.get("source_labels") or []
-    if not isinstance(sources, list):
+    if not isinstance(sources, list) or not all(isinstance(one, str) for one in sources):
         raise DefinitionError("source_labels is a list", written.line_of("source_labels"))
     return Rule(
-        action, tuple(map(str, sources)), str(written.get("separator", ";")), regex, target,
-        modulus if isinstance(modulus, int) else 0, str(written.get("replacement", "$1")),
+        action, tuple(sources), _text(written, "separator", ";"), _regex(written), target,
+        modulus, _text(written, "replacement", "$1"),
     )  # fmt: skip
+
+
+def _text(written: Mapping, key: str, default: str) -> str:
+    """As Prometheus reads it: nothing is the default, a number or a truth is what is written."""
+    value = written.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise DefinitionError(f"{key} must be text", written.line_of(key))
+    return str(value)
+
+
+def _regex(written: Mapping) -> re.Pattern[str]:
+    text = _text(written, "regex", "(.*)")
+    if "[[:" in text:  # Python reads it as something else, without a word
+        raise DefinitionError(
+            "regex: classes like [[:alpha:]] are not supported", written.line_of("regex")
+        )
+    try:
+        return re.compile(text, re.DOTALL)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DefinitionError(f"regex: {error}", written.line_of("regex")) from error

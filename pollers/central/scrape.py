@@ -12,7 +12,7 @@ from pollers.batch import BatchBuilder
 from pollers.central.exposition import Point, parse_exposition, resource_id
 from pollers.central.scrape_file import ScrapeTarget
 from pollers.errors import SourceError
-from pollers.http import CONNECT_TIMEOUT_S, HttpError, plain_session, read_within, refusal, words
+from pollers.http import HttpError, following, plain_session, read_within, refusal, words
 from pollers.polls import Findings
 from pollers.urls import without_secrets
 from telemetry_site.clock import now_us
@@ -22,6 +22,8 @@ DEADLINE_SHARE = 0.6
 MAX_BYTES = 16 << 20
 #: Series of one endpoint; more is a mistake in its labels, and the rest is left out and said.
 MAX_SERIES = 20_000
+#: Lines of one answer, before rules leave some out: each takes a hundred times its room in memory.
+MAX_LINES = 200_000
 ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5"
 
 
@@ -44,14 +46,16 @@ class ScrapeSource:
         self._session = plain_session()
         self._session.headers["Accept"] = ACCEPT
         self._session.headers.update(self._target.headers)
-        self._session.verify = self._target.verify
-        self._session.max_redirects = 3
+        if self._target.verify is not True:
+            self._session.verify = self._target.verify
         self._resources: dict[str, wire.Resource] = {}
 
     def poll(self, builder: BatchBuilder) -> Findings:
         at_us, clock = now_us() // 1000 * 1000, time.monotonic()
         try:
             text, openmetrics = self._fetch()
+            if text.count("\n") > MAX_LINES:
+                raise ScrapeError(f"{self.name}: more than {MAX_LINES} lines")
             exposition = parse_exposition(text, openmetrics=openmetrics)
             if exposition.problems and not exposition.points:
                 raise ScrapeError(f"{self.name}: no Prometheus text: {text[:200]!r}")
@@ -110,16 +114,15 @@ class ScrapeSource:
     def _fetch(self) -> tuple[str, bool]:
         """(text, whether it is OpenMetrics). Raises `ScrapeError` in words without secrets."""
         end = time.monotonic() + self._deadline_s
-        timeouts = min(CONNECT_TIMEOUT_S, self._deadline_s), self._deadline_s
         try:
-            with self._session.get(self._url, timeout=timeouts, stream=True) as response:
+            with following(self._session, self._url, end) as response:
                 if response.status_code != 200:
                     raise HttpError(refusal(response))
                 body = read_within(response, MAX_BYTES, end, self._deadline_s)
                 kind = response.headers.get("Content-Type", "")
         except HttpError as error:
             raise ScrapeError(f"{self.name}: {error}") from None
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             raise ScrapeError(f"{self.name}: {words(error)}") from None
         return body.decode(errors="replace"), "openmetrics" in kind
 

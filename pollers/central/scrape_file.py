@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from pollers.central.discovery_configs import SD_KEYS, read_discoveries
 from pollers.central.relabel import Labels, Rule, read_rules, relabelled
-from pollers.central.scrape_options import headers_of, seconds, targets_of, verify_of
+from pollers.central.scrape_options import (
+    headers_of,
+    seconds,
+    targets_of,
+    text_of,
+    truth_of,
+    verify_of,
+)
 from pollers.central.target_discovery import Found, Watched
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
+
+log = structlog.get_logger(__name__)
 
 _JOB_KEYS = {
     "job_name", "scrape_interval", "scrape_timeout", "metrics_path", "scheme", "params",
@@ -63,8 +73,11 @@ class ScrapeTarget:
 def load_jobs(file: Path, interval_s: float) -> list[Job]:
     """`interval_s` is that of jobs that name none. Raises `ScrapeFileError` with every fault."""
     jobs, faults = read_jobs(file, interval_s)
-    if faults:
-        raise ScrapeFileError("\n".join(map(str, faults)))
+    wrong = [fault for fault in faults if not fault.is_note]
+    if wrong:
+        raise ScrapeFileError("\n".join(map(str, wrong)))
+    for note in faults:
+        log.warning("a part of the scrape file is not used", note=str(note))
     return jobs
 
 
@@ -76,7 +89,11 @@ def read_jobs(file: Path, interval_s: float) -> tuple[list[Job], list[Fault]]:
     written = content.get("scrape_configs") if isinstance(content, Mapping) else None
     if not isinstance(written, Sequence):
         return [], [*faults, Fault(str(file), 1, "must have a list scrape_configs")]
-    common = content.get("global") or {}
+    common = content.get("global") or Mapping()
+    if not isinstance(common, Mapping):
+        return [], [*faults, Fault(str(file), content.line_of("global"), "global is a mapping")]
+    faults += _without_effect(file, content, {"global", "scrape_configs"}, "a scrape file")
+    faults += _without_effect(file, common, {"scrape_interval", "scrape_timeout"}, "global")
     jobs: list[Job] = []
     names: set[str] = set()
     for job, line in zip(written, written.lines, strict=True):
@@ -87,6 +104,17 @@ def read_jobs(file: Path, interval_s: float) -> tuple[list[Job], list[Fault]]:
             where = f"job {name!r}: " if name else ""
             faults.append(Fault(str(file), error.line or line, f"{where}{error}"))
     return jobs, faults
+
+
+def _without_effect(
+    file: Path, written: Mapping, known: Collection[str], where: str
+) -> list[Fault]:
+    """Of a whole file of Prometheus, whose other parts are not for us."""
+    return [
+        Fault(str(file), written.line_of(key), f"{where}: {key} has no effect here", is_note=True)
+        for key in written
+        if key not in known
+    ]
 
 
 class Job:
@@ -133,7 +161,7 @@ class Job:
         path, address = labels.get("__metrics_path__", "/metrics"), labels["__address__"]
         url = f"{labels.get('__scheme__', 'http')}://{address}{path}"
         own = {name: value for name, value in labels.items() if not name.startswith("__")}
-        own.setdefault("instance", address)
+        own.setdefault("instance", address.rpartition("@")[2])
         return replace(
             self._template, url=f"{url}?{urlencode(query)}" if query else url, labels=own
         )
@@ -143,7 +171,7 @@ class _Reader:
     """Reads one job. `names` are those of the jobs before it, `folder` is that of the file."""
 
     def __init__(
-        self, written: Any, line: int, common: Any, interval_s: float, names: set[str],
+        self, written: Any, line: int, common: Mapping, interval_s: float, names: set[str],
         folder: Path,
     ) -> None:  # fmt: skip
         if not isinstance(written, Mapping):
@@ -156,7 +184,7 @@ class _Reader:
         if not isinstance(self.name, str) or not self.name or self.name in names:
             raise DefinitionError("job_name is missing or stands twice", line)
         names.add(self.name)
-        self.common = common if isinstance(common, dict) else {}
+        self.common = common
         self.interval_s = self._seconds("scrape_interval") or interval_s
 
     def job(self) -> Job:
@@ -174,10 +202,10 @@ class _Reader:
         return ScrapeTarget(
             url="",
             interval_s=self.interval_s,
-            timeout_s=self._seconds("scrape_timeout"),
+            timeout_s=self._timeout(),
             rules=self._rules("metric_relabel_configs"),
-            honor_labels=self.written.get("honor_labels") is True,
-            honor_timestamps=self.written.get("honor_timestamps") is not False,
+            honor_labels=truth_of(self.written, "honor_labels", False),
+            honor_timestamps=truth_of(self.written, "honor_timestamps", True),
             sample_limit=self._limit(),
             headers=headers_of(self.written),
             verify=verify_of(self.written),
@@ -198,10 +226,13 @@ class _Reader:
         return found
 
     def _base(self, params: Labels) -> Labels:
+        scheme = text_of(self.written, "scheme", "http")
+        if scheme not in ("http", "https"):
+            raise DefinitionError("scheme must be http or https", self.written.line_of("scheme"))
         return {
             "job": str(self.name),
-            "__metrics_path__": str(self.written.get("metrics_path", "/metrics")),
-            "__scheme__": str(self.written.get("scheme", "http")),
+            "__metrics_path__": text_of(self.written, "metrics_path", "/metrics"),
+            "__scheme__": scheme,
             **{f"__param_{name}": value for name, value in params.items()},
         }
 
@@ -219,14 +250,27 @@ class _Reader:
     def _rules(self, key: str) -> tuple[Rule, ...]:
         return read_rules(self.written.get(key), self.written.line_of(key))
 
+    def _timeout(self) -> float | None:
+        """None for a share of the interval. As Prometheus has it: what the job says must not be
+        longer than its interval, what the file says of all jobs is cut to it.
+        """
+        timeout_s = self._seconds("scrape_timeout")
+        if timeout_s is None or timeout_s <= self.interval_s:
+            return timeout_s
+        if "scrape_timeout" in self.written:
+            line = self.written.line_of("scrape_timeout")
+            raise DefinitionError("scrape_timeout is longer than scrape_interval", line)
+        return self.interval_s
+
     def _seconds(self, key: str) -> float | None:
-        text = self.written.get(key, self.common.get(key))
-        if text is None:
+        """What the job says, else what the file says of all."""
+        written = self.written if key in self.written else self.common
+        if written.get(key) is None:
             return None
         try:
-            return seconds(text)
+            return seconds(written[key])
         except DefinitionError as error:
-            raise DefinitionError(f"{key} {error}", self.written.line_of(key)) from None
+            raise DefinitionError(f"{key} {error}", written.line_of(key)) from None
 
     def _limit(self) -> int:
         limit = self.written.get("sample_limit", 0)

@@ -21,7 +21,7 @@ import structlog
 from pollers.central.relabel import Labels
 from pollers.central.scrape_options import targets_of
 from pollers.errors import SourceError
-from pollers.http import CONNECT_TIMEOUT_S, HttpError, plain_session, read_within, refusal, words
+from pollers.http import HttpError, following, plain_session, read_within, refusal, words
 from pollers.operator_files import ANYBODYS, is_anybodys, read_operators_yaml
 from pollers.urls import without_secrets
 from telemetry_site.yamlfile import DefinitionError
@@ -112,17 +112,16 @@ class Service:
         end = time.monotonic() + HTTP_TIMEOUT_S
         session = plain_session()
         session.headers.update({"Accept": "application/json", **self.headers})
-        session.verify, session.max_redirects = self.verify, 3
+        if self.verify is not True:
+            session.verify = self.verify
         try:
-            with session.get(
-                self.url, timeout=(CONNECT_TIMEOUT_S, HTTP_TIMEOUT_S), stream=True
-            ) as response:
+            with following(session, self.url, end) as response:
                 if response.status_code != 200:
                     raise HttpError(refusal(response))
                 return json.loads(read_within(response, MAX_BYTES, end, HTTP_TIMEOUT_S))
         except HttpError as error:
             raise DiscoveryError(str(error)) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, OSError) as error:
             raise DiscoveryError(words(error)) from None
         except (ValueError, RecursionError):
             raise DiscoveryError("the answer is no JSON") from None

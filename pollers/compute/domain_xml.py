@@ -7,7 +7,7 @@ element, may describe itself by an element of ours (`pollers.compute.own_element
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -15,6 +15,8 @@ from xml.etree.ElementTree import Element
 from meters import wire
 from pollers.compute.own_element import OwnElement, own_element
 from pollers.errors import PollersError
+from pollers.notification.fields import Notes
+from pollers.notification.scrub import scrubbed
 from pollers.user_metadata import CLASSIC_KEYS, UserKeys
 
 #: New and old guests live side by side on an upgraded host.
@@ -22,6 +24,8 @@ NOVA_NAMESPACES = (
     "http://openstack.org/xmlns/libvirt/nova/1.1",
     "http://openstack.org/xmlns/libvirt/nova/1.0",
 )
+#: Of the keys that metadata may have, for those of a disk or NIC.
+SPARE_KEYS = 48
 KIB_IN_UNIT = {"b": 1 / 1024, "bytes": 1 / 1024, "kib": 1, "k": 1, "mib": 1024, "gib": 1024**2}
 
 
@@ -54,6 +58,8 @@ class DomainInfo:
     nics: dict[str, wire.Resource]
     root_gb: int | None = None
     ephemeral_gb: int | None = None
+    #: What of the metadata is not kept, and how often.
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,15 @@ def parse_domain(
         owner, own = _plain_owner(element, default_owner), _plain_metadata(root, element)
     else:
         owner, own = _nova_owner(nova), _nova_metadata(nova)
-    metadata = _common_metadata(root, uuid, name, host, owner.project_id) | own
-    flavor = metadata["flavor"] or {}
+    notes: Notes = Notes()
+    metadata = scrubbed(
+        _common_metadata(root, uuid, name, host, owner.project_id) | own, notes, spare=SPARE_KEYS
+    )
+    flavor = own.get("flavor") or {}
     return DomainInfo(
         uuid, owner.project_id, owner.user_id, owner.source, metadata,
         disks=_disks(root, uuid, owner, metadata), nics=_nics(root, uuid, name, owner, metadata),
-        root_gb=flavor.get("disk"), ephemeral_gb=flavor.get("ephemeral"),
+        root_gb=flavor.get("disk"), ephemeral_gb=flavor.get("ephemeral"), notes=dict(notes),
     )  # fmt: skip
 
 
@@ -97,7 +106,7 @@ def _text(element: Element, path: str) -> str:
 def _integer(element: Element, path: str) -> int:
     """An integer of Nova's metadata; missing or not a number is 0, as Nova means it."""
     text = _text(element, path)
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _attribute(element: Element, path: str, name: str) -> str | None:

@@ -157,9 +157,15 @@ class LibvirtSource:
             except DomainXmlError as error:
                 problems.append(f"{row.label}: {error}")
                 continue
+            self._note_left_out(row, info)
             self._known[row.uuid] = _Known(sighting(row), now, info)
             self._note_owner(row, info)
         return problems
+
+    def _note_left_out(self, row: DomainRow, info: DomainInfo) -> None:
+        known = self._known.get(row.uuid)
+        if info.notes and (known is None or known.info.notes != info.notes):
+            log.warning("metadata of a domain left out", domain=row.label, what=info.notes)
 
     def _note_owner(self, row: DomainRow, info: DomainInfo) -> None:
         if info.project_id is None and row.boot not in self._without_owner:

@@ -152,7 +152,7 @@ class EventDefinitions:
         """The whole message, where its priority is to be kept and the store can hold it."""
         if notification.priority not in self._store_raw:
             return {}
-        raw = scrubbed(notification.message, notes)
+        raw = scrubbed(notification.message, notes, is_raw=True)
         try:
             wire.check_metadata("raw", raw)
         except wire.WireError as error:

@@ -60,5 +60,8 @@ def current_converter() -> Converter:
     """The process's converter; each fault of the files is said once, in the log."""
     converter, faults = load_converter()
     for fault in faults:
-        log.error("definition file", fault=str(fault))
+        if fault.is_note:
+            log.info("definition file", note=str(fault))
+        else:
+            log.error("definition file", fault=str(fault))
     return converter

@@ -124,8 +124,8 @@ class _Reading:
         self.wrong = True
         self.fault(line, text)
 
-    def fault(self, line: int, text: str) -> None:
-        self.faults.append(Fault(str(self.file), line, text))
+    def fault(self, line: int, text: str, is_note: bool = False) -> None:
+        self.faults.append(Fault(str(self.file), line, text, is_note))
 
 
 def load_pipelines(file: Path, what: str = "meters") -> tuple[Pipelines | None, list[Fault]]:
@@ -204,7 +204,8 @@ def _chain(reading: _Reading, written: Mapping, name: str) -> tuple[Transform, .
     except DefinitionError as error:
         raise DefinitionError(f"sink {name!r}: {error}", error.line) from error
     for line, said in chain.said:
-        reading.fault(line, f"sink {name!r}: {said}")
+        is_made = chain.derivation is not None
+        reading.fault(line, f"sink {name!r}: {said}", is_note=is_made)
     return tuple(map(UnitConversion, chain.conversions))
 
 

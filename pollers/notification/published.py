@@ -149,7 +149,7 @@ def _event(written: dict[str, Any], path: str, notes: Notes) -> wire.Event:
         event_type=as_name(written.get("event_type"), f"{path}.event_type", "event_type"),
         generated=as_time(written.get("generated"), f"{path}.generated"),
         traits=[_trait(one, f"{path}.traits[{row}]") for row, one in enumerate(traits)],
-        raw=scrubbed(raw, notes) if isinstance(raw, dict) else {},
+        raw=scrubbed(raw, notes, is_raw=True) if isinstance(raw, dict) else {},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -26,11 +26,22 @@ _HARMLESS = re.compile(r"(?!-)[\w@%+=:,./-]+")
 
 
 @dataclass(frozen=True)
+class Secret:
+    """What `barbican:ID` finds: the key manager's secret that signs requests."""
+
+    id: str
+
+
+@dataclass(frozen=True)
 class Target:
-    """`endpoint` is "" outside of a cloud. `resource` is what a discovery found, or None."""
+    """`endpoint` is "" outside of a cloud. `resource` is what a discovery found, or None.
+
+    `secret_id`: the secret that a polling file names in place of the definition's.
+    """
 
     endpoint: str = ""
     resource: Any = None
+    secret_id: str = ""
 
     def __str__(self) -> str:
         what = self.resource.get("id", "") if isinstance(self.resource, dict) else self.resource
@@ -72,22 +83,25 @@ class Asker:
 
     def pages(self, pollster: Pollster, target: Target, variables: Variables) -> Iterator[Any]:
         """Each page, parsed. Raises `FetchError` or `UnreadableError` that begin with the place."""
-        where = self.where(pollster.request, target, variables)
+        request = pollster.request
+        if target.secret_id:
+            request = replace(request, barbican_secret_id=target.secret_id)
+        where = self.where(request, target, variables)
         seen = {where}
         for _ in range(MAX_PAGES):
-            answer = self.answer(pollster.request, where)
+            answer = self.answer(request, where)
             yield answer
             try:
                 found = next_page_of(pollster, answer)
                 if not found:
                     return
-                where = self._following(pollster.request, target, where, found)
+                where = self._following(request, target, where, found)
             except EntryError as error:
-                raise FetchError(f"{_shown(pollster.request, where)}: {error}") from None
+                raise FetchError(f"{_shown(request, where)}: {error}") from None
             if where in seen:
-                raise FetchError(f"{_shown(pollster.request, where)}: the pages go in a circle")
+                raise FetchError(f"{_shown(request, where)}: the pages go in a circle")
             seen.add(where)
-        raise FetchError(f"{_shown(pollster.request, where)}: more than {MAX_PAGES} pages")
+        raise FetchError(f"{_shown(request, where)}: more than {MAX_PAGES} pages")
 
     def answer(self, request: Request, where: str) -> Any:
         """One request. Raises `FetchError` or `UnreadableError`."""
@@ -111,7 +125,7 @@ class Asker:
         auth = self._authentication(request)
         answer = self.fetcher.fetch(
             url, request.method, dict(request.headers), request.timeout_s,
-            cloud=self.cloud() if request.endpoint_type and auth is None else None, auth=auth,
+            cloud=self.cloud() if request.endpoint_type else None, auth=auth,
         )  # fmt: skip
         return answer.text, answer.headers
 
@@ -171,7 +185,7 @@ def targets(asker: Asker, request: Request, found: list[Any]) -> list[Target]:
     to none of that kind (S37).
     """
     if request.command or not request.endpoint_type:
-        return [Target(resource=resource) for resource in found]
+        return [_target("", resource) for resource in found]
     made: list[Target] = []
     for resource in found:
         if isinstance(resource, str) and resource.startswith(("http://", "https://")):
@@ -180,8 +194,15 @@ def targets(asker: Asker, request: Request, found: list[Any]) -> list[Target]:
             made.append(Target(resource, resource))
         else:
             endpoints = asker.cloud().endpoints(request.endpoint_type)
-            made += [Target(endpoint, resource) for endpoint in endpoints]
+            made += [_target(endpoint, resource) for endpoint in endpoints]
     return made
+
+
+def _target(endpoint: str, resource: Any) -> Target:
+    """A secret says how to ask, not what: what is asked is this host, as where nothing is found."""
+    if isinstance(resource, Secret):
+        return Target(endpoint, settings.TELEMETRY_HOST, resource.id)
+    return Target(endpoint, resource)
 
 
 def _harmless(value: Any) -> Any:

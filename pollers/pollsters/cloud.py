@@ -18,6 +18,7 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
 from pollers.errors import SourceError
+from pollers.http import plain_session
 from telemetry_site import __version__
 from telemetry_site.settings.keystone import KeystoneAccess
 
@@ -41,10 +42,10 @@ class Cloud:
             project_domain_name=access.project_domain_name,
         )  # fmt: skip
         self._session = Session(
-            self._plugin, verify=access.ca_file or True, timeout=access.timeout_s,
-            redirect=False, app_name="telemetry", app_version=__version__,
+            self._plugin, session=plain_session(), verify=access.authorities,
+            timeout=access.timeout_s, redirect=False, app_name="telemetry",
+            app_version=__version__,
         )  # fmt: skip
-        self._session.session.trust_env = False
         self._lock = threading.Lock()
         self._remembered: dict[str, tuple[float, Any]] = {}
 

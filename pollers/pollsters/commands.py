@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import selectors
 import shlex
 import signal
 import subprocess
+import time
 
-from pollers.pollsters.fetching import FetchError
+from pollers.pollsters.fetching import MAX_BYTES, FetchError
 
 
 def run_command(line: str, limit_s: float) -> tuple[int, bytes]:
@@ -25,10 +27,34 @@ def run_command(line: str, limit_s: float) -> tuple[int, bytes]:
     except (OSError, ValueError, IndexError) as error:
         why = error.strerror if isinstance(error, OSError) else f"no command line ({error})"
         raise FetchError(f"the command cannot be run: {why}") from None
+    end = time.monotonic() + limit_s
     with process:
         try:
-            output, _ = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
+            output = _read(process, end)
+            return process.wait(max(end - time.monotonic(), 0.01)), output
+        except (subprocess.TimeoutExpired, FetchError) as error:
             os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, FetchError):
+                raise
             raise FetchError(f"the command did not end within {limit_s:.3g} s") from None
-    return process.returncode, output
+
+
+def _read(process: subprocess.Popen[bytes], end: float) -> bytes:
+    """All that it writes, until it closes its output.
+
+    Raises `TimeoutExpired`, and `FetchError` for more than an answer may have.
+    """
+    assert process.stdout is not None
+    output = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                raise subprocess.TimeoutExpired(process.args, 0)
+            piece = os.read(process.stdout.fileno(), 64 * 1024)
+            if not piece:
+                return bytes(output)
+            output += piece
+            if len(output) > MAX_BYTES:
+                raise FetchError(f"the command writes more than {MAX_BYTES >> 20} MiB")

@@ -11,6 +11,8 @@ from telemetry_site.expressions import EvaluationError, Expression, Variables
 
 DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_CACHE_S = 3600.0
+#: So deep nested pollsters may hang in each other.
+DEEPEST = 8
 
 
 @dataclass(frozen=True)

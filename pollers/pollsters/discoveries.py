@@ -15,3 +15,8 @@ DISCOVERIES = OF_THE_HOST | {"tenant", "endpoint", "barbican"}
 
 def is_discovery(name: str) -> bool:
     return name in OWN_LISTS or name.partition(":")[0] in DISCOVERIES
+
+
+def is_found(name: str) -> bool:
+    """Whether an agent can look for it: the other lists are a stock pollster's own request."""
+    return name == "dns_zones" or name.partition(":")[0] in DISCOVERIES

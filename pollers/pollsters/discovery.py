@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from pollers.pollsters.asking import MAX_PAGES, Asker
+from pollers.pollsters.asking import MAX_PAGES, Asker, Secret
 from pollers.pollsters.definition import Request
 from pollers.pollsters.fetching import FetchError, join, next_url
 from pollers.pollsters.node_manager import node_managers
@@ -24,11 +24,13 @@ def default_discovery(request: Request) -> str:
 
 def discover(asker: Asker, name: str) -> list[Any]:
     """Endpoints as URLs, projects as the identity service describes them, the host by its name,
-    its Node Manager with the way to it.
+    its Node Manager with the way to it, secrets by their ids.
 
     Raises `SourceError`.
     """
     kind, _, parameter = name.partition(":")
+    if kind == "barbican" and parameter:
+        return [Secret(parameter)]
     if kind in ("local_node", "barbican"):
         return [settings.TELEMETRY_HOST]
     if kind == "endpoint":
@@ -64,7 +66,7 @@ def _zones(asker: Asker) -> Iterator[dict[str, Any]]:
                 page = json.loads(text)
                 yield from (zone for zone in page["zones"] if isinstance(zone["id"], str))
                 following = page.get("links", {}).get("next")
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise FetchError(f"the list of zones is not understood: {text[:200]!r}") from None
             if not following:
                 break
@@ -78,6 +80,6 @@ def _listed(asker: Asker, kind: str, query: str) -> list[dict[str, Any]]:
         text = asker.fetcher.fetch(join(root, f"v3/{kind}?{query}"), cloud=cloud).text
         try:
             return [one for one in json.loads(text)[kind] if isinstance(one["id"], str)]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise FetchError(f"the list of {kind} is not understood: {text[:200]!r}") from None
     raise FetchError("no identity service is in the catalogue")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -83,26 +83,28 @@ class Fetcher:
         cloud: Cloud | None = None,
         auth: AuthBase | None = None,
     ) -> Answer:
-        """Ask; with `cloud` by its token, which is made anew once where it is refused.
+        """Ask a service of `cloud`, or any. The cloud's has a certificate of its authorities, and
+        is given the token unless `auth` signs the request; one that it refuses is made anew once.
 
         Raises `FetchError` in words without secrets, which begin with the URL.
         """
-        if cloud is None:
-            return self._once(url, method, headers or {}, timeout_s, auth)
+        verify = cloud.access.authorities if cloud else None
+        if cloud is None or auth is not None:
+            return self._once(url, method, headers or {}, timeout_s, verify, auth)
         try:
-            return self._once(url, method, self._with_token(cloud, headers), timeout_s, None)
+            return self._once(url, method, self._with_token(cloud, headers), timeout_s, verify)
         except FetchError as error:
             if error.status != 401:
                 raise
         cloud.forget_token()
-        return self._once(url, method, self._with_token(cloud, headers), timeout_s, None)
+        return self._once(url, method, self._with_token(cloud, headers), timeout_s, verify)
 
     def _with_token(self, cloud: Cloud, headers: dict[str, str] | None) -> dict[str, str]:
         return {"Accept": "application/json", **(headers or {}), "X-Auth-Token": cloud.token()}
 
     def _once(
         self, url: str, method: str, headers: dict[str, str], timeout_s: float,
-        auth: AuthBase | None,
+        verify: bool | str | None, auth: AuthBase | None = None,
     ) -> Answer:  # fmt: skip
         limit = min(timeout_s, self.deadline.left())
         shown, clock = without_secrets(url), time.monotonic()
@@ -110,7 +112,7 @@ class Fetcher:
         try:
             with self.session.request(
                 method, url, headers=headers, auth=auth, stream=True, allow_redirects=False,
-                timeout=(min(CONNECT_TIMEOUT_S, limit), limit),
+                timeout=(min(CONNECT_TIMEOUT_S, limit), limit), verify=verify,
             ) as response:  # fmt: skip
                 status = response.status_code
                 if not 200 <= status < 300:
@@ -121,7 +123,7 @@ class Fetcher:
         except HttpError as error:
             said = str(error)
             raise FetchError(f"{shown}: {said}", status) from None
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             said = words(error)
             raise FetchError(f"{shown}: {said}") from None
         finally:
@@ -142,10 +144,13 @@ def join(endpoint: str, path: str) -> str:
     Raises `FetchError` for one that leads to another host: it would be given the token.
     """
     base = endpoint if endpoint.endswith("/") else f"{endpoint}/"
-    version = urlsplit(endpoint).path.rstrip("/").rpartition("/")[2]
+    version = _split(endpoint).path.rstrip("/").rpartition("/")[2]
     if version[:1] == "v" and version[1:2].isdigit() and path.startswith(f"{version}/"):
         path = path.removeprefix(f"{version}/")
-    url = urljoin(base, path)
+    try:
+        url = urljoin(base, path)
+    except ValueError:
+        raise FetchError(f"{without_secrets(path):.200} is no URL") from None
     if origin(url) != origin(endpoint):
         raise FetchError(f"{without_secrets(url)} is not at {without_secrets(endpoint)}")
     return url
@@ -159,10 +164,19 @@ def next_url(endpoint: str, current: str, found: str) -> str:
         return join(endpoint, found)
     if origin(found) == origin(current):
         return found
-    link, here = urlsplit(found), urlsplit(current)
+    link, here = _split(found), _split(current)
     return link._replace(scheme=here.scheme, netloc=here.netloc).geturl()
 
 
 def origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+    """Raises `FetchError`."""
+    parts = _split(url)
     return parts.scheme, parts.netloc
+
+
+def _split(url: str) -> SplitResult:
+    """Services also name what is no URL, like http://[::1."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise FetchError(f"{without_secrets(url):.200} is no URL") from None

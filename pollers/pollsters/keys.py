@@ -38,12 +38,13 @@ _CALLED = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"
 class Keys:
     """One mapping; `parent` is the pollster that a nested one hangs in."""
 
-    def __init__(self, written: Mapping, place: str, parent: Pollster | None) -> None:
+    def __init__(self, written: Mapping, place: str, parent: Pollster | None, depth: int) -> None:
         self.written = written
         self.place = place
         self.parent = parent
+        self.depth = depth
         base = written.get("base_metadata")
-        own = set(base) if isinstance(base, dict) else set()
+        own = {key for key in base if isinstance(key, str)} if isinstance(base, dict) else set()
         self.variables = (NESTED_VARIABLES if parent else TOP_VARIABLES) | own
 
     def _check_keys(self) -> None:
@@ -97,11 +98,12 @@ class Keys:
             raise self._fault(key, f"{key} is missing")
         return self.written[key]
 
-    def _positive(self, key: str, default: float) -> float:
-        value = float(self.written.get(key, default))
-        if not 0 < value <= 3600:
-            raise self._fault(key, f"{key} must be above 0 and at most 3600 seconds")
-        return value
+    def _seconds(self, key: str, default: float, most: int, least: str = "above 0") -> float:
+        """`least` is "above 0", or "0" where that means something."""
+        value = self.written.get(key, default)
+        if not 0 <= value <= most or (value == 0 and least != "0"):
+            raise self._fault(key, f"{key} must be {least} and at most {most} seconds")
+        return float(value)
 
     def _fault(self, key: object, text: str) -> DefinitionError:
         return DefinitionError(text, self.written.line_of(key))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pollers.errors import PollersError
 from pollers.pollsters.asking import Asker, targets
-from pollers.pollsters.definition import Pollster
+from pollers.pollsters.definition import DEEPEST, Pollster, Text
 from pollers.pollsters.discovery import default_discovery, discover
 from pollers.pollsters.entries import (
     EntryError,
@@ -22,7 +24,8 @@ from pollers.pollsters.entries import (
 from telemetry_site.expressions import EvaluationError, Variables
 
 MOST_REMEMBERED = 10_000
-DEEPEST = 8
+#: Answers of one place are the same for all that ask in the same way.
+_ANY_PATH = Text("")
 
 
 class AnswerCache:
@@ -30,9 +33,9 @@ class AnswerCache:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._kept: dict[str, tuple[float, Any]] = {}
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
 
-    def get(self, key: str, seconds: float, ask: Callable[[], Any]) -> Any:
+    def get(self, key: Hashable, seconds: float, ask: Callable[[], Any]) -> Any:
         """What is remembered under `key`, else what `ask` gives; 0 seconds remember nothing."""
         now = self._clock()
         until, answer = self._kept.get(key, (0.0, None))
@@ -102,13 +105,21 @@ class ExtraMetadata:
         found = discover(self._asker, default_discovery(request))
         for target in targets(self._asker, request, found):
             where = self._asker.where(request, target, variables)
-            answer = self._cache.get(
-                f"{request.method} {where}", cache_s,
-                lambda where=where: self._asker.answer(request, where),  # type: ignore[misc]
+            entries = self._cache.get(
+                (where, _entries_text(nested), replace(request, path=_ANY_PATH)), cache_s,
+                partial(self._first, nested, where),
             )  # fmt: skip
-            for entry in entries_of(nested, answer):
+            for entry in entries:
                 return entry
         raise EntryError("nothing was found")
+
+    def _first(self, nested: Pollster, where: str) -> list[Any]:
+        """All that is used of an answer, and so all that is remembered of it."""
+        return entries_of(nested, self._asker.answer(nested.request, where))[:1]
+
+
+def _entries_text(nested: Pollster) -> str:
+    return nested.entries.text if nested.entries else ""
 
 
 def _raw_value(nested: Pollster, entry: dict[str, Any], variables: Variables) -> Any:

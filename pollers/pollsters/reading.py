@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from meters import wire
 from pollers.pollsters.definition import (
+    DEEPEST,
     DEFAULT_CACHE_S,
     DEFAULT_TIMEOUT_S,
     Ids,
@@ -14,7 +15,7 @@ from pollers.pollsters.definition import (
     Request,
     Values,
 )
-from pollers.pollsters.discoveries import is_discovery
+from pollers.pollsters.discoveries import is_found
 from pollers.pollsters.extraction import Extraction
 from pollers.pollsters.handlers import HANDLERS
 from pollers.pollsters.keys import Keys
@@ -24,14 +25,23 @@ NAME = re.compile(r"^([\w-]+)(\.[\w-]+)*(\.{[\w-]+})?$")
 _MULTI = re.compile(r"^\[([^\[\]]+)\]\.(.+)$", re.DOTALL)
 NAMESPACES = ("central", "compute", "ipmi")
 METHODS = ("GET", "HEAD")
+LONGEST_TIMEOUT_S = 3600
+LONGEST_CACHE_S = 30 * 86400
 _IDS = {"resource": "id", "project": "project_id", "user": "user_id"}
 
 
-def read_pollster(written: object, place: str, parent: Pollster | None = None) -> Pollster:
-    """Raises `DefinitionError` with the line of what is wrong."""
+def read_pollster(
+    written: object, place: str, parent: Pollster | None = None, depth: int = 0
+) -> Pollster:
+    """`depth` counts those that a nested one hangs in.
+
+    Raises `DefinitionError` with the line of what is wrong.
+    """
     if not isinstance(written, Mapping):
         raise DefinitionError(f"{written!r:.80} is no pollster, which is a mapping")
-    return _Reader(written, place, parent).read()
+    if depth > DEEPEST:
+        raise DefinitionError(f"nested more than {DEEPEST} deep", written.line)
+    return _Reader(written, place, parent, depth).read()
 
 
 class _Reader(Keys):
@@ -63,8 +73,8 @@ class _Reader(Keys):
             },
             preserve_mapped_metadata=self.written.get("preserve_mapped_metadata", True),
             base_metadata=dict(self.written.get("base_metadata") or {}),
-            nested_cache_s=float(
-                self.written.get("extra_metadata_fields_cache_seconds", DEFAULT_CACHE_S)
+            nested_cache_s=self._seconds(
+                "extra_metadata_fields_cache_seconds", DEFAULT_CACHE_S, LONGEST_CACHE_S, "0"
             ),
             nested_skip=self._skip_rules(),
             resource_type=self.written.get("resource_type", "generic"),
@@ -123,7 +133,7 @@ class _Reader(Keys):
             endpoint_type=endpoint_type,
             method=method,
             headers=self._headers(),
-            timeout_s=self._positive("timeout", DEFAULT_TIMEOUT_S),
+            timeout_s=self._seconds("timeout", DEFAULT_TIMEOUT_S, LONGEST_TIMEOUT_S),
             handlers=self._handlers(),
             next_page=self._extraction("next_sample_url_attribute"),
             next_page_text=self.written.get("next_sample_url_attribute", ""),
@@ -137,7 +147,7 @@ class _Reader(Keys):
 
     def _discovery(self) -> str:
         name = str(self.written.get("discovery", ""))
-        if name and not is_discovery(name):
+        if name and not is_found(name):
             raise self._fault("discovery", f"there is no discovery {name!r}")
         return name
 
@@ -154,7 +164,7 @@ class _Reader(Keys):
     def _handlers(self) -> tuple[str, ...]:
         written = self.written.get("response_handlers") or ["json"]
         for name in written:
-            if name not in HANDLERS:
+            if not isinstance(name, str) or name not in HANDLERS:
                 known = ", ".join(HANDLERS)
                 raise self._fault("response_handlers", f"{name!r} is none of {known}")
         return tuple(written)
@@ -187,5 +197,5 @@ class _Reader(Keys):
     def _with_nested(self, pollster: Pollster) -> Pollster:
         written = self.written.get("extra_metadata_fields") or []
         parts = [written] if isinstance(written, dict) else written
-        nested = tuple(read_pollster(part, self.place, pollster) for part in parts)
+        nested = tuple(read_pollster(part, self.place, pollster, self.depth + 1) for part in parts)
         return Pollster(**{**vars(pollster), "nested": nested})

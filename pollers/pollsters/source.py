@@ -28,6 +28,8 @@ from pollers.pollsters.entries import (
 from pollers.pollsters.fetching import Deadline, Explanation, Fetcher, FetchError, new_session
 from pollers.pollsters.nested import AnswerCache, ExtraMetadata
 
+#: Entries of one poll and pollster; the rest is left out and said.
+MAX_ENTRIES = 200_000
 #: Nothing at an account that does not exist yet is no trouble.
 NOT_THERE = 404
 FORBIDDEN = 403
@@ -96,6 +98,7 @@ class _Poll:
         self._problems: Counter[str] = Counter()
         self._extra = ExtraMetadata(asker, cache, self._problems)
         self._counts: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
         self._notes: Notes = Notes()
         self._failed: dict[tuple[str, int], list[str]] = {}
 
@@ -105,6 +108,8 @@ class _Poll:
             for page in self.asker.pages(self._pollsters[0], target, {}):
                 for pollster in self._pollsters:
                     self._take_page(pollster, page, target)
+                if all(self._is_full(pollster) for pollster in self._pollsters):
+                    return
         except FetchError as error:
             if error.status == NOT_THERE and self._may_lack(target):
                 self._counts["not_there"] += 1
@@ -117,18 +122,27 @@ class _Poll:
         """A project that never used the service, or a part that this cloud does not have."""
         return isinstance(target.resource, dict) or self._pollsters[0].request.optional
 
+    def _is_full(self, pollster: Pollster) -> bool:
+        return self._taken[pollster.name] >= MAX_ENTRIES
+
     def _take_page(self, pollster: Pollster, page: Any, target: Target) -> None:
         try:
             entries = entries_of(pollster, page)
-        except EntryError as error:
-            self._problems[f"{pollster.name}: {error}"] += 1
+        except (EntryError, RecursionError) as error:
+            self._problems[f"{pollster.name}: {_why(error)}"] += 1
             return
+        left = MAX_ENTRIES - self._taken[pollster.name]
+        if len(entries) > left:
+            entries = entries[:left]
+            text = f"more than {MAX_ENTRIES} entries, the rest is left out"
+            self._problems[f"{pollster.name}: {text}"] = 1
+        self._taken[pollster.name] += len(entries)
         before = self._builder.samples
         for entry in entries:
             try:
                 self._take(pollster, entry, target)
-            except EntryError as error:
-                self._problems[f"{pollster.name}: {error}"] += 1
+            except (EntryError, RecursionError) as error:
+                self._problems[f"{pollster.name}: {_why(error)}"] += 1
         made = self._builder.samples - before
         self.asker.fetcher.explanation.say(
             f"{pollster.name}: {len(entries)} entries, {made} samples"
@@ -193,4 +207,9 @@ class _Poll:
 
 
 def _owner(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) and value not in ("", True, False) else None
+    is_one = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+    return str(value) if is_one else None
+
+
+def _why(error: EntryError | RecursionError) -> str:
+    return str(error) if isinstance(error, EntryError) else "an entry is nested too deep"

@@ -6,7 +6,6 @@ service token, and makes it anew before it expires and when Keystone no longer t
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -141,7 +140,7 @@ class Keystone:
         )  # fmt: skip
         # Tokens go to Keystone and nowhere else: no redirects, no proxy, no .netrc.
         self._session = Session(
-            service_user, verify=access.ca_file or _system_authorities(),
+            service_user, verify=access.authorities,
             timeout=access.timeout_s, redirect=False,
             app_name="telemetry", app_version=__version__,
         )  # fmt: skip
@@ -238,12 +237,6 @@ def _once_more(ask: Callable[[], _T]) -> _T:
         raise
     except ConnectFailure:
         return ask()
-
-
-def _system_authorities() -> str | bool:
-    """The system's CAs; `requests` would take a package's own list of them."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or True
 
 
 class _UnexpectedAnswerError(ClientException):

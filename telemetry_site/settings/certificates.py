@@ -7,6 +7,12 @@ import ssl
 from django.core.exceptions import ImproperlyConfigured
 
 
+def system_authorities() -> str | bool:
+    """The system's CAs; `requests` would take a package's own list of them."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
+
+
 def check_ca_file(name: str, path: str) -> str:
     """The path of the setting `name`. Raises `ImproperlyConfigured` unless it is a file of
     certificates, or empty."""

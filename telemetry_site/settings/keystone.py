@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from telemetry_site.settings.certificates import system_authorities
+
 #: So long at the most a token goes on working after it was revoked (S12).
 MOST_CACHE_S = 60.0
 _EXAMPLE = "https://keystone.example.org:5000/v3"
@@ -29,6 +31,11 @@ class KeystoneAccess:
     #: Which endpoints of the catalogue are ours; an empty region is any.
     region_name: str = ""
     interface: str = "public"
+
+    @property
+    def authorities(self) -> str | bool:
+        """What proves Keystone and the services of its catalogue, as `requests` wants it."""
+        return self.ca_file or system_authorities()
 
     @property
     def is_in_clear_text(self) -> bool:

@@ -26,6 +26,7 @@ from tests.samples import samples_of, values_of
 from tests.support.cloud_answers import ENDPOINTS, P, U, answers_for, gateway_for, recorded_for
 from tests.support.http_service import HttpService, answer, answering, http_service
 from tests.support.polling import SLOT_US, poll_with, pollsters_of
+from tests.support.tls import tls_receiver
 
 pytestmark = pytest.mark.keystone
 
@@ -425,10 +426,54 @@ def test_a_secret_of_the_key_manager_signs_requests(
         "authentication_object": "HTTPBasicAuth", "barbican_secret_id": "s1",
     }  # fmt: skip
     del written["endpoint_type"]
-    builder, report, _ = poll_with(pollsters_of(tmp_path, written), Cloud(access(keystone)))
-    keystone.call("DELETE", f"services/{made}")
+    fresh = Cloud(access(keystone))
+    builder, report, _ = poll_with(pollsters_of(tmp_path, written), fresh)
     assert report.outcome == "ok", report.errors
     assert [resource for resource, _ in values_of(builder)] == ["Basic dXNlcjpwYXNzIHdvcmQ="]
+    # A polling file may name another one.
+    services.answers["/keys/v1/secrets/s2/payload"] = answering(200, "other, pass word")
+    builder, report, _ = poll_with(
+        pollsters_of(tmp_path, written), fresh, discovery=["barbican:s2"]
+    )
+    keystone.call("DELETE", f"services/{made}")
+    assert report.outcome == "ok", report.errors
+    assert [resource for resource, _ in values_of(builder)] == ["Basic b3RoZXI6cGFzcyB3b3Jk"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"zones": 5}', '{"zones": [[]]}', "null", "x"])
+def test_a_list_of_zones_that_is_none_is_told(
+    cloud: Cloud, services: HttpService, text: str
+) -> None:
+    services.answers["/dns/v2/zones"] = text
+    _, reports = poll_stock(cloud, "dns.zone.recordsets")
+    (said,) = reports[0].errors
+    assert said.startswith("the list of zones is not understood: ")
+
+
+def test_the_authorities_of_keystone_prove_the_other_services_too(
+    keystone: KeystoneServer, tmp_path: Path
+) -> None:
+    """With a token, and where the request is signed in another way."""
+    name = {"ca_file": str(keystone.certificates / "ca.pem"), "auth_url": keystone.tls_url}
+    written = {
+        "name": "tls.answer", "sample_type": "gauge", "unit": "B", "endpoint_type": "proved",
+        "url_path": "x", "response_handlers": ["text"], "value_attribute": "out | len(value)",
+        "resource_id_attribute": "out",
+    }  # fmt: skip
+    signed = {
+        "module": "requests.auth", "authentication_object": "HTTPBasicAuth",
+        "authentication_parameters": "user, password",
+    }  # fmt: skip
+    with tls_receiver(keystone.certificates, "good") as (url, got):
+        made = keystone.make_service("proved", "proved", url)
+        for more in ({}, signed):
+            builder, report, _ = poll_with(
+                pollsters_of(tmp_path, written | more), Cloud(access(keystone, **name))
+            )
+            assert report.outcome == "ok", report.errors
+            assert values_of(builder) == {("ok", "tls.answer"): 2}
+        keystone.call("DELETE", f"services/{made}")
+    assert ["x-auth-token" in one.headers for one in got] == [True, False]
 
 
 def test_only_one_service_of_many_fails(cloud: Cloud, services: HttpService) -> None:

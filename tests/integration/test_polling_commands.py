@@ -164,6 +164,63 @@ def test_a_directory_of_pollsters_is_checked(
     assert "warehouse.stock stands in" in told
 
 
+def test_what_is_made_in_another_way_is_a_note_and_no_fault(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of classic pipelines rates are made where samples are read; an aggregator is not made."""
+    text = (
+        "sources:\n  - {name: a, meters: [cpu], sinks: [s]}\nsinks:\n  - name: s\n"
+        "    publishers: ['gnocchi://']\n    transformers:\n"
+        "      - {name: rate_of_change, parameters: {target: {name: cpu_util}}}\n"
+    )
+    file = files / "pipeline.yaml"
+    file.write_text(text)
+    call_command("check_definitions", str(file))
+    note, last = capsys.readouterr().out.splitlines()
+    assert note.startswith(f"{file}:7: note: sink 's': transformer rate_of_change is made where")
+    assert last == "no faults"
+    file.write_text(text.replace("rate_of_change", "aggregator"))
+    (fault,) = checked(capsys, file)
+    assert fault.startswith(f"{file}:7: sink 's': transformer aggregator makes no cpu_util here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"\xff\xfe", b"a: \x00", b"- [", b"5", b"{}", b"# x", b"&a [*a]", b"- 5", b"sources: 5",
+     b"metric: 5", b"scrape_configs: {}", b"sinks: 5", b"resources: 5", b"? [a]\n: 5"],
+)  # fmt: skip
+def test_a_file_of_anything_is_a_fault_in_words(
+    files: Path, capsys: pytest.CaptureFixture[str], text: bytes
+) -> None:
+    file = files / "odd.yaml"
+    file.write_bytes(text)
+    for told in checked(capsys, file):
+        assert told.startswith(f"{file}:"), told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check_definitions", b"/none/\xff\xfe.yaml"], ["check_definitions", b""],
+        ["check_definitions", b"/proc/self/mem"], ["poll_once", b"\xff"], ["poll_once", b"["],
+        ["poll_once", b""],
+    ],
+)  # fmt: skip
+def test_arguments_of_any_bytes_are_no_traceback(tmp_path: Path, arguments: list[Any]) -> None:
+    env = {
+        **os.environ, "TELEMETRY_HOME": str(tmp_path), "LIBVIRT_URI": "none",
+        "PYTHONIOENCODING": "utf-8:strict",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    told = (done.stdout + done.stderr).decode()
+    assert done.returncode == 1, told
+    assert "Traceback" not in told
+    assert told
+
+
 @pytest.mark.parametrize("role", ["central", "compute"])
 def test_an_agent_does_not_start_with_a_file_at_fault(tmp_path: Path, role: str) -> None:
     file = tmp_path / "polling.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -175,6 +176,17 @@ def test_too_many_series_are_cut_and_said(
     assert report.errors == [f"{endpoint.url}: 25 series, 10 kept"]
     assert report.details["series"] == 10
     assert builder.samples == 12
+
+
+def test_an_answer_of_many_short_lines_does_not_fill_the_memory(endpoint: Endpoint) -> None:
+    endpoint.serve("a 1\n" * 1_000_000)
+    tracemalloc.start()
+    builder, report = poll(endpoint.url)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert report.errors == [f"{endpoint.url}: more than 200000 lines"]
+    assert samples_of(builder)[endpoint.url, "up"].value == 0
+    assert most < 64 << 20
 
 
 def test_a_password_of_the_url_is_used_and_shown_nowhere(endpoint: Endpoint) -> None:

@@ -68,6 +68,36 @@ def test_image_properties_of_newer_novas_are_kept_as_text() -> None:
     }  # fmt: skip
 
 
+def test_image_properties_without_end_and_secrets_cost_no_sample() -> None:
+    """What the wire format refuses would be refused with every sample of the instance."""
+    properties = "".join(
+        f'<nova:property name="p{number}">{"x" * 300}</nova:property>' for number in range(300)
+    )
+    secret = '<nova:property name="admin_password">pw-not-to-be-seen</nova:property>'
+    image = f'<nova:image uuid="img1"><nova:properties>{secret}{properties}</nova:properties>'
+    text = nova_metadata("p1", "u1").replace(
+        "</nova:instance>", f"{image}</nova:image></nova:instance>"
+    )
+    nic = (
+        "<interface type='bridge'><mac address='52:54:00:00:00:01'/><target dev='tap1'/>"
+        "<source bridge='br0'/></interface>"
+    )
+    info = parse(domain(text, nic))
+    for metadata in (info.metadata, info.nics["tap1"].metadata):
+        wire.check_metadata("instance", metadata)
+        assert metadata["display_name"] == "web-1"
+        assert "pw-not-to-be-seen" not in str(metadata)
+    assert len(info.metadata["image_meta"]) > 100
+    assert info.notes == {"metadata: keys beyond 208 left out": 1}
+    assert (info.root_gb, info.ephemeral_gb) == (1, 5)
+
+
+def test_sizes_of_a_flavor_that_are_no_numbers_are_none() -> None:
+    for text in ("²", "9" * 30, "-1", "1.5", ""):
+        nova = nova_metadata("p1", "u1").replace("<nova:disk>1<", f"<nova:disk>{text}<")
+        assert parse(domain(nova)).root_gb == 0
+
+
 def test_an_instance_booted_from_a_volume_has_no_image() -> None:
     text = nova_metadata("p1", "u1").replace('type="image"', 'type="volume"')
     metadata = parse(domain(text)).metadata

@@ -107,3 +107,35 @@ def test_ids_have_sorted_and_escaped_labels_and_stay_within_their_limit() -> Non
     assert len(long) <= 255
     assert long.startswith(url)
     assert long != other
+
+
+@pytest.mark.parametrize("time", ["1e400", "inf", "nan", "-inf"])
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_a_time_that_is_none_costs_no_other_sample(time: str, openmetrics: bool) -> None:
+    found = parse_exposition(f"a 1 {time}\nb 2\n# EOF\n", openmetrics=openmetrics)
+    assert [point.meter for point in found.points] == ["b"]
+    assert len(found.problems) == 1
+
+
+def test_a_bad_line_of_openmetrics_costs_no_other() -> None:
+    found = parse_exposition("a 1\nbad{ 2\nc 3\n# EOF\n", openmetrics=True)
+    assert [point.meter for point in found.points] == ["a", "c"]
+    (problem,) = found.problems
+    assert problem.startswith("line 2: 'bad{ 2': ")
+
+
+def test_numbers_of_any_length_cost_no_other_sample() -> None:
+    for text in (f"a 1 {'9' * 400}\n", f"# TYPE a counter\na_total {'9' * 400}\n"):
+        found = parse_exposition(f"{text}b 2\n")
+        assert "b" in [point.meter for point in found.points]
+
+
+def test_a_value_may_hold_what_ends_a_line_elsewhere() -> None:
+    """Of Unicode's separators and the old control characters only LF ends a line."""
+    label = "x\u2028y\x0bz\x85"
+    found = parse_exposition(f'a{{l="{label}"}} 1\r\nb 2\r\n')
+    assert [(point.meter, point.labels) for point in found.points] == [
+        ("a", {"l": label}),
+        ("b", {}),
+    ]
+    assert not found.problems

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from pollers.central.relabel import read_rules, relabelled
 from pollers.central.scrape_file import ScrapeFileError, ScrapeTarget, load_jobs, read_jobs
@@ -65,6 +66,17 @@ def test_a_rule_does_what_prometheus_does(
     assert relabelled(LABELS, rules(tmp_path, rule)) == expected
 
 
+@pytest.mark.parametrize("key", ["regex", "replacement", "separator", "action"])
+def test_a_key_without_value_is_as_if_it_was_not_there(tmp_path: Path, key: str) -> None:
+    rule = {"source_labels": ["a", "b"], "target_label": "d", key: None}
+    assert relabelled(LABELS, rules(tmp_path, rule)) == LABELS | {"d": "foo;bar"}
+
+
+def test_a_truth_is_what_is_written(tmp_path: Path) -> None:
+    rule = {"target_label": "d", "replacement": True}
+    assert relabelled(LABELS, rules(tmp_path, rule)) == LABELS | {"d": "true"}
+
+
 def test_rules_follow_one_another(tmp_path: Path) -> None:
     made = rules(
         tmp_path,
@@ -84,6 +96,14 @@ def test_rules_follow_one_another(tmp_path: Path) -> None:
         ({"regex": "(", "target_label": "x"}, "regex: "),
         ({"sources": ["a"]}, "there is no key 'sources'"),
         ({"source_labels": "a", "target_label": "x"}, "source_labels is a list"),
+        ({"source_labels": [["a"]], "target_label": "x"}, "source_labels is a list"),
+        ({"action": "hashmod", "target_label": "x", "modulus": "9"}, "modulus is a number"),
+        ({"action": "hashmod", "target_label": "x", "modulus": True}, "modulus is a number"),
+        ({"action": "hashmod", "target_label": "x", "modulus": 10**400}, "needs a modulus"),
+        ({"action": ["keep"]}, "action must be text"),
+        ({"target_label": {"a": 1}}, "target_label must be text"),
+        ({"regex": "a{99999999999}", "target_label": "x"}, "regex: "),
+        ({"regex": "[[:alpha:]]+", "target_label": "x"}, "classes like"),
     ],
 )
 def test_a_wrong_rule_is_refused(tmp_path: Path, rule: dict[str, Any], said: str) -> None:
@@ -158,6 +178,26 @@ def test_labels_of_the_endpoint_may_be_honoured(tmp_path: Path) -> None:
         ("scheme: https", "kubernetes_sd_configs: []", "kubernetes_sd_configs is not supported"),
         ("action: labeldrop", "action: remove", "'remove' is none of"),
         ("password: pw-not-to-be-seen", "password_file: /none", "/none cannot be read"),
+        ("password: pw-not-to-be-seen", "password_file: [a]", "password_file must be text"),
+        ("password: pw-not-to-be-seen", "password_file: 'a\\0'", "cannot be read"),
+        ("password: pw-not-to-be-seen", "passwrod: x", "basic_auth: passwrod is not supported"),
+        ("password: pw-not-to-be-seen", "password: [x]", "password must be text"),
+        ("password: pw-not-to-be-seen", "password_file: /proc/self/exe", "it is no text"),
+        ("1m30s", "99999999999d", "4: job 'node': scrape_interval '99999999999d' is no time"),
+        ("1m30s", f"{'9' * 5000}d", "is no time like 30s"),
+        ("1m30s", "8d", "4: job 'node': scrape_interval '8d' is more than a week"),
+        ("1m30s", "[1m]", "is no time like 30s"),
+        (
+            "scrape_timeout: 5s",
+            "scrape_timeout: 2m",
+            "5: job 'node': scrape_timeout is longer than scrape_interval",
+        ),
+        ("honor_labels: false", "honor_labels: 'no'", "7: job 'node': honor_labels must be true"),
+        ("scheme: https", "scheme: ftp", "18: job 'secure': scheme must be http or https"),
+        ("scheme: https", "tls_config: {ca_file: /none}", "18: job 'secure': tls_config: ca_file"),
+        ("scheme: https", "tls_config: {insecure_skip_verify: 1}", "must be true or false"),
+        ("metrics_path: /m", "metrics_path: {a: b}", "metrics_path must be text"),
+        ("labels: {room: one}", "lables: {room: one}", "there is no key 'lables' of a group"),
     ],
 )
 def test_a_wrong_job_is_named_and_the_agent_does_not_start(
@@ -167,6 +207,46 @@ def test_a_wrong_job_is_named_and_the_agent_does_not_start(
         load(tmp_path, FILE.replace(old, new))
     jobs, _ = read_jobs(tmp_path / "scrape.yaml", 10)
     assert jobs, "the other job is read"
+
+
+def test_a_whole_file_of_prometheus_is_read_and_what_has_no_effect_is_told(
+    tmp_path: Path,
+) -> None:
+    text = FILE.replace("1m}", "1m, evaluation_interval: 15s, external_labels: {a: b}}")
+    file = tmp_path / "scrape.yaml"
+    file.write_text(f"{text}rule_files: [rules.yml]\n")
+    with capture_logs() as logs:
+        assert len(load_jobs(file, 10)) == 2
+    told = [str(entry["note"]).removeprefix(f"{file}:") for entry in logs]
+    assert told == [
+        "22: note: a scrape file: rule_files has no effect here",
+        "1: note: global: evaluation_interval has no effect here",
+        "1: note: global: external_labels has no effect here",
+    ]
+
+
+def test_what_the_file_says_of_all_jobs_has_its_own_line(tmp_path: Path) -> None:
+    with pytest.raises(ScrapeFileError, match=r"yaml:1: .*scrape_interval 'soon' is no time"):
+        load(tmp_path, FILE.replace("scrape_interval: 1m}", "scrape_interval: soon}"))
+
+
+def test_a_timeout_of_all_jobs_is_cut_to_a_jobs_interval(tmp_path: Path) -> None:
+    common = "{scrape_interval: 1m, scrape_timeout: 45s}"
+    text = FILE.replace("{scrape_interval: 1m}", common).replace("    scrape_timeout: 5s\n", "")
+    first, _, secure = load(tmp_path, text.replace("1m30s", "20s"))
+    assert (first.timeout_s, secure.timeout_s) == (20, 45)
+
+
+def test_times_are_as_prometheus_writes_them(tmp_path: Path) -> None:
+    for text, interval_s in (("1w", 604800), ("1d12h", 129600), ("1500ms", 1.5)):
+        file = FILE.replace("1m30s", text).replace("scrape_timeout: 5s", "scrape_timeout: 1s")
+        assert load(tmp_path, file)[0].interval_s == interval_s
+
+
+def test_a_login_in_a_targets_address_is_no_label(tmp_path: Path) -> None:
+    target = load(tmp_path, FILE.replace("h9:443", "u:pw-not-to-be-seen@h9:443"))[-1]
+    assert target.url == "https://u:pw-not-to-be-seen@h9:443/m"
+    assert target.labels["instance"] == "h9:443"
 
 
 def test_a_file_without_jobs_is_refused(tmp_path: Path) -> None:

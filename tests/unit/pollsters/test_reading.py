@@ -161,3 +161,63 @@ def test_a_file_that_anybody_may_write_to_is_not_read(tmp_path: Path) -> None:
     found, faults = load_pollsters([file], stock=False)
     assert not found
     assert [fault.text for fault in faults] == ["anybody may write to this file: chmod o-w"]
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("response_handlers: [[json]]", "['json'] is none of json"),
+        ("response_handlers: [{json: 1}]", "{'json': 1} is none of json"),
+        ("namespaces: [[central]]", "there is no namespace ['central']"),
+        (f"timeout: 1{'0' * 400}", "timeout must be above 0"),
+        ("timeout: .nan", "timeout must be above 0"),
+        ("timeout: .inf", "timeout must be above 0"),
+        ("timeout: null", "timeout must be a number"),
+        (f"extra_metadata_fields_cache_seconds: 1{'0' * 400}",
+         "extra_metadata_fields_cache_seconds must be 0 and at most 2592000"),
+        ("extra_metadata_fields_cache_seconds: -1", "extra_metadata_fields_cache_seconds must be"),
+        ("discovery: volumes", "there is no discovery 'volumes'"),
+        ("base_metadata: {1: 2}\n  metadata_fields: ['a | nothing']", "metadata_fields: 'nothing'"),
+        ("extra_metadata_fields: [[x]]", "['x'] is no pollster"),
+        ("extra_metadata_fields: [null]", "None is no pollster"),
+        ("headers: [{a: b}, 5]", "headers must be a mapping"),
+        ("skip_sample_values: ACTIVE", "skip_sample_values must be a list"),
+        ("unit: 2026-01-01", ""), ("? [a]\n  : 1", ""),
+    ],
+)  # fmt: skip
+def test_odd_values_are_faults_with_their_line_and_no_exceptions(
+    tmp_path: Path, added: str, said: str
+) -> None:
+    text = GOOD.replace("  unit: B\n", "") if added.startswith("unit") else GOOD
+    found, faults = load(tmp_path, f"{text}  {added}\n")
+    assert not found
+    (fault,) = faults
+    line, _, told = fault.partition(": ")
+    assert line in ("6", "7", "8", "1"), fault
+    assert said in told
+
+
+def test_nested_pollsters_hang_eight_deep_at_the_most(tmp_path: Path) -> None:
+    one = "name: n, endpoint_type: x, url_path: y"
+    inner = f"{{{one}}}"
+    for _ in range(7):
+        inner = f"{{{one}, extra_metadata_fields: {inner}}}"
+    found, faults = load(tmp_path, f"{GOOD}  extra_metadata_fields: {inner}\n")
+    assert (len(found), faults) == (1, [])
+    inner = f"{{{one}, extra_metadata_fields: {inner}}}"
+    found, (fault,) = load(tmp_path, f"{GOOD}  extra_metadata_fields: {inner}\n")
+    assert not found
+    assert fault == "7: nested more than 8 deep"
+
+
+def test_a_list_that_hangs_in_itself_is_a_fault(tmp_path: Path) -> None:
+    _, (fault,) = load(tmp_path, f"&a\n{GOOD}  extra_metadata_fields: *a\n")
+    assert "an alias inside of what it stands for" in fault
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"- name: \xe9\n", b"- \x00"])
+def test_a_file_of_bytes_is_a_fault(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "pollsters.yaml").write_bytes(text)
+    found, (fault,) = load_pollsters([tmp_path], stock=False)
+    assert not found
+    assert fault.line == 1
