@@ -46,6 +46,7 @@ from meters.store.points import Points
 
 #: Points that ranges may look at, each as often as it lies in one.
 MAX_LOOKED_AT = 50_000_000
+_LONGEST_LINE = 2**63 - 1
 _ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.fmod, "^": np.power,
 }  # fmt: skip
@@ -88,6 +89,11 @@ class _Evaluation:
         last = int(points.timestamps.max()) if len(points.timestamps) else 0
         #: Series after series on one line: a search finds places in all of them at once.
         self._length = last - self._first + 2
+        if self._length * len(labels) > _LONGEST_LINE:
+            raise PromqlError(
+                f"The expression's {len(labels)} series have points too far apart to be looked at "
+                "together: narrow the time or the series."
+            )
         self._line = points.index * self._length + (points.timestamps - self._first)
         self._looked_at = 0
 

@@ -55,7 +55,9 @@ def setwise(node: Binary, left: Table, right: Table) -> Table:
             for row, key in enumerate(other)
         ]
         added = right._replace(there=np.stack(rows)) if rows else right
-        return stacked([left, added], left.values.shape[1])
+        # Only what adds anything: else the same series, joined again and again, fill the memory.
+        kept = take(added, np.flatnonzero(added.there.any(axis=1)).tolist())
+        return stacked([left, kept], left.values.shape[1])
     have = _there(right, other)
     nowhere = np.zeros(left.values.shape[1], dtype=np.bool_)
     found = np.array([have.get(key, nowhere) for key in own], dtype=np.bool_)
