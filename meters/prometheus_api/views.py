@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from django.http import HttpResponse
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
 from meters.aggregation import Ints
 from meters.metric_api.base import SEARCHING, MetricView
-from meters.metric_api.errors import not_found
+from meters.metric_api.errors import ApiError, not_found
 from meters.models import Metric
 from meters.prometheus_api import answers, finding
 from meters.prometheus_api.errors import answer_of, bad_data, unanswerable
@@ -45,9 +46,11 @@ class PrometheusView(MetricView):
     @cached_property
     def asked(self) -> Params:
         request = self.request
-        if request.method != "POST":
-            return Params(request.GET, type(request.GET)())
-        return Params(request.GET, type(request.GET)(self.raw_body(FORM)))
+        try:
+            form = QueryDict(self.raw_body(FORM) if request.method == "POST" else "")
+            return Params(request.GET, form)
+        except TooManyFieldsSent as error:
+            raise ApiError(400, "There are more parameters than are read.") from error
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         handler: Callable[..., HttpResponse] = self.get  # type: ignore[attr-defined]

@@ -152,8 +152,8 @@ def _quantiles(points: Ranges, wanted: Floats) -> Floats:
         step = max(_SORTED_AT_ONCE // max(size, 1), 1)
         for at in range(0, len(part) if size else 0, step):
             chosen = part[at : at + step]
-            values = points.values[low[chosen][:, np.newaxis] + np.arange(size)]
-            instants = chosen % found.shape[1]
+            values = points.values[low[chosen].reshape(-1, 1) + np.arange(size)]
+            instants = chosen % len(wanted)
             ordered, full = np.sort(values, axis=1), np.full(len(chosen), size)
             found.ravel()[chosen] = quantile(ordered, full, wanted[instants])
     return found

@@ -109,6 +109,15 @@ class TestQuery:
             reader.post(f"{BASE}/query", "{}", content_type="application/json").status_code == 415
         )
 
+    def test_too_many_parameters_are_bad_data(self, reader: Client) -> None:
+        many = "&".join(["match[]=cpu"] * 2000)
+        for answer in (
+            reader.get(f"{BASE}/series?{many}"),
+            reader.post(f"{BASE}/series", many, content_type="application/x-www-form-urlencoded"),
+        ):
+            assert answer.status_code == 400
+            assert answer.json()["errorType"] == "bad_data"
+
     def test_a_range_gives_a_row_a_series(self, reader: Client, world: World) -> None:
         found = fetch(
             reader, "query_range", query='sum by (resource_type) (cpu)',
