@@ -172,6 +172,9 @@ class _Evaluation:
         function = FUNCTIONS[name]
         numbers = [self._scalar(one) for one in others]
         numbers += [np.full(self.size, one) for one in function.defaults[len(others) :]]
+        if name == "clamp":  # between limits the wrong way round there is nothing
+            low, high = numbers
+            found = found.where(np.broadcast_to(~(high < low), found.there.shape))
         return found.computed(function.compute(found.values, *numbers))
 
     def _over_ranges(self, name: str, arguments: list[Node]) -> Table:
@@ -188,7 +191,9 @@ class _Evaluation:
             )
         function = OVER_RANGES[name]
         values = function.compute(points, *map(self._scalar, others))
-        labels = [unnamed(one) for one in points.labels]
+        labels = points.labels
+        if name != "last_over_time":  # which is a value of the metric itself
+            labels = [unnamed(one) for one in labels]
         return Table(labels, values, points.counts >= function.least)
 
     # --- several into one ----------------------------------------------------------------------

@@ -32,7 +32,7 @@ def _rounded(values: Floats, to: Floats) -> Floats:
 
 
 def _clamped(values: Floats, low: Floats, high: Floats) -> Floats:
-    """NaN stays; nothing where the limits are the wrong way round is the caller's to see."""
+    """NaN stays."""
     found: Floats = np.where(np.isnan(values), values, np.minimum(np.maximum(values, low), high))
     return found
 

@@ -77,9 +77,12 @@ def _keys(grouping: Grouping, table: Table) -> list[Key]:
 
 
 def _labels(node: Binary, own: Labels, key: Key, other: Labels) -> Labels:
-    """A comparison that chooses leaves the element as it is."""
+    """A comparison that chooses leaves the element its name, too, unless it was not matched by."""
     if node.many:
         included = {name: other.get(name, "") for name in node.included}
         labels = {name: value for name, value in (own | included).items() if value}
         return labels if node.chooses else unnamed(labels)
-    return own if node.chooses else dict(key)
+    if node.chooses and node.matching.is_without:
+        ignored = node.matching.labels
+        return {name: value for name, value in own.items() if name not in ignored}
+    return dict(key)

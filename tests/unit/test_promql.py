@@ -236,6 +236,11 @@ def test_what_an_operation_leaves_of_the_labels() -> None:
     assert ask("cpu > bool 5")[0] == ({"host": "a", "project": "p"}, 1.0)
     assert ask("sum by (host) (cpu)")[0] == ({"host": "a"}, 15.0)
     assert ask("cpu / on(host) mem") == [({"host": "a"}, 0.15)]
+    assert ask("cpu < on(host) mem") == [({"host": "a"}, 15.0)]
+    assert ask("cpu < ignoring(project) mem") == [({"__name__": "cpu", "host": "a"}, 15.0)]
+    assert ask("cpu < on(project, host) group_left() mem") == [(LABELS[0], 15.0)]
+    assert ask("last_over_time(cpu[5m])")[0] == (LABELS[0], 15.0)
+    assert ask("clamp(cpu, 10, 5)") == []
 
 
 @pytest.mark.parametrize("query", ["scalar(cpu) + vector(0)", "cpu / mem * nan and cpu"])
