@@ -185,10 +185,9 @@ def test_a_table_through_a_pipe(
     assert in_short(read(file)) == samples(today)
 
 
-def test_a_pipe_that_is_closed_is_one_line(
+def test_an_output_that_is_full_is_one_line(
     today: int, process_env: Callable[..., dict[str, str]]
 ) -> None:
-    """Whatever of it has not been written is not tried once more at the end."""
     told = [sys.executable, "manage.py", "export", "-", "--format=csv"]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

@@ -6,7 +6,6 @@ tables for other programs.
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentTypeError
 from bisect import bisect_right
@@ -77,8 +76,6 @@ class Command(BaseCommand):
             else:
                 self._export_table(options["file"], format_name, asked, options["resume"])
         except OSError as error:
-            if options["file"] == "-":
-                _give_up_output()
             raise CommandError(f"{error.filename or options['file']}: {error.strerror}") from error
         except PartFileError as error:
             raise CommandError(str(error)) from error
@@ -166,13 +163,6 @@ def _asked(options: dict[str, Any]) -> Asked:
 def _format(options: dict[str, Any]) -> str:
     ending = Path(options["file"]).suffix.removeprefix(".")
     return options["format"] or (ending if ending in FORMATS else "samples")
-
-
-def _give_up_output() -> None:
-    """What could not be written would be tried once more at the end, with a traceback."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def _name(text: str) -> str:
