@@ -38,7 +38,7 @@ def write_samples(
         writer = Writer(stream, left.frames, left.samples)
         _write(writer, left.header.selection, left.place, advance)
         os.fsync(stream.fileno())
-    part.rename(path)
+        part.rename(path)
     return writer.samples
 
 

@@ -22,7 +22,9 @@ from meters.table_export import Asked, columns_of, settled, table_pieces
 from telemetry_site.clock import now
 from telemetry_site.failpoints import failpoint
 
-FORMATS = ("csv", "arrow", "parquet")
+FORMATS: dict[str, Callable[[Table], Iterator[str | bytes]]] = {
+    "csv": csv_chunks, "arrow": arrow.arrow_chunks, "parquet": arrow.parquet_chunks,
+}  # fmt: skip
 NOTHING = Asked(Selection())
 
 
@@ -82,12 +84,30 @@ def write_table(
         stream.seek(mark.bytes)
         rows = _write(stream, part, mark, advance)
         os.fsync(stream.fileno())
-    if format_name == "parquet":
-        _as_parquet(part, path)
-    else:
-        part.rename(path)
-    _beside(part).unlink()
+        # While it is locked: who waits for it must not begin to write what has its name already.
+        if format_name == "parquet":
+            _as_parquet(part, path)
+        else:
+            part.rename(path)
+        _beside(part).unlink()
     return rows
+
+
+def stream_table(
+    stream: BinaryIO, format_name: str, asked: Asked, advance: Callable[[Place], None]
+) -> int:
+    """Write it in one go; returns how many rows it has."""
+    fixed, counted = settled(asked, now()), _Counter(0)
+
+    def blocks() -> Iterator[Block]:
+        for table, place in table_pieces(fixed):
+            yield from counted.through(table).blocks
+            advance(place)
+
+    for chunk in FORMATS[format_name](Table(columns_of(fixed), blocks())):
+        stream.write(chunk if isinstance(chunk, bytes) else chunk.encode())
+    stream.flush()
+    return counted.rows
 
 
 def _write(stream: BinaryIO, part: Path, mark: Mark, advance: Callable[[Place], None]) -> int:

@@ -159,6 +159,8 @@ def duration_us(text: str) -> int:
     micros = round(float(match[1]) * _SECONDS[match[2] or ""] * 1_000_000) if match else 0
     if not micros:
         raise ValueError(f"{shorten(text)!r} is not a duration like 300, 30s, 5m, 1h or 1d.")
+    if micros > wire.LATEST_US:
+        raise ValueError(f"{shorten(text)!r} is longer than any samples are apart.")
     return micros
 
 

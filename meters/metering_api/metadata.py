@@ -5,6 +5,7 @@ Stored it is what came: nested, with types (telemetry-api.md 2.4, 2.5).
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from meters.wsme.simple import Term
 
 PREFIXES = ("metadata.", "resource_metadata.")
 MAX_STEPS = 16
+#: So many steps of a path may be parts of keys with dots: there are 2 ** (n - 1) ways.
+MAX_JOINED = 5
 _PLACE = re.compile(r"\[(\d{1,9})\]")
 _INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d{1,3})?", re.ASCII)
@@ -44,13 +47,25 @@ def path_of(field: str) -> str | None:
 
 
 def stored_at(path: str) -> Combinable:
-    """What lies at a path: ``flavor.name``, ``list[0]``; or under that very key."""
+    """What lies at a path: ``flavor.name``, ``list[0]``; or under that very key, or where keys on
+    the way hold some of its dots."""
     steps = _PLACE.sub(r".\1", path).split(".")
     if len(steps) > MAX_STEPS:
         raise bad(f"Invalid metadata key {cut(path)}: it has more than {MAX_STEPS} parts")
-    if steps == [path]:
-        return extract("metadata", path)
-    return Coalesce(extract("metadata", path), extract("metadata", *steps))
+    ways = dict.fromkeys([(path,), tuple(steps), *_joined(steps)])
+    first, *others = (extract("metadata", *way) for way in ways)
+    return Coalesce(first, *others) if others else first
+
+
+def _joined(steps: list[str]) -> Iterator[tuple[str, ...]]:
+    """The ways to read some of the dots between the steps as parts of keys."""
+    if len(steps) > MAX_JOINED:
+        return
+    for dots in itertools.product((False, True), repeat=len(steps) - 1):
+        keys = [steps[0]]
+        for is_inside, step in zip(dots, steps[1:], strict=True):
+            keys[-1:] = [f"{keys[-1]}.{step}"] if is_inside else [keys[-1], step]
+        yield tuple(keys)
 
 
 def condition(path: str, term: Term) -> Q:
@@ -110,14 +125,21 @@ def _spellings(term: Term) -> set[Readable]:
 
 
 def flat(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Text to text: the first level is joined with a dot, further ones with colons."""
-    return dict(sorted(_flat(metadata, "")))
+    """Text to text: the first level is joined with a dot, further ones with colons.
+
+    A dot in a key counts as one between levels.
+    """
+    return dict(sorted((_name(path), value) for path, value in _flat(metadata, "")))
+
+
+def _name(path: str) -> str:
+    first, dot, others = path.partition(".")
+    return first + dot + others.replace(".", ":")
 
 
 def _flat(metadata: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for key, value in metadata.items():
-        separator = ":" if "." in prefix else "."
-        name = f"{prefix}{separator}{key}" if prefix else key
+        name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, Mapping):
             yield from _flat(value, name)
         else:

@@ -96,7 +96,8 @@ def _summary(unit: str, point: Any) -> Iterator[Value]:
     for one in point.quantile_values:
         # What nobody observed is NaN there.
         if not math.isnan(one.value):
-            yield Value(one.value, "gauge", unit, labels={"quantile": f"{one.quantile:g}"})
+            labels = {"quantile": repr(one.quantile).removesuffix(".0")}  # 0.9999999 is not 1
+            yield Value(one.value, "gauge", unit, labels=labels)
 
 
 def _is_without_value(point: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.http import QueryDict
 
 from meters.prometheus_api.errors import bad_data
-from meters.promql.parsing import parse_query, parse_selector
+from meters.promql.parsing import parse_query, parse_selector, prettified
 from meters.promql.tables import PromqlError
 from meters.promql.tree import Node, Selector
 from telemetry_site.clock import to_us
@@ -76,6 +76,10 @@ class Params:
 
     def expression(self) -> Node:
         return self._parsed("query", self.text("query"), parse_query)
+
+    def pretty(self) -> str:
+        """The expression, set out on lines."""
+        return self._parsed("query", self.text("query"), prettified)
 
     def selectors(self, at_least_one: bool) -> list[Selector]:
         found = [self._parsed("match[]", text, parse_selector) for text in self.texts("match[]")]

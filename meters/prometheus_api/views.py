@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
-from django.http import HttpResponse
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
 from meters.aggregation import Ints
 from meters.metric_api.base import SEARCHING, MetricView
-from meters.metric_api.errors import not_found
+from meters.metric_api.errors import ApiError, not_found
 from meters.models import Metric
 from meters.prometheus_api import answers, finding
 from meters.prometheus_api.errors import answer_of, bad_data, unanswerable
@@ -45,9 +46,11 @@ class PrometheusView(MetricView):
     @cached_property
     def asked(self) -> Params:
         request = self.request
-        if request.method != "POST":
-            return Params(request.GET, type(request.GET)())
-        return Params(request.GET, type(request.GET)(self.raw_body(FORM)))
+        try:
+            form = QueryDict(self.raw_body(FORM) if request.method == "POST" else "")
+            return Params(request.GET, form)
+        except TooManyFieldsSent as error:
+            raise ApiError(400, "There are more parameters than are read.") from error
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         handler: Callable[..., HttpResponse] = self.get  # type: ignore[attr-defined]
@@ -59,12 +62,12 @@ class PrometheusView(MetricView):
             body["warnings"] = warnings
         return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
-    def limited(self, data: list[Any]) -> HttpResponse:
+    def limited(self, data: list[Any], warnings: Sequence[str] = ()) -> HttpResponse:
         """At most so many as the caller wants."""
-        limit = self.asked.limit()
-        if limit is None or len(data) <= limit:
-            return self.success(data)
-        return self.success(data[:limit], [f"results truncated due to limit: {len(data)} found"])
+        limit, told = self.asked.limit(), list(warnings)
+        if limit is not None and len(data) > limit:
+            told.append(f"results truncated due to limit: {len(data)} found")
+        return self.success(data[:limit], told)
 
     def get_exception_handler(self) -> Callable[..., HttpResponse | None]:
         return lambda exc, _context: answer_of(exc)
@@ -89,13 +92,16 @@ class PrometheusView(MetricView):
         except PromqlError as error:
             raise unanswerable(str(error)) from error
 
-    def labels(self) -> list[Labels]:
-        """Of the series that `match[]` wants; of all that are visible without one."""
+    def labels(self) -> tuple[list[Labels], list[str]]:
+        """Of the series that `match[]` wants; without one of all that are visible, or of the
+        newest with a warning that they are not all."""
         wanted = self.asked.selectors(at_least_one=False)
         if wanted:
-            return [one.labels for one in finding.find(self.caller, wanted)]
-        rows = finding.visible(self.caller).order_by("-pk")[: finding.MAX_CANDIDATES]
-        return [one.labels for one in labelled(rows)]
+            return [one.labels for one in finding.find(self.caller, wanted)], []
+        most = finding.MAX_CANDIDATES
+        rows = labelled(finding.visible(self.caller).order_by("-pk")[: most + 1])
+        told = [f"only the newest {most} metrics were looked at: give a match[]"]
+        return [one.labels for one in rows[:most]], told if len(rows) > most else []
 
 
 class Query(PrometheusView):
@@ -137,14 +143,16 @@ class Series(PrometheusView):
 
 class LabelNames(PrometheusView):
     def get(self, request: Request) -> HttpResponse:
-        return self.limited(answers.label_names(self.labels()))
+        found, warnings = self.labels()
+        return self.limited(answers.label_names(found), warnings)
 
 
 class LabelValues(PrometheusView):
     def get(self, request: Request, name: str) -> HttpResponse:
         if name == NAME and not self.asked.selectors(at_least_one=False):
             return self.limited(self._names())
-        return self.limited(sorted({one[name] for one in self.labels() if name in one}))
+        found, warnings = self.labels()
+        return self.limited(sorted({one[name] for one in found if name in one}), warnings)
 
     def _names(self) -> list[str]:
         rows = finding.visible(self.caller).order_by("name").values_list("name", flat=True)
@@ -176,6 +184,30 @@ class BuildInfo(PrometheusView):
             {"version": "2.54.0", "revision": "", "branch": "", "buildUser": "", "buildDate": "",
              "goVersion": "", "application": f"telemetry {__version__}"}
         )  # fmt: skip
+
+
+class FormatQuery(PrometheusView):
+    def get(self, request: Request) -> HttpResponse:
+        """The expression as Grafana's editor sets it out."""
+        return self.success(self.asked.pretty())
+
+
+class Exemplars(PrometheusView):
+    def get(self, request: Request) -> HttpResponse:
+        """None are kept; Grafana asks for them beside a query where its user wants them."""
+        self.asked.expression()
+        return self.success([])
+
+
+class Rules(PrometheusView):
+    def get(self, request: Request) -> HttpResponse:
+        """There are none: our alarms are the alarming API's."""
+        return self.success({"groups": []})
+
+
+class Alerts(PrometheusView):
+    def get(self, request: Request) -> HttpResponse:
+        return self.success({"alerts": []})
 
 
 class Nowhere(PrometheusView):

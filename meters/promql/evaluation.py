@@ -46,6 +46,7 @@ from meters.store.points import Points
 
 #: Points that ranges may look at, each as often as it lies in one.
 MAX_LOOKED_AT = 50_000_000
+_LONGEST_LINE = 2**63 - 1
 _ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.fmod, "^": np.power,
 }  # fmt: skip
@@ -88,6 +89,11 @@ class _Evaluation:
         last = int(points.timestamps.max()) if len(points.timestamps) else 0
         #: Series after series on one line: a search finds places in all of them at once.
         self._length = last - self._first + 2
+        if self._length * len(labels) > _LONGEST_LINE:
+            raise PromqlError(
+                f"The expression's {len(labels)} series have points too far apart to be looked at "
+                "together: narrow the time or the series."
+            )
         self._line = points.index * self._length + (points.timestamps - self._first)
         self._looked_at = 0
 
@@ -166,6 +172,9 @@ class _Evaluation:
         function = FUNCTIONS[name]
         numbers = [self._scalar(one) for one in others]
         numbers += [np.full(self.size, one) for one in function.defaults[len(others) :]]
+        if name == "clamp":  # between limits the wrong way round there is nothing
+            low, high = numbers
+            found = found.where(np.broadcast_to(~(high < low), found.there.shape))
         return found.computed(function.compute(found.values, *numbers))
 
     def _over_ranges(self, name: str, arguments: list[Node]) -> Table:
@@ -182,7 +191,9 @@ class _Evaluation:
             )
         function = OVER_RANGES[name]
         values = function.compute(points, *map(self._scalar, others))
-        labels = [unnamed(one) for one in points.labels]
+        labels = points.labels
+        if name != "last_over_time":  # which is a value of the metric itself
+            labels = [unnamed(one) for one in labels]
         return Table(labels, values, points.counts >= function.least)
 
     # --- several into one ----------------------------------------------------------------------

@@ -32,7 +32,7 @@ def _rounded(values: Floats, to: Floats) -> Floats:
 
 
 def _clamped(values: Floats, low: Floats, high: Floats) -> Floats:
-    """NaN stays; nothing where the limits are the wrong way round is the caller's to see."""
+    """NaN stays."""
     found: Floats = np.where(np.isnan(values), values, np.minimum(np.maximum(values, low), high))
     return found
 
@@ -115,6 +115,7 @@ def chosen(name: str, values: Floats, there: Flags, numbers: Floats) -> Flags:
 
 
 def quantiles(values: Floats, there: Flags, wanted: Floats) -> Floats:
-    return np.array(
-        [quantile(values[there[:, place], place], float(one)) for place, one in enumerate(wanted)]
-    )
+    """Of each instant's elements. NaN is below all numbers."""
+    order = np.lexsort((values, ~np.isnan(values), ~there), axis=0)
+    ordered = np.take_along_axis(values, order, axis=0)
+    return quantile(ordered.T, there.sum(axis=0), wanted)

@@ -55,7 +55,9 @@ def setwise(node: Binary, left: Table, right: Table) -> Table:
             for row, key in enumerate(other)
         ]
         added = right._replace(there=np.stack(rows)) if rows else right
-        return stacked([left, added], left.values.shape[1])
+        # Only what adds anything: else the same series, joined again and again, fill the memory.
+        kept = take(added, np.flatnonzero(added.there.any(axis=1)).tolist())
+        return stacked([left, kept], left.values.shape[1])
     have = _there(right, other)
     nowhere = np.zeros(left.values.shape[1], dtype=np.bool_)
     found = np.array([have.get(key, nowhere) for key in own], dtype=np.bool_)
@@ -75,9 +77,12 @@ def _keys(grouping: Grouping, table: Table) -> list[Key]:
 
 
 def _labels(node: Binary, own: Labels, key: Key, other: Labels) -> Labels:
-    """A comparison that chooses leaves the element as it is."""
+    """A comparison that chooses leaves the element its name, too, unless it was not matched by."""
     if node.many:
         included = {name: other.get(name, "") for name in node.included}
         labels = {name: value for name, value in (own | included).items() if value}
         return labels if node.chooses else unnamed(labels)
-    return own if node.chooses else dict(key)
+    if node.chooses and node.matching.is_without:
+        ignored = node.matching.labels
+        return {name: value for name, value in own.items() if name not in ignored}
+    return dict(key)

@@ -10,6 +10,7 @@ from typing import Any
 import promql_parser
 
 from meters.promql.functions import AGGREGATIONS, CHOOSING, FUNCTIONS, QUANTILE, SPECIAL
+from meters.promql.patterns import pattern_of
 from meters.promql.ranges import NUMBER_FIRST, OVER_RANGES
 from meters.promql.tables import NAME, PromqlError
 from meters.promql.tree import (
@@ -31,14 +32,12 @@ MAX_DEPTH = 32
 MAX_NODES = 200
 MAX_SIGNS = 16
 MAX_RANGE_US = 31 * 86_400_000_000
-MAX_WILDCARDS = 2
 OPERATORS = ("+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=")
 SETS = ("and", "or", "unless")
 #: The side of which several elements may belong to one of the other.
 _MANY = {
     "VectorMatchCardinality.ManyToOne": "left", "VectorMatchCardinality.OneToMany": "right",
 }  # fmt: skip
-_WORDS = re.compile(r"[^\\.*+?()\[\]{}^$|]*")
 
 
 @lru_cache(maxsize=10_000)
@@ -72,13 +71,21 @@ def parse_selector(text: str) -> Selector:
     return node
 
 
+def prettified(text: str) -> str:
+    """Set out on lines, whether it can be computed here or not. Raises `PromqlError`."""
+    return str(_parsed(text).prettify())
+
+
 def _read(text: str) -> Node:
+    return _Reader().read(_parsed(text))
+
+
+def _parsed(text: str) -> Any:
     _check_size(text)
     try:
-        parsed = promql_parser.parse(text)
+        return promql_parser.parse(text)
     except ValueError as error:
         raise PromqlError(f"is no PromQL: {str(error).strip()}") from error
-    return _Reader().read(parsed)
 
 
 def _check_size(text: str) -> None:
@@ -200,7 +207,10 @@ def _selector(node: Any, range_us: int) -> Selector:
         raise PromqlError("looks into the future")
     if range_us + offset_us > MAX_RANGE_US:
         raise PromqlError("looks back more than 31 days")
-    matchers = [_matcher(one) for one in node.matchers.matchers]
+    given = node.matchers.matchers
+    if any("\0" in text for text in (node.name or "", *(one.value for one in given))):
+        raise PromqlError("holds a NUL character")  # by an escape; no label has one
+    matchers = [_matcher(one) for one in given]
     named = [one for one in matchers if one.label == NAME and one.equals]
     name = node.name or (named[0].equals if named else "")
     others = tuple(one for one in matchers if one not in named)
@@ -218,21 +228,7 @@ def _matcher(given: Any) -> Matcher:
             return Matcher(label, lambda text: text == value, value)
         case promql_parser.MatchOp.NotEqual:
             return Matcher(label, lambda text: text != value)
-    pattern = _pattern(value)
+    pattern = pattern_of(value)
     if given.op == promql_parser.MatchOp.Re:
-        return Matcher(label, lambda text: pattern.fullmatch(text) is not None)
-    return Matcher(label, lambda text: pattern.fullmatch(text) is None)
-
-
-def _pattern(value: str) -> re.Pattern[str]:
-    """Alternatives of plain text with .* and .+ in it: what can't take long to match. Brackets
-    round the whole change nothing."""
-    inner = value[1:-1] if value.startswith("(") and value.endswith(")") else value
-    for part in inner.split("|"):
-        words = re.split(r"\.[*+]", re.sub(r"\\[^\w\s]", "_", part))
-        if len(words) - 1 > MAX_WILDCARDS or not all(map(_WORDS.fullmatch, words)):
-            raise PromqlError(
-                f"has the pattern {value!r}: only alternatives (|) of plain text with at most "
-                f"{MAX_WILDCARDS} times .* or .+ are supported here"
-            )
-    return re.compile(value, re.DOTALL)
+        return Matcher(label, pattern.fits)
+    return Matcher(label, lambda text: not pattern.fits(text))

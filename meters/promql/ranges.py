@@ -11,6 +11,9 @@ import numpy.typing as npt
 from meters.aggregation import Floats
 from meters.promql.tables import Flags, Ranges
 
+#: Values that are in memory at once to be sorted.
+_SORTED_AT_ONCE = 1 << 20
+
 
 class OverRange(NamedTuple):
     """`compute(ranges, *scalars)`, scalars by instants; there is a result where a range has at
@@ -140,20 +143,38 @@ def _predicted(points: Ranges, seconds: Floats) -> Floats:
 
 
 def _quantiles(points: Ranges, wanted: Floats) -> Floats:
+    """Ranges with equally many points together, some at a time."""
     found = np.full(points.low.shape, np.nan)
-    for row, instant in zip(*np.nonzero(points.counts), strict=True):
-        part = points.values[points.low[row, instant] : points.high[row, instant]]
-        found[row, instant] = quantile(part, float(wanted[instant]))
+    low, counts = points.low.ravel(), points.counts.ravel()
+    order = np.argsort(counts, kind="stable")
+    sizes, firsts = np.unique(counts[order], return_index=True)
+    for size, part in zip(sizes.tolist(), np.split(order, firsts[1:]), strict=True):
+        step = max(_SORTED_AT_ONCE // max(size, 1), 1)
+        for at in range(0, len(part) if size else 0, step):
+            chosen = part[at : at + step]
+            values = points.values[low[chosen].reshape(-1, 1) + np.arange(size)]
+            instants = chosen % len(wanted)
+            ordered, full = np.sort(values, axis=1), np.full(len(chosen), size)
+            found.ravel()[chosen] = quantile(ordered, full, wanted[instants])
     return found
 
 
-def quantile(values: Floats, wanted: float) -> float:
-    """Between the neighbours; beyond 0 and 1 it is infinite."""
-    if not len(values) or np.isnan(wanted):
-        return float("nan")
-    if not 0 <= wanted <= 1:
-        return float("inf") if wanted > 1 else float("-inf")
-    return float(np.quantile(values, wanted))
+def quantile(ordered: Floats, counts: npt.NDArray[np.int64], wanted: Floats) -> Floats:
+    """Of the first `counts` values of each row, between the neighbours; beyond 0 and 1 it is
+    infinite, of nothing NaN."""
+    if not ordered.size:
+        return np.full(len(counts), np.nan)
+    rank = np.where((wanted >= 0) & (wanted <= 1), wanted, 0.0) * np.maximum(counts - 1, 0)
+    low = np.floor(rank)
+    weight = rank - low
+    below = low.astype(np.int64)
+    above = np.maximum(np.minimum(below + 1, counts - 1), 0)
+    rows = np.arange(len(counts))
+    found = ordered[rows, below] * (1 - weight) + ordered[rows, above] * weight
+    found = np.where(weight == 0, ordered[rows, below], found)
+    found = np.where(wanted < 0, -np.inf, np.where(wanted > 1, np.inf, found))
+    result: Floats = np.where((counts > 0) & ~np.isnan(wanted), found, np.nan)
+    return result
 
 
 OVER_RANGES: dict[str, OverRange] = {

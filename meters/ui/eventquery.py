@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,7 +45,8 @@ class Condition:
         if self.trait:
             return rows.filter(traits__has_key=self.trait)
         as_text = rows.alias(traits_text=Cast("traits", TextField()))
-        return as_text.filter(traits_text__icontains=self.value)
+        written = json.dumps(self.value, ensure_ascii=False)[1:-1]
+        return as_text.filter(traits_text__icontains=written)
 
 
 @dataclass(frozen=True)

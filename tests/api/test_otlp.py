@@ -184,6 +184,14 @@ class TestMeters:
             "s@quantile=0.5,z=1": ("gauge", "ms", [2.0]),
         }  # fmt: skip
 
+    def test_quantiles_near_to_one_are_told_apart(self, member: Client) -> None:
+        quantile = SummaryDataPoint.ValueAtQuantile
+        values = [quantile(quantile=at, value=at * 10) for at in (1.0, 0.9999999)]
+        one = SummaryDataPoint(time_unix_nano=AT * 1000, quantile_values=values)
+        taken(member, Metric(name="s", summary=Summary(data_points=[one])))
+        assert stored()["s@quantile=1"][2] == [10.0]
+        assert stored()["s@quantile=0.9999999"][2] == [9.999999]
+
     def test_a_gap_is_nothing(self, member: Client) -> None:
         gap = NumberDataPoint(time_unix_nano=AT * 1000, flags=1)
         taken(member, gauge("t", gap, point(1.0, 5)))
@@ -334,6 +342,19 @@ class TestForms:
         monkeypatch.setattr(reading, "MOST_POINTS", 2)
         points = [point(1.0, after) for after in range(3)]
         assert "More than 2 samples" in send(member, request(gauge("t", *points)), 413).message
+
+    EMPTY = {
+        "resources": b"\x0a\x00" * 60_000,
+        "scopes": request().SerializeToString() * 30_000,
+        "metrics": ExportMetricsServiceRequest(
+            resource_metrics=[ResourceMetrics(scope_metrics=[
+                ScopeMetrics(metrics=[Metric()] * 60_000)])]).SerializeToString(),
+    }  # fmt: skip
+
+    @pytest.mark.parametrize("kind", EMPTY)
+    def test_parts_without_points_are_counted_too(self, member: Client, kind: str) -> None:
+        """Else a few kilobytes of gzip make millions of resources."""
+        assert "More than 50000 resources" in send(member, self.EMPTY[kind], 413).message
 
     def test_who_sends_too_much_is_told_to_wait(
         self, member: Client, monkeypatch: pytest.MonkeyPatch

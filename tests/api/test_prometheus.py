@@ -109,6 +109,15 @@ class TestQuery:
             reader.post(f"{BASE}/query", "{}", content_type="application/json").status_code == 415
         )
 
+    def test_too_many_parameters_are_bad_data(self, reader: Client) -> None:
+        many = "&".join(["match[]=cpu"] * 2000)
+        for answer in (
+            reader.get(f"{BASE}/series?{many}"),
+            reader.post(f"{BASE}/series", many, content_type="application/x-www-form-urlencoded"),
+        ):
+            assert answer.status_code == 400
+            assert answer.json()["errorType"] == "bad_data"
+
     def test_a_range_gives_a_row_a_series(self, reader: Client, world: World) -> None:
         found = fetch(
             reader, "query_range", query='sum by (resource_type) (cpu)',
@@ -138,6 +147,14 @@ class TestQuery:
             ("query", {"query": "cpu", "time": "1e300"}, "valid timestamp"),
             ("query", {"query": "cpu", "time": "2026-11-20T10:00:00"}, "valid timestamp"),
             ("query", {"query": "a\0b"}, "NUL"),
+            ("query", {"query": r'{__name__="a\x00b"}'}, "NUL"),
+            ("query", {"query": r'cpu{resource_id="a\x00b"}'}, "NUL"),
+            ("query", {"query": "cpu", "time": "NaN"}, "valid timestamp"),
+            ("query_range", {"query": "cpu", "start": 1, "end": 2, "step": "-1"}, "duration"),
+            ("query_range", {"query": "cpu", "start": 1, "end": 2, "step": "NaN"}, "duration"),
+            ("series", {"match[]": r'{user_id="a\u0000"}'}, "NUL"),
+            ("format_query", {"query": "sum("}, "is no PromQL"),
+            ("query_exemplars", {"query": "sum("}, "is no PromQL"),
             ("query_range", {"query": "cpu"}, 'invalid parameter "start": is missing'),
             ("query_range", {"query": "cpu", "start": 2, "end": 1, "step": 1}, "before start"),
             ("query_range", {"query": "cpu", "start": 1, "end": 2, "step": 0}, "positive duration"),
@@ -182,6 +199,22 @@ class TestDiscovery:
             "cpu": [{"type": "gauge", "help": "", "unit": "B"}]
         }
         assert fetch(reader, "status/buildinfo")["version"]
+
+    def test_what_grafana_asks_beside_them(self, reader: Client, world: World) -> None:
+        pretty = fetch(reader, "format_query", query="histogram_quantile(0.9,sum by(le)(cpu))")
+        assert pretty == "histogram_quantile(0.9, sum by (le) (cpu))"
+        span = {"start": at(world, 9), "end": at(world)}
+        assert fetch(reader, "query_exemplars", query="cpu", **span) == []
+        assert fetch(reader, "rules", type="alert") == {"groups": []}
+        assert fetch(reader, "alerts") == {"alerts": []}
+
+    def test_labels_of_the_newest_metrics_alone_are_told_as_such(
+        self, reader: Client, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(finding, "MAX_CANDIDATES", 1)
+        for path in ("labels", "label/resource_id/values"):
+            [told] = reader.fetch(f"{BASE}/{path}")["warnings"]
+            assert told == "only the newest 1 metrics were looked at: give a match[]"
 
     def test_a_limit_cuts_with_a_warning(self, reader: Client, world: World) -> None:
         body = reader.fetch(f"{BASE}/label/__name__/values", limit=1)

@@ -142,6 +142,7 @@ def test_an_overflow_is_null_with_a_note(reader: Client, start: int) -> None:
         ({"granularity": "5x"}, "granularity"),
         ({"granularity": "1e3"}, "granularity"),
         ({"granularity": "0.0000001"}, "granularity"),
+        ({"granularity": "999999999d"}, "granularity"),
         ({"reaggregation": "rate:mean"}, "reaggregation"),
         ({"groupby": "user_id"}, "groupby"),
         ({"groupby": "meter,meter"}, "groupby"),

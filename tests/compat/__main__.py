@@ -21,6 +21,8 @@ from tests.compat import (
     metric,
     otlp,
     pankoclient,
+    prometheus,
+    scenarios,
     statistics,
 )
 from tests.compat.outcomes import Outcome, judge, read_exceptions, report, write_summary
@@ -31,6 +33,7 @@ SUITES = {
     "alarming": alarming, "aodhclient": aodhclient, "metering": metering,
     "event": event, "ceilometerclient": ceilometerclient,
     "pankoclient": pankoclient, "cloud": cloud, "otlp": otlp, "statistics": statistics,
+    "scenarios": scenarios, "prometheus": prometheus,
 }  # fmt: skip
 #: Suites that need more than a server: what starts it, and yields more settings for ours.
 SURROUNDINGS = {"aodhclient": aodhclient.keystone, "cloud": cloud.surroundings.cloud}

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
+from django.db import OperationalError
 
 from meters import export_pieces, table_export, table_file
 from meters.api.params import moment
@@ -184,6 +185,42 @@ def test_a_table_through_a_pipe(
     assert in_short(read(file)) == samples(today)
 
 
+def test_an_output_that_is_full_is_one_line(
+    today: int, process_env: Callable[..., dict[str, str]]
+) -> None:
+    told = [sys.executable, "manage.py", "export", "-", "--format=csv"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            told, env=process_env(), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].endswith("-: No space left on device")
+    assert b"Traceback" not in done.stderr
+    assert b"ignored" not in done.stderr
+
+
+def test_a_pipe_tells_how_much_it_was(
+    today: int, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert "28 rows" in command("export", "-", "--format=csv")
+    assert "No metric fits" in command("export", "-", "--format=csv", "--meter=nosuch")
+
+
+def test_a_database_that_is_away_is_told_and_the_export_goes_on(
+    today: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(name: str) -> None:
+        raise OperationalError("terminating connection\nHINT: later")
+
+    file = tmp_path / "all.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(table_file, "failpoint", away)
+        with pytest.raises(CommandError, match=r"is away \(terminating connection\): go on with"):
+            command("export", str(file))
+    command("export", str(file), "--resume")
+    assert in_short(read(file)) == samples(today)
+
+
 class TestSentences:
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -194,6 +231,11 @@ class TestSentences:
             (["x.csv", "--granularity=soon"], "is not a duration"),
             (["x.csv", "--granularity=1s", "--start=2020-01-01"], "at most 1000000 are allowed"),
             (["x.csv", "--start=2026-01-02", "--stop=2026-01-01"], "must be later than"),
+            (["x.csv", "--granularity=999999999d"], "longer than any samples are apart"),
+            (["x.csv", "--meter=cpu\udcff"], "holds half of a surrogate pair"),
+            (["x.csv", "--resource=\udcff"], "holds half of a surrogate pair"),
+            ([".", "--format=csv"], "is a directory"),
+            (["", "--resume"], "is a directory"),
         ],
     )
     def test_what_cannot_be_meant(

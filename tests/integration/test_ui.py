@@ -358,6 +358,17 @@ def test_events_are_filtered_by_type_trait_value_time_and_resource(operator: Cli
 
 
 @with_data
+def test_a_text_in_events_is_found_as_it_stands_not_as_json_writes_it(operator: Client) -> None:
+    some = Event.objects.latest("pk")
+    Event.objects.filter(pk=some.pk).update(traits={"path": 'C:\\temp "x"'})
+
+    def total(value: str) -> int:
+        return operator.get("/events", {"value": value}).context["listing"].total
+
+    assert (total("c:\\TEMP"), total('"x"'), total('p "x'), total('": "')) == (1, 1, 1, 0)
+
+
+@with_data
 def test_pages_of_events_keep_every_condition(operator: Client) -> None:
     query = {"trait": ["vcpus", "disk_gb"], "op": ["eq", "ge"], "value": ["2", ""], "range": ""}
     first = operator.get("/events", query).context["listing"]

@@ -16,6 +16,10 @@ def test_the_first_level_is_joined_by_a_dot_and_all_further_ones_by_colons() -> 
     }  # fmt: skip
 
 
+def test_a_dot_in_a_key_counts_as_one_between_levels() -> None:
+    assert flat({"a": {"b.c": {"$d.e": 1}}, "x.y.z": 2}) == {"a.b:c:$d:e": "1", "x.y:z": "2"}
+
+
 def test_every_value_is_shown_as_text() -> None:
     values = {"b": True, "f": 1.5, "l": ["a", 1], "n": None, "i": 5}
     assert flat(values) == {"b": "True", "f": "1.5", "i": "5", "l": "['a', 1]", "n": "None"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from math import isnan, nan
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from meters.promql.evaluation import Element, evaluate, evaluate_over, unique
 from meters.promql.parsing import PromqlError, parse, parse_query, parse_selector
+from meters.promql.patterns import pattern_of
 from meters.promql.tree import selectors
 from meters.store.points import Points
 
@@ -133,10 +136,62 @@ def values(query: str) -> list[float]:
         ('{__name__=~"c.*|mem"}', [15.0, 4.0, 100.0]),
         ('cpu{host=~"(a|b)"}', [15.0, 4.0]),
         ('cpu{host=~"a\\\\.b|b"}', [4.0]),
+        ("quantile_over_time(0, cpu[5m])", [5.0, 1.0]),
+        ("quantile_over_time(0.9, cpu[5m])", [18.5, 3.7]),
+        ("quantile_over_time(-1, cpu[5m])", [float("-inf")] * 2),
+        ("quantile(0.25, cpu / cpu * 3)", [3.0]),
     ],
 )
 def test_an_expression_gives(query: str, expected: list[float]) -> None:
     assert values(query) == pytest.approx(expected)
+
+
+PATTERNS = st.lists(
+    st.sampled_from(["a", "b", "ab", ".*", ".+", "|", "\\.", "\\|", "-", "\n"]), max_size=9
+).map("".join)
+
+
+@given(PATTERNS, st.lists(st.text("ab.|-\n", max_size=12), max_size=20))
+def test_a_pattern_fits_what_a_regular_expression_fits(pattern: str, texts: list[str]) -> None:
+    own, known = pattern_of(pattern), re.compile(pattern, re.DOTALL)
+    for text in texts:
+        assert own.fits(text) == (known.fullmatch(text) is not None)
+
+
+def test_a_pattern_takes_no_longer_than_its_text() -> None:
+    """As a regular expression each alternative would take the square of the text's length."""
+    pattern = pattern_of("|".join(f".*a.*a{n}" for n in range(300)))
+    begin = time.process_time()
+    assert not any(pattern.fits("a" * 4096) for _ in range(20))
+    assert time.process_time() - begin < 2
+
+
+def test_quantiles_of_many_ranges_are_taken_together() -> None:
+    """500 000 of them; one by one each takes some 50 µs."""
+    many = [[(age * 60, float(age)) for age in range(1, 60)] for _ in range(500)]
+    labels = [{"__name__": "cpu", "host": str(place)} for place in range(len(many))]
+    instants = np.arange(NOW - 1000 * S, NOW, S, dtype=np.int64)
+    begin = time.process_time()
+    for query in ("quantile_over_time(0.5, cpu[5m])", "quantile by (host) (0.5, cpu)"):
+        found = evaluate_over(parse_query(query), points(many), labels, instants)
+        assert found.there.all()
+    assert time.process_time() - begin < 10
+
+
+def test_what_is_joined_again_and_again_takes_no_more_room() -> None:
+    found = evaluate_over(
+        parse_query(" or ".join(["cpu"] * 50)), points(), LABELS, np.array([NOW], dtype=np.int64)
+    )
+    assert len(found.labels) == 2
+
+
+def test_points_too_far_apart_for_one_line_are_refused() -> None:
+    far = Points(
+        np.array([0, 1], np.int64), np.array([0, 7 * 10**15], np.int64), np.array([1.0, 2.0])
+    )
+    labels = [{"__name__": "cpu", "host": str(place)} for place in range(2000)]
+    with pytest.raises(PromqlError, match="too far apart"):
+        evaluate(parse_query("cpu"), far, labels, NOW)
 
 
 def test_labels_of_several_to_one_are_those_of_the_many_and_what_is_included() -> None:
@@ -181,6 +236,11 @@ def test_what_an_operation_leaves_of_the_labels() -> None:
     assert ask("cpu > bool 5")[0] == ({"host": "a", "project": "p"}, 1.0)
     assert ask("sum by (host) (cpu)")[0] == ({"host": "a"}, 15.0)
     assert ask("cpu / on(host) mem") == [({"host": "a"}, 0.15)]
+    assert ask("cpu < on(host) mem") == [({"host": "a"}, 15.0)]
+    assert ask("cpu < ignoring(project) mem") == [({"__name__": "cpu", "host": "a"}, 15.0)]
+    assert ask("cpu < on(project, host) group_left() mem") == [(LABELS[0], 15.0)]
+    assert ask("last_over_time(cpu[5m])")[0] == (LABELS[0], 15.0)
+    assert ask("clamp(cpu, 10, 5)") == []
 
 
 @pytest.mark.parametrize("query", ["scalar(cpu) + vector(0)", "cpu / mem * nan and cpu"])
@@ -216,7 +276,9 @@ def test_several_elements_that_match_one_are_an_error(query: str) -> None:
         ('{host="a"}', "without a metric's name"),
         ('{__name__=~"c.*"}', "must name its metrics"),
         ('cpu{host=~"(a+)+"}', "pattern"),
-        ('cpu{host=~".*a.*b.*"}', "pattern"),
+        ('cpu{host=~"a|b)|(c"}', "pattern"),
+        ('cpu{host="a\\x00b"}', "NUL"),
+        ('{__name__="a\\u0000"}', "NUL"),
         ('cpu{host=~"[a-z]"}', "pattern"),
         ("clamp_min(cpu, mem)", "expected type scalar"),
         ("(" * 40 + "cpu" + ")" * 40, "deeper"),

@@ -6,7 +6,6 @@ tables for other programs.
 
 from __future__ import annotations
 
-import itertools
 import sys
 from argparse import ArgumentTypeError
 from bisect import bisect_right
@@ -19,23 +18,21 @@ from django.template.defaultfilters import filesizeformat
 
 from meters import arrow
 from meters.api.errors import LimitError
+from meters.api.names import unstorable
 from meters.api.params import duration_us, moment
 from meters.api.views.statistics import methods
-from meters.columnar import Table, csv_chunks
 from meters.export_pieces import metrics_of
 from meters.part_file import PartFileError
 from meters.sample_export import stream_samples, write_samples
 from meters.sample_file import Place, Selection
-from meters.table_export import Asked, columns_of, settled, table_pieces
-from meters.table_file import FORMATS, write_table
-from telemetry_site.clock import now, to_us
+from meters.table_export import Asked
+from meters.table_file import FORMATS, stream_table, write_table
+from telemetry_site.clock import to_us
 from telemetry_site.console import progress
+from telemetry_site.database import AWAY
 
 T = TypeVar("T")
 NOTHING = "No metric fits --meter and --resource."
-CHUNKS: dict[str, Callable[[Table], Any]] = {
-    "csv": csv_chunks, "arrow": arrow.arrow_chunks, "parquet": arrow.parquet_chunks,
-}  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -52,10 +49,14 @@ class Command(BaseCommand):
             "--format", choices=["samples", *FORMATS],
             help="what FILE ends with (.csv, .arrow, .parquet) unless told, else samples",
         )  # fmt: skip
-        parser.add_argument("--meter", action="append", default=[], help="only these (repeatable)")
         parser.add_argument(
-            "--resource", action="append", default=[], help="only these ids (repeatable)"
-        )
+            "--meter", action="append", default=[], type=_read_by(_name),
+            help="only these (repeatable)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--resource", action="append", default=[], type=_read_by(_name),
+            help="only these ids (repeatable)",
+        )  # fmt: skip
         parser.add_argument("--start", type=_read_by(moment), help="e.g. 2026-11-25T12:00:00Z")
         parser.add_argument("--stop", type=_read_by(moment), help="only before")
         parser.add_argument(
@@ -80,19 +81,15 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except LimitError as error:
             raise CommandError(str(error.detail)) from error
+        except AWAY as error:
+            reason = str(error).strip().splitlines()[0]
+            again = "begin anew" if options["file"] == "-" else "go on with --resume"
+            raise CommandError(f"The database is away ({reason}): {again}.") from error
 
     def _export_table(self, name: str, format_name: str, asked: Asked, resume: bool) -> None:
         if format_name != "csv" and not arrow.is_installed():
             raise CommandError(arrow.MISSING)
-        if name == "-":
-            pieces = table_pieces(settled(asked, now()))
-            blocks = itertools.chain.from_iterable(table.blocks for table, _ in pieces)
-            for chunk in CHUNKS[format_name](Table(columns_of(asked), blocks)):
-                sys.stdout.buffer.write(chunk if isinstance(chunk, bytes) else chunk.encode())
-            sys.stdout.buffer.flush()
-            return
-        path = Path(name)
-        if self._is_complete(path, resume):
+        if name != "-" and self._is_complete(Path(name), resume):
             return
         by = "pk" if asked.granularity is not None else "resource_id"
         places = self._places(asked.selection, by)
@@ -102,9 +99,13 @@ class Command(BaseCommand):
             def advance(place: Place) -> None:
                 bar.update(task, completed=bisect_right(places, place.last))
 
-            rows = write_table(path, format_name, asked, resume, advance)
+            if name == "-":
+                rows = stream_table(sys.stdout.buffer, format_name, asked, advance)
+            else:
+                rows = write_table(Path(name), format_name, asked, resume, advance)
         self.stderr.write(f"{rows:,} rows")
-        self.stderr.write(f"{path}: {filesizeformat(path.stat().st_size)}")
+        if name != "-":
+            self.stderr.write(f"{name}: {filesizeformat(Path(name).stat().st_size)}")
 
     def _export_samples(self, name: str, asked: Asked, resume: bool) -> None:
         if asked.granularity is not None:
@@ -129,6 +130,8 @@ class Command(BaseCommand):
             self.stderr.write(f"{name}: {filesizeformat(size)}{each}")
 
     def _is_complete(self, path: Path, resume: bool) -> bool:
+        if not path.name or path.is_dir():
+            raise CommandError(f"{path} is a directory: name a file in it.")
         if not path.exists():
             return False
         if not resume:
@@ -160,6 +163,12 @@ def _asked(options: dict[str, Any]) -> Asked:
 def _format(options: dict[str, Any]) -> str:
     ending = Path(options["file"]).suffix.removeprefix(".")
     return options["format"] or (ending if ending in FORMATS else "samples")
+
+
+def _name(text: str) -> str:
+    if flaw := unstorable(text):  # of bytes on the command line that are no UTF-8
+        raise ValueError(f"the text {flaw}.")
+    return text
 
 
 def _read_by(parse: Callable[[str], T]) -> Callable[[str], T]:

@@ -222,6 +222,14 @@ class TestSimpleQuery:
         assert volumes(member.listed("/meters/cpu", ("metadata.size", "eq", "6"))) == [7.0]
         assert volumes(member.listed("/meters/cpu", ("metadata.size", "eq", "5"))) == [2.5, 1.0]
 
+    def test_keys_on_the_way_may_hold_dots(self, member: ClassicClient) -> None:
+        nested = {"a": {"b.c": {"$d.e": "x"}}}
+        measured((resource("vm-1", metadata=nested), "cpu", 7.0, 600))
+        [one] = member.listed("/meters/cpu", ("metadata.a.b.c.$d.e", "eq", "x"))
+        assert one["resource_metadata"] == {"a.b:c:$d:e": "x"}
+        assert not member.listed("/meters/cpu", ("metadata.a.b.c.$d", "eq", "x"))
+        assert not member.listed("/meters/cpu", ("metadata." + ".".join("abcdefghi"), "eq", "x"))
+
     REFUSED = [
             ("bogus=1", 'Unknown argument: "bogus"'),
             ("limit=0", "Limit must be positive"),
