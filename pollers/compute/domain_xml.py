@@ -15,8 +15,7 @@ from xml.etree.ElementTree import Element
 from meters import wire
 from pollers.compute.own_element import OwnElement, own_element
 from pollers.errors import PollersError
-from pollers.notification.fields import Notes
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 from pollers.user_metadata import CLASSIC_KEYS, UserKeys
 
 #: New and old guests live side by side on an upgraded host.

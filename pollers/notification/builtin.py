@@ -15,7 +15,6 @@ from typing import Any
 
 from meters import wire
 from pollers.notification.envelope import Notification
-from pollers.notification.fields import Notes
 from pollers.notification.samples import (
     Outcome,
     Sample,
@@ -25,7 +24,7 @@ from pollers.notification.samples import (
     as_time,
     as_volume,
 )
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 
 HTTP = re.compile(r"http\.(request|response)")
 IPMI = "hardware.ipmi."

@@ -19,13 +19,13 @@ from pollers.notification import metrics
 from pollers.notification.builtin import apply_builtin
 from pollers.notification.envelope import Notification, Unreadable, decode
 from pollers.notification.events import EventDefinitions
-from pollers.notification.fields import Notes
 from pollers.notification.meters import MeterDefinitions
 from pollers.notification.packing import Packing, Tally
 from pollers.notification.pipelines import Pipelines
 from pollers.notification.published import EVENT_TYPES, SAMPLE_TYPES, apply_events, apply_samples
 from pollers.notification.resource_rules import ResourceRules
 from pollers.notification.samples import Outcome
+from pollers.scrub import Notes
 
 log = structlog.get_logger(__name__)
 

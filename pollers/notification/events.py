@@ -21,9 +21,9 @@ from typing import Any, get_args
 
 from meters import wire
 from pollers.notification.envelope import Notification
-from pollers.notification.fields import Field, Notes, make_field
-from pollers.notification.scrub import scrubbed
+from pollers.notification.fields import Field, make_field
 from pollers.notification.times import parse_time
+from pollers.scrub import Notes, scrubbed
 from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, read_yaml
 
 #: The priorities that make events; messages of the others are counted and let go.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from meters.wire import MAX_FLOAT
 from pollers.notification.paths import Path, PathError, compile_path
 from pollers.notification.plugins import Matches, Plugin, make_plugin
+from pollers.scrub import Notes
 from telemetry_site.yamlfile import DefinitionError, Mapping
-
-#: Faults that leave out one value and nothing else: {sentence: how often}.
-Notes = Counter[str]
 
 _KEYS = {"fields", "plugin", "type", "when"}
 

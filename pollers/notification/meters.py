@@ -24,7 +24,7 @@ from typing import Any
 
 from meters import wire
 from pollers.notification.envelope import Notification
-from pollers.notification.fields import Field, Notes
+from pollers.notification.fields import Field
 from pollers.notification.samples import (
     Outcome,
     Sample,
@@ -35,7 +35,7 @@ from pollers.notification.samples import (
     as_type,
     as_volume,
 )
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 from pollers.user_metadata import user_metadata
 
 PRIORITIES = frozenset({"info", "sample"})

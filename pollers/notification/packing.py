@@ -12,9 +12,8 @@ import msgspec
 
 from meters import wire
 from pollers.batch import CATALOGUE_BYTES_A_BATCH, SAMPLES_A_BATCH, BatchBuilder
-from pollers.notification.fields import Notes
 from pollers.notification.samples import Outcome, Sample, Unusable
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 
 #: What one message may cost at the most, so that a group of them always fits one batch.
 SAMPLES_A_MESSAGE = 1_000

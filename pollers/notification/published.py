@@ -20,7 +20,6 @@ from typing import Any
 from meters import wire
 from pollers.notification.envelope import Notification
 from pollers.notification.events import CONVERT
-from pollers.notification.fields import Notes
 from pollers.notification.packing import Tally
 from pollers.notification.samples import (
     Outcome,
@@ -32,7 +31,7 @@ from pollers.notification.samples import (
     as_type,
     as_volume,
 )
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 from telemetry_site.signatures import is_signed, signed
 
 SAMPLE_TYPES = frozenset({"telemetry.polling", "telemetry.api", "metering"})

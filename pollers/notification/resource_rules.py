@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from meters import wire
-from pollers.notification.fields import Field, Notes
+from pollers.notification.fields import Field
 from pollers.notification.samples import Sample
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 from telemetry_site.clock import from_us
 
 #: Attributes of an event's rule that are the resource's own, not its type's.

@@ -9,8 +9,6 @@ from typing import Any
 from meters import wire
 from pollers.batch import BatchBuilder
 from pollers.errors import SourceError
-from pollers.notification.fields import Notes
-from pollers.notification.scrub import scrubbed
 from pollers.polls import Findings
 from pollers.pollsters.asking import Asker, Target, targets
 from pollers.pollsters.cloud import Cloud
@@ -27,6 +25,7 @@ from pollers.pollsters.entries import (
 )
 from pollers.pollsters.fetching import Deadline, Explanation, Fetcher, FetchError, new_session
 from pollers.pollsters.nested import AnswerCache, ExtraMetadata
+from pollers.scrub import Notes, scrubbed
 
 #: Entries of one poll and pollster; the rest is left out and said.
 MAX_ENTRIES = 200_000

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import urlsplit
@@ -14,12 +15,16 @@ _HOP_BY_HOP = ("connection", "transfer-encoding", "keep-alive", "date", "server"
 
 
 @contextmanager
-def front(port: int, target: str, texts: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Passes every request on to a path under `target`; `texts` are its own answers by path.
+def front(
+    port: int, target: str | Callable[[Message], str], texts: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Passes every request on to a path under `target`, which may depend on its headers; `texts`
+    are its own answers by path.
 
     Yields its address.
     """
-    handler = type("Handler", (_Handler,), {"target": target, "texts": texts or {}})
+    choose = (lambda _: target) if isinstance(target, str) else target
+    handler = type("Handler", (_Handler,), {"choose": staticmethod(choose), "texts": texts or {}})
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -31,7 +36,7 @@ def front(port: int, target: str, texts: Mapping[str, str] | None = None) -> Ite
 
 
 class _Handler(BaseHTTPRequestHandler):
-    target = ""
+    choose: Callable[[Message], str]
     texts: Mapping[str, str]
 
     def _pass_on(self) -> None:
@@ -39,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, {"Content-Type": "application/json"}, self.texts[self.path].encode())
             return
         length = int(self.headers.get("Content-Length") or 0)
-        parts = urlsplit(self.target)
+        parts = urlsplit(self.choose(self.headers))
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
         try:
             body = self.rfile.read(length) if length else None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.compat.outcomes import Outcome
 from tests.compat.server import Server
+from tests.compat.suite_process import outcomes_of
 
 PROCESS = Path(__file__).with_name("gabbi_process.py")
 
@@ -30,25 +28,14 @@ def run_gabbi(
     what they take from their environment.
     -P: modules of this folder have names of packages.
     """
-    process = subprocess.Popen(
-        [environment / "bin" / "python", "-P", PROCESS, package, url, *files],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env=os.environ | (variables or {}),
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        ended = False
-        for line in process.stdout:
-            message = json.loads(line)
-            if "begin" in message:
-                server.empty()
-                if prepare is not None:
-                    prepare(message["begin"])
-                print(file=process.stdin, flush=True)
-            elif "end" in message:
-                ended = True
-            else:
-                yield Outcome(**message)
-    if process.returncode or not ended:
-        sys.exit(f"gabbi's process ended early (exit code {process.returncode}).")
+
+    def serve(message: dict[str, Any]) -> bool:
+        if "begin" not in message:
+            return False
+        server.empty()
+        if prepare is not None:
+            prepare(message["begin"])
+        return True
+
+    command = [environment / "bin" / "python", "-P", PROCESS, package, url, *files]
+    yield from outcomes_of("gabbi's process", command, serve, variables)

@@ -4,9 +4,10 @@
 
 No test is changed. Three things under them are: what they would store goes to the server under
 test, what they ask goes there by HTTP, and of ceilometer's configuration only that of its API is
-there. A file is named like `list_meters_scenarios`; none = all. Speaks lines of JSON on standard
-output: ``{"clear": true}`` and ``{"sample": …}``, each answered by a line when it is done; for each
-test the fields of `tests.compat.outcomes.Outcome`; ``{"end": true}``.
+there; the usual limit that a test sets goes along as a header. A file is named like
+`list_meters_scenarios`; none = all. Speaks lines of JSON on standard output: ``{"clear": true}``
+and ``{"sample": …}``, each answered by a line when it is done; for each test the fields of
+`tests.compat.outcomes.Outcome`; ``{"end": true}``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ NOBODY = {"HTTP_X_ROLES": "admin", "HTTP_X_USER_ID": "gu", "HTTP_X_PROJECT_ID": 
 #: Their own token layer, redirects to other services, and a driver that is mocked.
 LEFT_OUT = ("acl_scenarios", "api_upgrade", "compute_duration_by_resource_scenarios")
 LAST_LINES = 6
+LIMIT = "X-Default-Limit"
 
 
 class Channel:
@@ -95,9 +97,12 @@ def put_under(channel: Channel, url: str, folder: Path) -> None:
     """Before any of the tests is imported."""
     import ceilometer
 
+    current: list[Any] = []
+
     def prepared(*_: Any) -> Any:
         conf = configured(folder, "sqlite://")
         conf.import_opt = lambda *_: None  # of the agents' pipelines
+        current[:] = [conf]
         return conf
 
     service = types.ModuleType("ceilometer.service")
@@ -108,6 +113,11 @@ def put_under(channel: Channel, url: str, folder: Path) -> None:
     import webtest
     from ceilometer.tests import base, db
 
+    class App(webtest.TestApp):  # type: ignore[misc]
+        def do_request(self, req: Any, *args: Any, **options: Any) -> Any:
+            req.headers[LIMIT] = str(current[0].api.default_api_return_limit)
+            return super().do_request(req, *args, **options)
+
     class Manager(db.DBManager):  # type: ignore[misc]
         def setUp(self) -> None:
             super().setUp()
@@ -116,9 +126,7 @@ def put_under(channel: Channel, url: str, folder: Path) -> None:
     base.BaseTestCase.setup_messaging = lambda *_: None
     db.TestBase.DRIVER_MANAGERS = {"sqlite": Manager}
     db.run_with = lambda *_: lambda test: test  # those of one driver alone, too
-    pecan.testing.load_test_app = lambda *_, **__: webtest.TestApp(
-        url, extra_environ=NOBODY, lint=False
-    )
+    pecan.testing.load_test_app = lambda *_, **__: App(url, extra_environ=NOBODY, lint=False)
 
 
 def main(url: str, folder: str, *wanted: str) -> None:

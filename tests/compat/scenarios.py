@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.stage import web
 from tests.compat.front import front
 from tests.compat.outcomes import Outcome
 from tests.compat.server import Server
+from tests.compat.suite_process import outcomes_of
 
 PREFIX = "metric"
 SETTINGS = {
@@ -21,18 +21,37 @@ SETTINGS = {
     # Samples of 2012.
     "TELEMETRY_RETENTION_DAYS": "0",
 }
+LIMIT, USUAL_LIMIT = "X-Default-Limit", "100"
 PROCESS = Path(__file__).with_name("scenario_process.py")
 
 
 def run(server: Server, environment: Path, files: Sequence[str]) -> Iterator[Outcome]:
     """The outcome of each test, as it ends. They take the API to be at a host's root."""
     with (
-        front(0, f"{server.root}/metering") as url,
+        limited_servers(server.root) as root_of,
+        front(0, lambda headers: f"{root_of(headers[LIMIT])}/metering") as url,
         tempfile.TemporaryDirectory(prefix="compat-") as folder,
     ):
         yield from _run(
             server, [environment / "bin" / "python", "-P", PROCESS, url, folder, *files]
         )
+
+
+@contextmanager
+def limited_servers(root: str) -> Iterator[Callable[[str], str]]:
+    """Gives the root of a server with a usual limit: further processes of the role `web`, each
+    started when a test wants it."""
+    roots = {USUAL_LIMIT: root}
+    with ExitStack() as stack:
+
+        def root_of(limit: str) -> str:
+            if limit not in roots:
+                more = {"WEB_WORKERS": "1", "TELEMETRY_CLASSIC_DEFAULT_LIMIT": limit}
+                url, _ = stack.enter_context(web(**SETTINGS, **more))
+                roots[limit] = url.removesuffix("/metric")
+            return roots[limit]
+
+        yield root_of
 
 
 def _run(server: Server, command: Sequence[str | Path]) -> Iterator[Outcome]:
@@ -41,26 +60,18 @@ def _run(server: Server, command: Sequence[str | Path]) -> Iterator[Outcome]:
 
     from tests.support.store import empty_samples
 
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process, override_settings(TELEMETRY_RETENTION_DAYS=0):
-        ended = False
+    def serve(message: dict[str, Any]) -> bool:
+        if "clear" in message:
+            empty_samples()
+        elif "sample" in message:
+            _store(message["sample"])
+        else:
+            return False
+        return True
+
+    with override_settings(TELEMETRY_RETENTION_DAYS=0):
         server.empty()
-        for line in process.stdout:
-            message = json.loads(line)
-            if "clear" in message or "sample" in message:
-                if "clear" in message:
-                    empty_samples()
-                else:
-                    _store(message["sample"])
-                print(file=process.stdin, flush=True)
-            elif "end" in message:
-                ended = True
-            else:
-                yield Outcome(**message)
-    if process.returncode or not ended:
-        sys.exit(f"The scenarios' process ended early (exit code {process.returncode}).")
+        yield from outcomes_of("The scenarios' process", command, serve)
 
 
 def _store(sample: Mapping[str, Any]) -> None:

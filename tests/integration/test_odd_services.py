@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.samples import samples_of, values_of
 from tests.support.http_service import HttpService, answering, http_service
 from tests.support.polling import poll_again, poll_with, pollsters_of
 from tests.support.tls import make_certificates, tls_receiver
-from tests.support.webhooks import Request, receiver
+from tests.support.webhooks import receiver, saying
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -34,21 +34,6 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def service() -> Iterator[HttpService]:
     with http_service() as running:
         yield running
-
-
-def saying(*pieces: bytes, pause_s: float = 0.0, times: int = 1) -> Callable[..., bytes]:
-    """Send the first pieces, then the last one `times` times with pauses."""
-
-    def answer(request: Request, number: int, connection: socket.socket) -> bytes:
-        *first, last = pieces
-        for piece in first:
-            connection.sendall(piece)
-        for _ in range(times):
-            connection.sendall(last)
-            time.sleep(pause_s)
-        return b""
-
-    return answer
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from telemetry_site.outbound import Answer, OutboundError, post, sending
 from telemetry_site.settings.allowances import parse_allowance
 from tests.support.tls import make_certificates, tls_receiver
-from tests.support.webhooks import Receiver, Request, answering, receiver
+from tests.support.webhooks import Receiver, answering, receiver, saying
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -35,21 +35,6 @@ def kind_of(url: str) -> str:
     with pytest.raises(OutboundError) as caught:
         send(url)
     return caught.value.kind
-
-
-def saying(*pieces: bytes, pause_s: float = 0.0, times: int = 1) -> Callable[..., bytes]:
-    """Send the first pieces, then the last one `times` times with pauses."""
-
-    def answer(request: Request, number: int, connection: socket.socket) -> bytes:
-        *first, last = pieces
-        for piece in first:
-            connection.sendall(piece)
-        for _ in range(times):
-            connection.sendall(last)
-            time.sleep(pause_s)
-        return b""
-
-    return answer
 
 
 def test_an_answer() -> None:

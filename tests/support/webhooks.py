@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -71,6 +72,21 @@ def answering(
         return (
             f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}"
         ).encode()
+
+    return answer
+
+
+def saying(*pieces: bytes, pause_s: float = 0.0, times: int = 1) -> Callable[..., bytes]:
+    """Send the first pieces, then the last one `times` times with pauses."""
+
+    def answer(request: Request, number: int, connection: socket.socket) -> bytes:
+        *first, last = pieces
+        for piece in first:
+            connection.sendall(piece)
+        for _ in range(times):
+            connection.sendall(last)
+            time.sleep(pause_s)
+        return b""
 
     return answer
 

@@ -17,8 +17,7 @@ from pollers.central.snmp.conversion import ConversionError, Raw, hex_of
 from pollers.central.snmp.definition import Column, PostOp, SnmpMeter
 from pollers.central.snmp.oids import Oid, dotted, parse_oid
 from pollers.central.snmp.walking import Table
-from pollers.notification.fields import Notes
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import Notes, scrubbed
 
 #: `memTotalReal` of UCD-SNMP-MIB, from which `memAvailReal` is taken.
 MEMORY_TOTAL = parse_oid("1.3.6.1.4.1.2021.4.5.0")

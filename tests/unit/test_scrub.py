@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meters import wire
-from pollers.notification.scrub import scrubbed
+from pollers.scrub import scrubbed
 
 MANY = {f"k{number}": "x" * 400 for number in range(300)}
 

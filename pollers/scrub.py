@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set, ValuesView
 from itertools import islice
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import msgspec
 
 from meters import wire
-from pollers.notification.fields import Notes
 from pollers.user_metadata import SECRET
+
+#: Faults that leave out one value and nothing else: {sentence: how often}.
+Notes = Counter[str]
 
 _LEFT_OUT = object()
 
