@@ -193,6 +193,16 @@ def test_what_changed_after_an_import_is_not_undone_by_going_on(
     assert stored("vm-a")[at] == 42.0
 
 
+def test_the_counterpart_of_the_import_writes_its_form_whatever_the_file_ends_with(
+    several: Contents, tmp_path: Path
+) -> None:
+    file = tmp_path / "samples.csv"
+    command("export_samples", str(file))
+    empty_samples()
+    command("import_samples", str(file))
+    assert contents() == several
+
+
 def test_two_imports_at_once(several: Contents, file: Path) -> None:
     command("export", str(file))
     empty_samples()
