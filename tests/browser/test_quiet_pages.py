@@ -34,7 +34,7 @@ def every_page() -> dict[str, str]:
     make_silence(matcher("name", "Memory.*", isRegex=True), project_id=seed.PROJECT, in_hours=2)
     old = make_silence(matcher("metric", "hardware.cpu.util"), project_id=None)
     end(old)
-    make_inhibition(
+    rule = make_inhibition(
         matcher("severity", "critical"), matcher("name", "web.*", isRegex=True), "metric"
     )
     lifecycle.delete(make_alarm(threshold("gone"), None, name="An old one"), "1")
@@ -48,6 +48,7 @@ def every_page() -> dict[str, str]:
         "silence-of-alarm": f"/silences/new?alarm={alarm.pk}",
         "silence-again": f"/silences/new?like={old.pk}",
         "inhibitions": "/inhibitions",
+        "inhibition-edit": f"/inhibitions/{rule.pk}/edit",
         "history": "/history",
         "history-one": f"/history?alarm={alarm.pk}",
     }
