@@ -76,9 +76,10 @@ class _Loader(yaml.CSafeLoader):
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError, TypeError) as error:
-            raise yaml.constructor.ConstructorError(
-                None, None, str(error), node.start_mark
-            ) from error
+            # Most conversions tell of their insides: 'NoneType' object has no attribute …
+            kind = node.tag.rpartition(":")[2]
+            said = str(error) if isinstance(error, ValueError) else f"no value of the kind {kind}"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from error
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Any:

@@ -14,7 +14,7 @@ from tests.support.visitors import signed_in
 
 @pytest.fixture
 def fresh_store(transactional_db: None) -> Iterator[None]:
-    """The tables are emptied between tests, but head and cache are not."""
+    """The tables are emptied between tests, but what they hold is remembered."""
     yield from _like_new()
 
 

@@ -11,6 +11,8 @@ from functools import cache
 from django.db import connection
 
 from meters.models import CatalogueEpoch, ResourceType
+from tests.support.head import TABLES as HEAD
+from tests.support.head import empty_head
 
 #: What migrating fills and no test changes.
 _KEPT = {"auth_permission", "django_content_type"}
@@ -22,8 +24,11 @@ WHERE oid = ANY(%s::regclass[]) AND pg_relation_size(oid) > 0
 
 def empty_tables() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_USED, [_tables()])
-        used = [connection.ops.quote_name(name) for (name,) in cursor.fetchall()]
+        cursor.execute(_USED, [[*_tables(), *HEAD]])
+        found = {name for (name,) in cursor.fetchall()}
+        if not found.isdisjoint(HEAD):
+            empty_head()
+        used = [connection.ops.quote_name(name) for name in sorted(found.difference(HEAD))]
         if used:
             cursor.execute(f"TRUNCATE {', '.join(used)} CASCADE")
     CatalogueEpoch.objects.get_or_create(pk=1)
@@ -32,5 +37,5 @@ def empty_tables() -> None:
 
 @cache
 def _tables() -> list[str]:
-    """Those of models: the head's are not, and emptied by `fresh_store`."""
+    """Those of models, which the head's are not."""
     return sorted(set(connection.introspection.django_table_names()) - _KEPT)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import connection
 
-_EMPTY = """
-TRUNCATE meters_head_0, meters_head_1, meters_head_2, meters_head_3, meters_head_4, meters_head_5;
+TABLES = [f"meters_head_{number}" for number in range(6)]
+_EMPTY = f"""
+TRUNCATE {", ".join(TABLES)};
 UPDATE meters_headslot SET sequence = number - 100, state = 'free';
 UPDATE meters_headslot SET sequence = 1, state = 'open', opened_at = now() WHERE number = 0;
 """
