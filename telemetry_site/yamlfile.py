@@ -135,6 +135,16 @@ def unknown_keys(file: Path, written: Mapping, known: Collection[str], where: st
     ]
 
 
+def text_of(written: Mapping, key: str, default: str) -> str:
+    """A number counts as its digits, nothing as the default. Raises `DefinitionError`."""
+    value = written.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DefinitionError(f"{key} must be text", written.line_of(key))
+    return str(value)
+
+
 def _loaded(text: str) -> Any:
     """Raises `DefinitionError` for a text that says more than it is long, else as the loader."""
     loader = _Loader(text)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from meters.derived.reading import has_derived
 from meters.metering_api import reading
 from meters.metering_api import stretches as finding
 from meters.metering_api.conditions import Bounds, Query
@@ -76,12 +75,11 @@ def newest_samples(
     query: Query, sees_all: bool, limit: int, after: Position | None
 ) -> tuple[list[Sample], bool]:
     """As `reading.newest` of all that is asked for."""
-    ids = finding.find_few_ids(query.asked, FEW)
-    if ids is not None:
-        is_open = after is None and query.bounds.stop_us == NEVER_US
-        last = _measured_last(query, sees_all, ids, limit + 1) if is_open else None
-        stretches, bounds = last or (finding.find(query.asked, sees_all), query.bounds)
-        return reading.newest(stretches, bounds, limit, after)
+    if after is None and (last := _measured_last(query, sees_all, limit + 1)):
+        return reading.newest(*last, limit)
+    few = finding.find_few(query.asked, sees_all, FEW)
+    if few is not None:
+        return reading.newest(few, query.bounds, limit, after)
     found: list[Sample] = []
     stop_us = min(query.bounds.stop_us, to_us(END))
     if after is not None:
@@ -98,16 +96,18 @@ def newest_samples(
     return found, False
 
 
-def _measured_last(
-    query: Query, sees_all: bool, ids: Sequence[int], count: int
-) -> tuple[Stretches, Bounds] | None:
-    """The series among more than `count` that hold the `count` newest samples, and since when.
+def _measured_last(query: Query, sees_all: bool, count: int) -> tuple[Stretches, Bounds] | None:
+    """The series among few, but more than `count`, that hold the `count` newest samples, and since
+    when.
 
     The newest samples of `count` series that fit are so many samples already: no older one is
     among those asked for, and none of a series whose newest one is older. None where the newest
     samples do not fit, behind which a series may have any number of others.
     """
-    if len(ids) <= count or has_derived(ids):
+    if query.bounds.stop_us != NEVER_US:
+        return None
+    ids = finding.find_few_stored(query.asked, FEW)
+    if ids is None or len(ids) <= count:
         return None
     times = last_times(ids)
     latest = sorted(times, key=lambda pk: (-times[pk], pk))[:count]

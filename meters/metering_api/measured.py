@@ -174,23 +174,28 @@ def _within(pool: _Pool, series: Ints, times: Ints) -> Iterator[Measured]:
     time the first by their ids, so that it does not matter how many were measured together.
     """
     begin, size = 0, SERIES_EACH * pool.room
-    waiting: dict[str, int] = {}
+    waiting: list[Key] = []
     while waiting or begin < len(series):
-        keys = sorted((at, name) for name, at in waiting.items())
         # What is not looked at yet may come between those of one time.
         beyond = (-int(times[begin]), "") if begin < len(series) else _before(int(times[-1]))
-        usable, room = keys[: bisect_left(keys, beyond)], pool.room
-        if len(usable) < room and begin < len(series):
+        usable, room = bisect_left(waiting, beyond), pool.room
+        if usable < room and begin < len(series):
             end = begin + size
-            for at, name in pool.keys(series[begin:end], times[begin:end]):
-                waiting.setdefault(name, at)
+            waiting = _joined(waiting, pool.keys(series[begin:end], times[begin:end]))
             begin, size = end, 2 * size
             continue
-        taken = [name for _, name in usable[:room]]
-        pool.look_up(taken)
-        for name in taken:
-            del waiting[name]
-        yield from pool.ready(usable[room] if len(usable) > room else beyond)
+        count = min(usable, room)
+        taken, waiting = waiting[:count], waiting[count:]
+        pool.look_up([name for _, name in taken])
+        yield from pool.ready(waiting[0] if count < usable else beyond)
+
+
+def _joined(waiting: Sequence[Key], keys: Iterator[Key]) -> list[Key]:
+    """In order, each resource once, with the first of its keys."""
+    firsts = {name: at for at, name in waiting}
+    for at, name in keys:
+        firsts.setdefault(name, at)
+    return sorted((at, name) for name, at in firsts.items())
 
 
 def _before(timestamp_us: int) -> Key:

@@ -171,12 +171,10 @@ def find_few(asked: Asked, sees_all: bool, most: int) -> Stretches | None:
     return find(asked, sees_all)
 
 
-def find_few_ids(asked: Asked, most: int) -> list[int] | None:
-    """The series' numbers alone, ascending."""
-    stored = sorted(_stored(asked).values_list("pk", flat=True)[: most + 1])
-    if len(stored) > most or _are_more_derived(asked, most):
-        return None
-    return stored + [one.pk for one in _derived(asked)]
+def find_few_stored(asked: Asked, most: int) -> list[int] | None:
+    """The numbers of the series alone; None where there are more, or derived ones."""
+    stored = list(_stored(asked).values_list("pk", flat=True)[: most + 1])
+    return None if len(stored) > most or _are_more_derived(asked, 0) else stored
 
 
 def _are_more_derived(asked: Asked, most: int) -> bool:

@@ -91,17 +91,20 @@ def read(request: Any, project: str) -> Reading:
 
 def _check_size(request: Any) -> None:
     """Before anything is made of it: an empty part takes two bytes, and next to none in gzip."""
-    parts = len(request.resource_metrics)
-    for one in request.resource_metrics if parts <= MOST_PARTS else ():
-        parts += len(one.scope_metrics)
-        for scope in one.scope_metrics if parts <= MOST_PARTS else ():
-            parts += len(scope.metrics)
-        if parts > MOST_PARTS:
-            break
-    if parts > MOST_PARTS:
-        raise TooLargeError(
-            f"More than {MOST_PARTS} resources, scopes and metrics in one request: send fewer."
-        )
+    count = 0
+    for parts in _parts(request):
+        count += parts
+        if count > MOST_PARTS:
+            raise TooLargeError(
+                f"More than {MOST_PARTS} resources, scopes and metrics in one request: send fewer."
+            )
+
+
+def _parts(request: Any) -> Iterator[int]:
+    for one in request.resource_metrics:
+        yield 1
+        for scope in one.scope_metrics:
+            yield 1 + len(scope.metrics)
 
 
 def _check(resource: wire.Resource) -> None:

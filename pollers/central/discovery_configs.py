@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pollers.central.scrape_options import headers_of, seconds, text_of, verify_of
+from pollers.central.scrape_options import headers_of, seconds, verify_of
 from pollers.central.target_discovery import FILES_S, Files, Names, Service, Watched
-from telemetry_site.yamlfile import DefinitionError, Mapping, Sequence
+from telemetry_site.yamlfile import DefinitionError, Mapping, Sequence, text_of
 
 #: How often others are asked where nothing is said, in seconds.
 HTTP_REFRESH_S = 60.0

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from telemetry_site.yamlfile import DefinitionError, Mapping, Sequence
+from telemetry_site.yamlfile import DefinitionError, Mapping, Sequence, text_of
 
 ACTIONS = (
     "replace", "keep", "drop", "keepequal", "dropequal", "hashmod", "labelmap", "labeldrop",
@@ -146,15 +146,9 @@ def _rule(written: Any, line: int) -> Rule:
 
 
 def _text(written: Mapping, key: str, default: str) -> str:
-    """As Prometheus reads it: nothing is the default, a number or a truth is what is written."""
+    """As Prometheus reads it: a truth, too, is what is written."""
     value = written.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str | int | float):
-        raise DefinitionError(f"{key} must be text", written.line_of(key))
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else text_of(written, key, default)
 
 
 def _regex(written: Mapping) -> re.Pattern[str]:

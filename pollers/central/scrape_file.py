@@ -17,14 +17,13 @@ from pollers.central.scrape_options import (
     headers_of,
     seconds,
     targets_of,
-    text_of,
     truth_of,
     verify_of,
 )
 from pollers.central.target_discovery import Found, Watched
 from pollers.errors import PollersError
 from pollers.operator_files import read_operators_yaml
-from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence
+from telemetry_site.yamlfile import DefinitionError, Fault, Mapping, Sequence, text_of
 
 log = structlog.get_logger(__name__)
 

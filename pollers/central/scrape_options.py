@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pollers.central.relabel import Labels
 from pollers.polling_file import LONGEST_INTERVAL_S
 from telemetry_site.settings.certificates import check_ca_file
-from telemetry_site.yamlfile import DefinitionError, Mapping
+from telemetry_site.yamlfile import DefinitionError, Mapping, text_of
 
 _LOGIN_KEYS = {"username", "password", "password_file"}
 _BEARER_KEYS = {"type", "credentials", "credentials_file"}
@@ -63,16 +63,6 @@ def verify_of(written: Mapping) -> bool | str:
     except (ImproperlyConfigured, ValueError) as error:
         raise DefinitionError(f"tls_config: {error}", tls.line_of("ca_file")) from None
     return file or not skips
-
-
-def text_of(written: Mapping, key: str, default: str) -> str:
-    """A number counts as its digits, nothing as the default. Raises `DefinitionError`."""
-    value = written.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise DefinitionError(f"{key} must be text", written.line_of(key))
-    return str(value)
 
 
 def truth_of(written: Mapping, key: str, default: bool) -> bool:
