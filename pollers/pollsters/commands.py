@@ -36,7 +36,7 @@ def run_command(line: str, limit_s: float) -> tuple[int, bytes]:
             os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, FetchError):
                 raise
-            raise FetchError(f"the command did not end within {limit_s:.3g} s") from None
+            raise FetchError(f"the command did not end within {limit_s:.1f} s") from None
 
 
 def _read(process: subprocess.Popen[bytes], end: float) -> bytes:
