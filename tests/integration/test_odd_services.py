@@ -45,7 +45,7 @@ def dripping_handshake() -> Iterator[str]:
         with suppress(OSError):
             connection, _ = listener.accept()
             with connection:
-                for byte in b"\x16\x03\x03\x40\x00" + b"\x00" * 100:
+                for byte in b"\x16\x03\x03\x40\x00" + b"\x00" * 300:
                     connection.sendall(bytes([byte]))
                     time.sleep(0.1)
 
@@ -75,15 +75,15 @@ def scrape(url: str, interval_s: float = 10) -> wire.PollReport:
 
 
 SLOW = {
-    "status line": saying(b"HTTP/1.1 ", b"2", pause_s=0.1, times=60),
-    "headers": saying(HEAD, b"X: y\r\n", pause_s=0.1, times=60),
-    "continue": saying(b"HTTP/1.1 100 Continue\r\n\r\n", pause_s=0.05, times=120),
+    "status line": saying(b"HTTP/1.1 ", b"2", pause_s=0.1, times=300),
+    "headers": saying(HEAD, b"X: y\r\n", pause_s=0.1, times=300),
+    "continue": saying(b"HTTP/1.1 100 Continue\r\n\r\n", pause_s=0.05, times=600),
     "body of a length": saying(
-        HEAD + b"Content-Length: 1000\r\n\r\n", b"[", pause_s=0.1, times=60
+        HEAD + b"Content-Length: 1000\r\n\r\n", b"[", pause_s=0.1, times=300
     ),
-    "body without": saying(HEAD + b"\r\n", b"[", pause_s=0.1, times=60),
+    "body without": saying(HEAD + b"\r\n", b"[", pause_s=0.1, times=300),
     "chunks": saying(
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n[\r\n", pause_s=0.1, times=60
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n[\r\n", pause_s=0.1, times=300
     ),
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_a_byte_now_and_then_holds_up_no_poll(part: str, tmp_path: Path) -> None
         began = time.monotonic()
         _, report = poll(tmp_path, there.url(), deadline_s=1)
         scraped = scrape(there.url(), interval_s=1)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15
     said = ("no answer before the deadline", "answer not complete in ")
     assert any(one in report.errors[0] for one in said), report.errors
     assert any(one in scraped.errors[0] for one in said), scraped.errors
@@ -104,7 +104,7 @@ def test_a_handshake_of_a_byte_now_and_then_holds_up_no_poll(tmp_path: Path) -> 
     with dripping_handshake() as url:
         began = time.monotonic()
         _, report = poll(tmp_path, url, deadline_s=1)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
     assert report.outcome == "error"
 
 
@@ -116,12 +116,12 @@ def test_what_comes_with_a_redirect_is_not_read(service: HttpService, tmp_path: 
         b"HTTP/1.1 302 Found\r\nLocation: %s/metrics\r\nContent-Encoding: gzip\r\n"
         b"Content-Length: %d\r\n\r\n"
     ) % (service.url.encode(), len(bomb) + 10_000)
-    with receiver(saying(head, bomb, pause_s=3)) as there:
+    with receiver(saying(head, bomb, pause_s=20)) as there:
         began = time.monotonic()
         report = scrape(there.url())
-        assert time.monotonic() - began < 2, "the rest, which never comes, is not waited for"
+        assert time.monotonic() - began < 10, "the rest, which never comes, is not waited for"
         _, refused = poll(tmp_path, there.url())
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 18
     assert (report.outcome, report.details["series"]) == ("ok", 1)
     assert "HTTP 302" in refused.errors[0]
 
@@ -319,9 +319,9 @@ def test_a_command_that_never_stops_writing_fills_no_memory(tmp_path: Path, sett
     written = definition("") | {"host_command": "yes", "response_handlers": ["text"]}
     del written["url_path"]
     began = time.monotonic()
-    _, report, _ = poll_with(pollsters_of(tmp_path, written), deadline_s=8)
+    _, report, _ = poll_with(pollsters_of(tmp_path, written), deadline_s=60)
     assert report.errors == ["the command writes more than 16 MiB"]
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 40
 
 
 def test_a_command_that_closes_its_output_and_stays_is_ended(tmp_path: Path, settings: Any) -> None:
@@ -333,4 +333,4 @@ def test_a_command_that_closes_its_output_and_stays_is_ended(tmp_path: Path, set
     began = time.monotonic()
     _, report, _ = poll_with(pollsters_of(tmp_path, written), deadline_s=0.5)
     assert "the command did not end within 0." in report.errors[0]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
