@@ -38,6 +38,23 @@ def keeping_plans() -> CursorWrapper:
     return connection.make_debug_cursor(own) if logged else connection.make_cursor(own)
 
 
+def byte_rows(
+    cursor: CursorWrapper,
+    statement: str,
+    parameters: Sequence[object] = (),
+    keeps_plan: bool = False,
+) -> list[list[Any]]:
+    """Rows of byte strings, which the server sends as they are, and of numbers; null is empty.
+
+    By the driver's own cursor on the same connection: Django's has byte strings made into text.
+    `keeps_plan`: the statement is a short one whose plan does not hang on its values.
+    """
+    prepare = None if keeps_plan else False
+    with cursor.db.wrap_database_errors, psycopg.Cursor(cursor.db.connection) as own:
+        own.execute(statement, parameters or None, prepare=prepare, binary=True)
+        return [[b"" if one is None else one for one in row] for row in own.fetchall()]
+
+
 class _Compiled(NamedTuple):
     statement: str
     #: Its parameters; where `holes` has a number, the value of that number comes instead.

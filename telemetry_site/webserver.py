@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import select
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from django.conf import settings
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import TConn, ThreadWorker
 from prometheus_client import multiprocess
 
 from telemetry_site import paths, trust
@@ -22,6 +25,9 @@ from telemetry_site.roles import Role
 from telemetry_site.status import reporter
 
 log = structlog.get_logger(__name__)
+
+#: So long a thread waits for the next request: a client in the same network asks sooner.
+LINGER_MS = 1
 
 
 def draining_file() -> Path:
@@ -38,6 +44,27 @@ class _Logger(Logger):  # type: ignore[misc]
         self._access_log_enabled = False
 
 
+class LingeringWorker(ThreadWorker):  # type: ignore[misc]
+    """A thread that has answered waits for the next request of the same connection, if nobody waits
+    for a thread: programs ask again at once, and the way over the main loop takes two changes of
+    threads, a tenth of a short answer.
+    """
+
+    def handle(self, conn: TConn) -> Any:
+        kept = super().handle(conn)
+        while kept is True and self.alive and not self.tpool._work_queue.qsize():
+            if not _is_readable(conn.sock, LINGER_MS):
+                break
+            kept = super().handle(conn)
+        return kept
+
+
+def _is_readable(sock: socket.socket, within_ms: int) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(within_ms))
+
+
 class _Arbiter(Arbiter):  # type: ignore[misc]
     def handle_term(self) -> None:
         """Rule G1: first no longer ready, then wait for the balancer to see it, then stop."""
@@ -51,7 +78,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         options = {
             "bind": f"{settings.WEB_BIND}:{settings.PORT}",
-            "worker_class": "gthread",
+            "worker_class": LingeringWorker,
             "workers": settings.WEB_WORKERS,
             "threads": settings.WEB_THREADS,
             "timeout": 60,  # above the statement timeout of 30 s

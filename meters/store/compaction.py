@@ -19,7 +19,6 @@ from psycopg.errors import LockNotAvailable
 from meters import metrics
 from meters.models import HeadSlot
 from meters.store import chunks, head
-from meters.store.copy_format import copy_out
 from meters.store.deletion import sweep_deleted
 from meters.store.head import Rows, table_of
 from meters.store.info import ring
@@ -27,6 +26,7 @@ from meters.store.locks import COMPACTION_LOCK, MERGE_LOCK, alone, take_long
 from meters.store.points import Points
 from meters.store.read import COLUMNS, as_rows
 from telemetry_site.failpoints import failpoint
+from telemetry_site.prepared import byte_rows
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +53,9 @@ TENDED_S = 20.0
 LOOKS_EACH_S = 300.0
 
 _PIECE = f"""
-COPY (SELECT {COLUMNS} FROM (
+SELECT {COLUMNS} FROM (
     SELECT head.* FROM %(table)s AS head
-    WHERE ctid >= '(%(begin)d,0)' AND ctid < '(%(end)d,0)') AS piece)
-TO STDOUT (FORMAT BINARY)
+    WHERE ctid >= '(%(begin)d,0)' AND ctid < '(%(end)d,0)') AS piece
 """
 _EXISTING = "SELECT id FROM meters_metric WHERE id = ANY(%s)"
 _DUE = f"""
@@ -64,12 +63,11 @@ SELECT start, series_id FROM meters_chunk WHERE NOT merged GROUP BY start, serie
 HAVING count(*) >= {FAN_IN} OR start < now() - interval '1 day' - interval '{LATE}'
 """
 _MERGE = f"""
-COPY (WITH due AS ({_DUE} ORDER BY start, series_id LIMIT %s), taken AS (
+WITH due AS ({_DUE} ORDER BY start, series_id LIMIT %s), taken AS (
     DELETE FROM meters_chunk AS chunk USING due
     WHERE chunk.series_id = due.series_id AND chunk.start = due.start RETURNING chunk.*
 )
-SELECT {chunks.COLUMNS} FROM (SELECT * FROM taken ORDER BY series_id, start, sequence) AS chunk)
-TO STDOUT (FORMAT BINARY)
+SELECT {chunks.COLUMNS} FROM (SELECT * FROM taken ORDER BY series_id, start, sequence) AS chunk
 """
 
 
@@ -153,7 +151,7 @@ def merge(at_most: int = MERGE_BATCH) -> int:
         if not alone(cursor, MERGE_LOCK):
             return 0
         take_long(cursor)
-        (fields,) = copy_out(cursor, _MERGE, [at_most])
+        (fields,) = byte_rows(cursor, _MERGE, [at_most])
         packed = chunks.as_packed(fields)
         if not len(packed.counts):
             return 0
@@ -193,7 +191,7 @@ def _pieces(cursor: CursorWrapper, slot: int) -> Iterator[Rows]:
     step = max(PIECE_PAGES, -(-pages >> PIECE_BITS))
     for begin in range(0, pages, step):
         statement = _PIECE % {"table": table, "begin": begin, "end": begin + step}
-        (fields,) = copy_out(cursor, statement)
+        (fields,) = byte_rows(cursor, statement)
         if fields[0]:
             yield as_rows(fields)
 

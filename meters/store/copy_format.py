@@ -1,19 +1,14 @@
 """PostgreSQL's binary COPY format for (series_id bigint, timestamp timestamptz, value float8).
 
 Source: "COPY", section "Binary Format", of PostgreSQL's manual. Each row is the count of fields,
-then each field as its length and its big-endian bytes. The driver hands out a row at a time, so
-reading joins a column's values into one field of one row.
+then each field as its length and its big-endian bytes. The `…send` functions make the same bytes
+of a value: a reading joins a column's into one byte string.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import numpy.typing as npt
-from django.db.backends.utils import CursorWrapper
-
-from telemetry_site.database import copying
 
 #: PostgreSQL counts timestamps in microseconds from 2000-01-01 UTC.
 PG_EPOCH_US = 946_684_800_000_000
@@ -45,26 +40,6 @@ def encode_rows(
     table["timestamp"] = timestamp - PG_EPOCH_US
     table["value"] = value
     return HEADER + table.tobytes() + TRAILER
-
-
-def copy_out(
-    cursor: CursorWrapper, statement: str, parameters: Sequence[object] = ()
-) -> list[list[bytes]]:
-    """The fields of each row of a COPY … TO STDOUT; null is empty."""
-    with copying(cursor, statement, parameters or None) as copy:
-        return list(_rows_of(b"".join(copy)))
-
-
-def _rows_of(data: bytes) -> Iterator[list[bytes]]:
-    place = len(HEADER)
-    while (count := int.from_bytes(data[place : place + 2], "big", signed=True)) >= 0:
-        place += 2
-        row = []
-        for _ in range(count):
-            size = max(0, int.from_bytes(data[place : place + 4], "big", signed=True))
-            row.append(data[place + 4 : place + 4 + size])
-            place += 4 + size
-        yield row
 
 
 def decode_int8(field: bytes) -> npt.NDArray[np.int64]:

@@ -17,12 +17,13 @@ from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from meters.store import chunks
-from meters.store.copy_format import copy_out, decode_int8, decode_times
+from meters.store.copy_format import decode_int8, decode_times
 from meters.store.head import table_of
 from meters.store.read import BEGINNING, END, Ids, TooManyPointsError, runs_of
 from meters.store.replica import reading
 from telemetry_site.arrays import number_array
 from telemetry_site.clock import from_us, now_us
+from telemetry_site.prepared import byte_rows
 
 #: As the function does; of the slots those that hold rows.
 _TUNED = """
@@ -50,30 +51,27 @@ WHERE series_id = ANY(%s::bigint[]) AND last >= %s AND start < %s GROUP BY start
 #: `Moments`, a byte string a column.
 _MOMENTS = "string_agg(int8send(series_id), ''), string_agg(timestamptz_send(at), '')"
 #: Migration 0015: a table's `Moments`, and how many rows were looked at.
-_NEWEST = "COPY (SELECT * FROM meters_newest(%s, %s, %s, %s)) TO STDOUT (FORMAT BINARY)"
+_NEWEST = "SELECT * FROM meters_newest(%s, %s, %s::bigint, %s)"
 #: Of some series, all of which lie in runs of ids: the first or the last time in [start, stop).
 _END_OF_SLOT = f"""
-COPY (SELECT {_MOMENTS} FROM (
+SELECT {_MOMENTS} FROM (
     SELECT series_id, {{}}(timestamp) AS at FROM {{}}
     WHERE {_WANTED} AND ({{near}})
-    GROUP BY series_id) AS found)
-TO STDOUT (FORMAT BINARY)
+    GROUP BY series_id) AS found
 """
 _LAST_OF_CHUNKS = f"""
-COPY (SELECT {_MOMENTS} FROM (
+SELECT {_MOMENTS} FROM (
     SELECT series_id, at FROM unnest(%s::bigint[]) AS wanted (series_id), LATERAL (
         SELECT last AS at FROM meters_chunk AS chunk WHERE chunk.series_id = wanted.series_id
-        ORDER BY start DESC, last DESC LIMIT 1) AS last_one) AS found)
-TO STDOUT (FORMAT BINARY)
+        ORDER BY start DESC, last DESC LIMIT 1) AS last_one) AS found
 """
 _FILLED = "SELECT sequence FROM meters_headslot WHERE state <> 'free'"
 #: All chunks of each series' first day: before they are merged, any of them may begin first.
 _FIRST_CHUNKS = f"""
-COPY (SELECT {chunks.COLUMNS} FROM (
+SELECT {chunks.COLUMNS} FROM (
     SELECT chunk.* FROM unnest(%s::bigint[]) AS wanted (id) CROSS JOIN LATERAL (
         SELECT start FROM meters_chunk WHERE series_id = wanted.id ORDER BY start LIMIT 1) AS day
-    JOIN meters_chunk AS chunk ON chunk.series_id = wanted.id AND chunk.start = day.start) AS chunk)
-TO STDOUT (FORMAT BINARY)
+    JOIN meters_chunk AS chunk ON chunk.series_id = wanted.id AND chunk.start = day.start) AS chunk
 """
 
 
@@ -114,8 +112,8 @@ def newest_times(
     """
 
     def read(cursor: CursorWrapper) -> Moments:
-        found = copy_out(cursor, _NEWEST, [start, stop, most, spanning])
-        if most is not None and any(int.from_bytes(held, "big") > most for *_, held in found):
+        found = byte_rows(cursor, _NEWEST, [start, stop, most, spanning])
+        if most is not None and any(held > most for *_, held in found):
             raise TooManyPointsError
         return _one_each(list(map(_moments, found)), newest=True)
 
@@ -151,7 +149,7 @@ def _filled(cursor: CursorWrapper) -> set[int]:
 
 def _firsts(cursor: CursorWrapper, wanted: Sequence[int]) -> Moments:
     with _slots(cursor) as slots:
-        packed = chunks.as_packed(copy_out(cursor, _FIRST_CHUNKS, [list(wanted)])[0])
+        packed = chunks.as_packed(byte_rows(cursor, _FIRST_CHUNKS, [list(wanted)])[0])
         parts = [Moments(packed.series_id, chunks.first_times(packed))]
         others = np.setdiff1d(wanted, packed.series_id)
         before = from_us(parts[0].times.max(initial=0))
@@ -175,7 +173,7 @@ def last_times(series_ids: Sequence[int]) -> dict[int, int]:
             seen = np.concatenate([part.series for part in parts]) if parts else wanted[:0]
             silent = np.setdiff1d(wanted, seen)
             parts += _ends_of_slots(cursor, "max", slots, silent, BEGINNING, recent)
-        parts += map(_moments, copy_out(cursor, _LAST_OF_CHUNKS, [wanted.tolist()]))
+        parts += map(_moments, byte_rows(cursor, _LAST_OF_CHUNKS, [wanted.tolist()]))
         return _one_each(parts, newest=True)
 
     last = reading(read)
@@ -194,7 +192,7 @@ def _ends_of_slots(
     return [
         _moments(fields)
         for number in slots
-        for fields in copy_out(
+        for fields in byte_rows(
             cursor, _END_OF_SLOT.format(end, table_of(number), near=near), parameters
         )
     ]

@@ -38,6 +38,8 @@ SETTINGS = {
     "log_destination": "stderr",
     "log_line_prefix": "[%p] ",
     "log_checkpoints": "off",
+    # A table that grew and was not analyzed since gets bad plans: a minute is long for that.
+    "autovacuum_naptime": "10s",
     "max_connections": "200",
     "max_wal_size": "1GB",
 }

@@ -406,15 +406,15 @@ class TestAtOnce:
     ) -> None:
         store(("vm-1", noon, 1.0))
         assert head.rotate(at_once=True)
-        copy_out, looks = read.copy_out, count(1)
+        byte_rows, looks = read.byte_rows, count(1)
 
-        def packed_before(*asked: Any) -> Any:
+        def packed_before(*asked: Any, **how: Any) -> Any:
             if next(looks) == 2:
                 with ThreadPoolExecutor() as pool:
                     assert pool.submit(compact_if_free).result()
-            return copy_out(*asked)
+            return byte_rows(*asked, **how)
 
-        monkeypatch.setattr(read, "copy_out", packed_before)
+        monkeypatch.setattr(read, "byte_rows", packed_before)
         assert newest() == {noon: 1.0}
         assert next(looks) > 2
 

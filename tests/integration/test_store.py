@@ -27,11 +27,11 @@ from meters.models import (
     Source,
 )
 from meters.store import write
-from meters.store.copy_format import copy_out
 from meters.store.head import copy_rows
 from meters.store.read import latest_points, read_points
 from meters.store.write import store_batch, store_batches
 from telemetry_site.clock import from_us, now_us, to_us
+from telemetry_site.prepared import byte_rows
 from tests.support.batches import SECOND, batch_of, event, report, resource
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
@@ -437,15 +437,15 @@ def test_two_collectors_with_the_same_batches_in_another_order_do_not_deadlock(n
     assert faults == []
 
 
-class TestCopyErrorsAreDjangos:
+class TestErrorsAreDjangos:
     """The driver's own are not those that tasks wait out and pages answer with a 503."""
 
     def test_when_reading(self) -> None:
-        asked = "COPY (SELECT 'x'::bytea, pg_sleep(5)) TO STDOUT (FORMAT BINARY)"
+        asked = "SELECT 'x'::bytea, 1 FROM pg_sleep(5)"
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 10")
             with pytest.raises(OperationalError, match="timeout"):
-                copy_out(cursor, asked)
+                byte_rows(cursor, asked)
             transaction.set_rollback(True)
 
     def test_when_writing(self, now: int) -> None:
