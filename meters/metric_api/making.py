@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from django.db import connection
@@ -17,6 +17,7 @@ from django.db import connection
 from meters.models import STANDALONE, ArchivePolicy, Metric, Resource
 from meters.store import catalogue
 from meters.store.catalogue_statements import CATALOGUE_LOCK, RAISE_EPOCH
+from telemetry_site.arrays import number_array, text_array
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
 from telemetry_site.prepared import keeping_plans
@@ -120,11 +121,11 @@ def make_metrics(
 
 
 def _insert_metrics(metrics: Sequence[Metric], creator: str) -> None:
-    columns: list[list[Any]] = [
-        [one.uuid for one in metrics],
-        [one.resource_id for one in metrics],
-        [one.name for one in metrics],
-        [one.unit for one in metrics],
+    columns: list[str | list[int | None]] = [
+        text_array(str(one.uuid) for one in metrics),
+        number_array(one.resource_id for one in metrics),
+        text_array(one.name for one in metrics),
+        text_array(one.unit for one in metrics),
         [one.archive_policy_id for one in metrics],
     ]
     with keeping_plans() as cursor:

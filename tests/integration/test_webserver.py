@@ -6,12 +6,14 @@ import http.client
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.support.web import running_web
@@ -31,6 +33,20 @@ while time.monotonic() < end:
     connection.sendall(request * (answers - 1))
     os.write(1, b"." * answers)
 """
+
+
+@contextmanager
+def greedy(port: int) -> Iterator[None]:
+    call = [sys.executable, "-c", GREEDY, str(port), PATH]
+    with subprocess.Popen(call, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.read(100)
+        threading.Thread(target=program.stdout.read, daemon=True).start()
+        try:
+            yield
+            assert program.poll() is None
+        finally:
+            program.kill()
 
 
 @pytest.fixture
@@ -54,15 +70,9 @@ def connected(port: int) -> http.client.HTTPConnection:
 
 
 def test_who_asks_again_and_again_keeps_nobody_out(port: int) -> None:
-    call = [sys.executable, "-c", GREEDY, str(port), PATH]
-    with subprocess.Popen(call, stdout=subprocess.PIPE) as greedy:
-        assert greedy.stdout is not None
-        assert greedy.stdout.read(100)
-        with closing(connected(port)) as other:
-            for _ in range(400):
-                ask(other)  # within ten seconds
-        assert greedy.poll() is None
-        greedy.kill()
+    with greedy(port), closing(connected(port)) as other:
+        for _ in range(400):
+            ask(other)  # within ten seconds
 
 
 def test_a_silent_connection_holds_no_thread(port: int) -> None:
@@ -83,3 +93,29 @@ def test_requests_that_come_in_one_piece_are_all_answered(port: int) -> None:
         while piece := connection.recv(65536):
             told += piece
     assert told.count(b"HTTP/1.1 200 OK") == 5
+
+
+def test_those_who_come_together_get_a_process_each(
+    process_env: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    with running_web(process_env, tmp_path / "log", WEB_WORKERS="2") as address:
+        port = urlsplit(address).port
+        assert port
+        deadline = time.monotonic() + 30
+        while len(processes_of(port, 8)) < 2:
+            assert time.monotonic() < deadline, "both processes are up"
+        shared = sum(len(processes_of(port, 2)) == 1 for _ in range(40))
+    assert shared < 16, "by chance it would be twenty and more"
+
+
+def processes_of(port: int, count: int) -> set[int]:
+    """Of so many connections that are made one right after the other."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        time.sleep(0.05)
+        return {
+            one.pid
+            for one in psutil.net_connections("tcp")
+            if one.pid and one.laddr[1] == port and one.status == psutil.CONN_ESTABLISHED
+        }

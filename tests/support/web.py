@@ -25,7 +25,7 @@ def running_web(
     port = free_port()
     environment = process_env(
         "web", PORT=str(port), SECRET_KEY="tests only", WEB_DRAIN_SECONDS="0",
-        SITE_URL=f"http://127.0.0.1:{port}", WEB_WORKERS="1", **extra,
+        SITE_URL=f"http://127.0.0.1:{port}", **{"WEB_WORKERS": "1"} | extra,
     )  # fmt: skip
     with open(log, "wb") as output:
         process = subprocess.Popen(
