@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -60,12 +60,7 @@ def left_to_the_next_run(work: str, also: tuple[type[Exception], ...] = ()) -> I
 
 
 @contextmanager
-def copying(
-    cursor: CursorWrapper, statement: str, parameters: Sequence[object] | None = None
-) -> Iterator[Copy]:
-    """A COPY whose errors are Django's, as those of all statements: the driver's are not `AWAY`.
-
-    By the driver's own cursor: Django's for debugging takes no parameters here.
-    """
-    with cursor.db.wrap_database_errors, cursor.cursor.copy(statement, parameters) as copy:
+def copying(cursor: CursorWrapper, statement: str) -> Iterator[Copy]:
+    """A COPY whose errors are Django's, as those of all statements: the driver's are not `AWAY`."""
+    with cursor.db.wrap_database_errors, cursor.cursor.copy(statement) as copy:
         yield copy

@@ -7,7 +7,7 @@ definition may be is `alarms.lifecycle.check`'s to say; here only texts become n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
@@ -22,6 +22,7 @@ from alarms.errors import DefinitionError
 from alarms.evaluator.selection import is_uuid
 from alarms.models import Alarm
 from alarms.notifier.schemes.trust import without_trust
+from alarms.notifier.templates import PARTS
 from alarms.ui import rulefields
 from alarms.ui.constraints import to_constraints, to_lines
 from alarms.ui.rulefields import FIELDS
@@ -49,17 +50,13 @@ BLANK: dict[str, str] = {
     "repeat_actions": "", "type": Type.RESOURCE_THRESHOLD, "project": "",
     "ok_actions": "", "alarm_actions": "", "insufficient_data_actions": "", "version": "",
     **dict.fromkeys(WAITS, ""), "recovery_threshold": "", "no_data": "insufficient",
-    "time_constraints": "", "mute": "",
+    "time_constraints": "", "mute": "", **dict.fromkeys(PARTS, ""),
     **rulefields.BLANK,
 }  # fmt: skip
 
 
 @dataclass
 class AlarmForm(Typed):
-    """`kept` is what the alarm's policy says that the form has no fields for."""
-
-    kept: dict[str, Any] = field(default_factory=dict)
-
     @property
     def type(self) -> str:
         """One of those that there are."""
@@ -100,10 +97,12 @@ class AlarmForm(Typed):
     def policy(self) -> dict[str, Any]:
         """As far as it can be read; a field that is empty asks for nothing."""
         hours = self.read("mute", to_constraints)
-        kept = self.kept | ({"mute": hours} if hours else {})
+        policy: dict[str, Any] = {"mute": hours} if hours else {}
+        if words := {part: self.values[part] for part in PARTS if self.values[part]}:
+            policy["template"] = words
         if not has_series(self.type):
-            return kept
-        policy: dict[str, Any] = {
+            return policy
+        policy |= {
             name: self.number(name, int, "a whole number of seconds")
             for name in WAITS
             if self.values[name]
@@ -112,7 +111,7 @@ class AlarmForm(Typed):
             limit = self.number("recovery_threshold", float, "a number")
             policy["recovery_threshold"] = limit
         policy["no_data"] = self.values["no_data"] or "insufficient"
-        return kept | policy
+        return policy
 
     def check_rule(self) -> dict[str, Any]:
         """The rule alone, checked: for a preview, while the rest isn't filled in yet."""
@@ -173,20 +172,15 @@ class AlarmForm(Typed):
             return {}
 
 
-def sent(posted: Mapping[str, str], alarm: Alarm | None = None) -> AlarmForm:
-    """What somebody has typed, of an alarm that is changed. A checkbox that isn't there is off."""
+def sent(posted: Mapping[str, str]) -> AlarmForm:
+    """What somebody has typed. A checkbox that isn't there is off."""
     values = {name: posted.get(name, "").replace("\r\n", "\n").strip() for name in BLANK}
-    form = AlarmForm(values, kept=_kept(alarm))
+    form = AlarmForm(values)
     for name, value in values.items():
         if len(value) > MAX_INPUT:
             values[name] = value[:MAX_INPUT]
             form.errors[name] = [f"At most {MAX_INPUT} characters are allowed."]
     return form
-
-
-def _kept(alarm: Alarm | None) -> dict[str, Any]:
-    policy = (alarm.policy if alarm else None) or {}
-    return {name: value for name, value in policy.items() if name not in BLANK}
 
 
 def of_alarm(alarm: Alarm) -> AlarmForm:
@@ -198,11 +192,12 @@ def of_alarm(alarm: Alarm) -> AlarmForm:
     values |= {"version": str(alarm.definition_version)}
     values |= {"time_constraints": to_lines(alarm.time_constraints)}
     rule = _rule_as_typed(alarm)
-    policy = {name: one for name, one in (alarm.policy or {}).items() if name in BLANK}
+    policy = dict(alarm.policy or {})
     if "mute" in policy:
         policy["mute"] = to_lines(policy["mute"])
-    values |= {name: _typed(value) for name, value in (rule | policy).items()}
-    return AlarmForm(values, kept=_kept(alarm))
+    words = policy.pop("template", None) or {}
+    values |= {name: _typed(value) for name, value in (rule | policy | words).items()}
+    return AlarmForm(values)
 
 
 def _rule_as_typed(alarm: Alarm) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Typed:
     def place(self, error: DefinitionError, names: Mapping[str, str]) -> None:
         """Put an error of a definition to its field: `names` are those of the rule's that are
         called otherwise here, "" standing for all the others."""
-        inner = error.field.removeprefix("policy.")
+        inner = error.field.removeprefix("policy.").removeprefix("template.")
         own = inner.removeprefix("rule.").removeprefix("rule").partition("[")[0]
         words = _BOUND.sub(lambda found: BOUNDS[found[1]], error.detail)
         if inner.startswith("rule") and "" in names:

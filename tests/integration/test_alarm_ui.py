@@ -1015,16 +1015,32 @@ def test_who_shares_a_name_is_told(member: Client) -> None:
     assert "1 other alarm of this project has this name" in text(member, of("alarm", alarm))
 
 
-def test_the_form_asks_for_patience_and_keeps_what_it_has_no_fields_for(member: Client) -> None:
-    words = {"subject": "{{ alarm_name }}", "body": "x"}
-    alarm = make_alarm(policy={"for": 60, "template": words}, project_id=seed.PROJECT)
+def test_the_form_asks_for_patience(member: Client) -> None:
+    alarm = make_alarm(policy={"for": 60}, project_id=seed.PROJECT)
     fields = filled(**{"for": "300", "recovery_threshold": "70,5", "no_data": "keep"})
     answer = member.post(f"/alarms/{alarm.pk}/edit", fields)
     assert answer.status_code == 302, answer.content
     alarm.refresh_from_db()
-    assert alarm.policy == {
-        "for": 300, "recovery_threshold": 70.5, "no_data": "keep", "template": words,
-    }  # fmt: skip
+    assert alarm.policy == {"for": 300, "recovery_threshold": 70.5, "no_data": "keep"}
     answer = member.post(f"/alarms/{alarm.pk}/edit", filled(**{"for": "soon"}))
     assert answer.status_code == 422
     assert "Give a whole number of seconds." in answer.content.decode()
+
+
+def test_the_form_has_the_words_of_mails(member: Client) -> None:
+    words = {"subject": "{{ alarm_name }} & more", "body": "It is\n{{ current }}."}
+    alarm = make_alarm(policy={"template": words}, project_id=seed.PROJECT)
+    form = member.get(f"/alarms/{alarm.pk}/edit").context["form"]
+    assert {name: form.values[name] for name in words} == words
+    assert "{{ alarm_name }} &amp; more" in text(member, of("alarm", alarm))
+    fields = filled(subject="", body="It is {{ current }}.")
+    answer = member.post(f"/alarms/{alarm.pk}/edit", fields)
+    assert answer.status_code == 302, answer.content
+    alarm.refresh_from_db()
+    assert (alarm.policy or {})["template"] == {"subject": "", "body": "It is {{ current }}."}
+    answer = member.post(f"/alarms/{alarm.pk}/edit", filled(body="{% load x %}"))
+    assert answer.status_code == 422
+    assert "body" in answer.context["form"].errors
+    answer = member.post(f"/alarms/{alarm.pk}/edit", filled())
+    alarm.refresh_from_db()
+    assert "template" not in (alarm.policy or {})

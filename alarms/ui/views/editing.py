@@ -74,7 +74,7 @@ def edit(request: PageRequest, uuid: UUID) -> HttpResponse:
     alarm = changeable(request, uuid)
     if request.method != "POST":
         return _form(request, forms.of_alarm(alarm), alarm)
-    form = forms.sent(request.POST, alarm)
+    form = forms.sent(request.POST)
     form.values["project"] = alarm.project_id or ""
     if request.POST.get("do") == "preview":
         return _form(request, form, alarm)
