@@ -28,15 +28,31 @@ def check_slots(cluster: Cluster, in_hand: Collection[float] = ()) -> int:
 
     But for those that a killed agent had `in_hand`: polled by then, they have their report; half
     polled, nobody is left to count them. Returns how many have none.
+
+    The agent polls on meanwhile: what was missed last is counted before the next report is there.
     """
+    lacking = counted = 0.0
+
+    def explained() -> bool:
+        nonlocal lacking, counted
+        lacking, died = _gaps(cluster, in_hand)
+        counted = cluster.counters.value("compute.1", MISSED) + died
+        return lacking == counted
+
+    cluster.wait(
+        explained, 15.0, lambda: f"{lacking:.0f} slots have no report, {counted:.0f} are counted"
+    )
+    print(f"{lacking:.0f} slots missed")
+    return int(lacking)
+
+
+def _gaps(cluster: Cluster, in_hand: Collection[float]) -> tuple[int, int]:
+    """Slots that have no report, and how many of them were in hand."""
     slots = [cast(float, row[0]) for row in cluster.query(SELECT_SLOTS)]
     numbers = [round((slot - slots[0]) / INTERVAL_S) for slot in slots]
     assert len(set(numbers)) == len(numbers), f"a slot was polled twice: {numbers}"
-    gaps = numbers[-1] + 1 - len(numbers)
-    print(f"{len(numbers)} slots polled, {gaps} missed")
     died = {round((slot - slots[0]) / INTERVAL_S) for slot in in_hand} - set(numbers)
-    assert gaps == cluster.counters.value("compute.1", MISSED) + len(died)
-    return gaps
+    return numbers[-1] + 1 - len(numbers), len(died)
 
 
 def wait_for_a_poll(cluster: Cluster) -> None:
