@@ -192,6 +192,9 @@ class Proxy:
             writer.transport.abort()
             return
         link = _Link(writer, to_server)
+        if self._server is None:  # refused, while the server was asked
+            link.reset()
+            return
         self._links.add(link)
         link.tasks = [
             asyncio.create_task(self._pump(link, "up", reader, to_server)),
