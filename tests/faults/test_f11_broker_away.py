@@ -150,6 +150,11 @@ def start_house(cluster: Cluster) -> Visitor:
         cluster.wait_ready(f"{role}.1")
     cluster.wait_receipted(20)
     site = Visitor(pages["SITE_URL"], PASSWORD, "operator")
+    cluster.wait(
+        lambda: HOST in site.words(SOURCES),
+        RECOVERED_WITHIN_S,
+        lambda: "the host has not reported: nobody would miss it",
+    )
     all_is_well(cluster, site)
     return site
 
