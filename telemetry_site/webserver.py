@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from telemetry_site import paths, trust
 from telemetry_site.errors import SiteError
 from telemetry_site.garbage import spare_what_is_loaded
 from telemetry_site.roles import Role
+from telemetry_site.sockets import is_readable
 from telemetry_site.status import reporter
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
     A thread that has answered waits for the next request of the same connection, if nobody waits
     for a thread: programs ask again at once, and the way over the main loop takes two changes of
     threads, a tenth of a short answer. And a process that is busy leaves new connections to one
-    that is not: two that share a process share its lock, and half of its time.
+    that is not: threads of one process run one at a time.
     """
 
     def init_process(self) -> None:
@@ -72,18 +72,12 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         try:
             kept = super().handle(conn)
             while kept is True and self.alive and not self.tpool._work_queue.qsize():
-                if not _is_readable(conn.sock, LINGER_MS):
+                if not is_readable(conn.sock.fileno(), LINGER_MS):
                     break
                 kept = super().handle(conn)
             return kept
         finally:
             self.busy.discard(conn)
-
-
-def _is_readable(sock: socket.socket, within_ms: int) -> bool:
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(within_ms))
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +9,8 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+
+from telemetry_site.sockets import is_readable
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -33,13 +34,7 @@ def is_alive(connection: Connection[Any]) -> bool:
     that lies there to be read. Then only it is asked.
     """
     with suppress(psycopg.Error, OSError):
-        if _has_word(connection):
+        if is_readable(connection.fileno()):
             ConnectionPool.check_connection(connection)
         return True
     return False
-
-
-def _has_word(connection: Connection[Any]) -> bool:
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-    return bool(poll.poll(0))

@@ -15,7 +15,7 @@ from meters import wire
 from pollers.inflight import MAX_INFLIGHT
 from tests.faults.cluster import HOST, RECOVERED_WITHIN_S, Cluster
 from tests.faults.load import PRODUCERS, settle
-from tests.faults.slots import INTERVAL_S, check_slots
+from tests.faults.slots import INTERVAL_S, SELECT_SLOTS, check_slots
 from tests.support.ports import free_port
 from tests.support.web import Visitor
 
@@ -151,7 +151,7 @@ def start_house(cluster: Cluster) -> Visitor:
     cluster.wait_receipted(20)
     site = Visitor(pages["SITE_URL"], PASSWORD, "operator")
     cluster.wait(
-        lambda: HOST in site.words(SOURCES),
+        lambda: cluster.query(SELECT_SLOTS),
         RECOVERED_WITHIN_S,
         lambda: "the host has not reported: nobody would miss it",
     )

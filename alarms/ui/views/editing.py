@@ -42,7 +42,7 @@ LABELS = {
     "metric": "Meter", "resource_id": "Resource", "query": "Which resources",
     "document": "Conditions", "pool_id": "Pool", "stack_id": "Stack",
     "autoscaling_group_id": "Autoscaling group", "time_constraints": "Only evaluated",
-    "mute": "Quiet hours",
+    "mute": "Quiet hours", "body": "Text",
 }  # fmt: skip
 
 

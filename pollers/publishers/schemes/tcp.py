@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import socket
 import struct
 import termios
@@ -22,6 +21,7 @@ from pollers.publishers.addresses import Address
 from pollers.publishers.errors import Unreachable
 from pollers.publishers.items import Sample, metering_message
 from pollers.publishers.schemes.base import Sink
+from telemetry_site.sockets import is_readable
 
 PORT = 4952
 CONNECT_S = 5.0
@@ -53,8 +53,8 @@ class TcpSink(Sink):
 
     def _connected(self) -> socket.socket:
         """A connection that the other side has not closed meanwhile."""
-        if self._socket is not None and _is_closed(self._socket):
-            self.close()
+        if self._socket is not None and is_readable(self._socket.fileno()):
+            self.close()  # receivers send nothing: something to read is the end
         if self._socket is None:
             self._socket = socket.create_connection(self.place, CONNECT_S)
             self._socket.settimeout(ACKNOWLEDGE_S)
@@ -64,11 +64,6 @@ class TcpSink(Sink):
         closing, self._socket = self._socket, None
         if closing is not None:
             closing.close()
-
-
-def _is_closed(connected: socket.socket) -> bool:
-    """Receivers send nothing: something to read is the end."""
-    return bool(select.select([connected], [], [], 0)[0])
 
 
 def _wait_for_acknowledgement(connected: socket.socket) -> None:
