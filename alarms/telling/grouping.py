@@ -106,7 +106,7 @@ heard AS (
            is_said AND bool_or(is_said AND (is_new OR may_repeat)) OVER (PARTITION BY group_id)
                AS tells
     FROM judged),
-numbered AS (
+numbered AS MATERIALIZED (
     SELECT id, tells, told + 1 + (row_number() OVER (
         PARTITION BY group_id, tells ORDER BY created_at, id) - 1) / %(largest)s AS no
     FROM heard)
