@@ -9,12 +9,10 @@ from typing import Any
 
 import structlog
 from django.core.signals import got_request_exception, request_finished
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.utils import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from psycopg_pool import PoolTimeout
 
 from telemetry_site import paths
 from telemetry_site.durability import first_line
@@ -98,7 +96,7 @@ class Readiness:
                 cursor.execute(f"SET LOCAL statement_timeout = {DATABASE_MS}")
                 cursor.execute("SELECT 1")
             self._migrated = self._migrated or not unapplied_migrations()
-        except (DatabaseError, PoolTimeout) as error:
+        except (DatabaseError, InterfaceError) as error:
             return f"the database gives no answer: {first_line(error)}"
         return "" if self._migrated else "migrations are not applied"
 

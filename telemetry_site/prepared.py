@@ -29,6 +29,7 @@ def keeping_plans() -> CursorWrapper:
 
     Django's own puts values into the statement's text, of which no plan is kept.
     """
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     driver = connection.connection
     if driver.prepare_threshold is None:

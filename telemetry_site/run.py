@@ -11,7 +11,6 @@ from django.core.management import call_command
 from telemetry_site import roles
 from telemetry_site.celery import app
 from telemetry_site.roles import Role
-from telemetry_site.settings.connecting import use_pools
 from telemetry_site.status import reporter
 from telemetry_site.webserver import serve
 from telemetry_site.worker import configure_logs, start_listening
@@ -88,5 +87,3 @@ def adopt(role: Role) -> None:
     """In a fork of the nursery: become the role, as its own program would from the start."""
     roles.adopt(role.name)
     settings.TELEMETRY_ROLE = role.name
-    if role.kind == "web":
-        use_pools(settings.DATABASES, settings.WEB_THREADS)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from psycopg_pool import PoolTimeout
+from django.db import DatabaseError, InterfaceError, connection
 
 from telemetry_site.health import Remembered
 
@@ -27,7 +26,7 @@ def _ask() -> str:
     interval = max(settings.TELEMETRY_EVALUATION_TICK, settings.TELEMETRY_EVALUATION_INTERVAL)
     try:
         late = late_s()
-    except (DatabaseError, PoolTimeout):
+    except (DatabaseError, InterfaceError):
         return "the database gives no answer"
     if late <= INTERVALS * interval:
         return ""

@@ -18,7 +18,6 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
@@ -189,7 +188,7 @@ def _translate_database(exc: DatabaseError | InterfaceError) -> Exception:
         log.warning("query timed out", error=str(cause))
         return QueryTimeoutError("The query took longer than the database allows. Narrow it.")
     if isinstance(exc, OperationalError | InterfaceError):
-        log.error("database not available", error=str(exc), pool=isinstance(cause, PoolTimeout))
+        log.error("database not available", error=str(exc))
         return DatabaseAwayError("The database is not available at the moment.")
     if isinstance(exc, DataError):
         log.warning("value refused by the database", error=str(exc))

@@ -1,1 +1,1 @@
-"""Django's database backend for PostgreSQL, with another look at the pool's connections."""
+"""Django's database backend for PostgreSQL, with another look at connections that were kept."""

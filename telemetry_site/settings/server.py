@@ -193,7 +193,9 @@ DATABASE_URL = check_address(
 )
 #: There is no pooler in between, or one that knows prepared statements (PgBouncer from 1.22).
 TELEMETRY_DB_DIRECT = env.bool("TELEMETRY_DB_DIRECT", EMBEDDED_DATABASE)
-DATABASES = {"default": connecting.database(env.db_url_config(DATABASE_URL), TELEMETRY_DB_DIRECT)}
+DATABASES = {
+    "default": connecting.database(env.db_url_config(DATABASE_URL), TELEMETRY_DB_DIRECT, within_s=5)
+}
 WEB_WORKERS = env.int("WEB_WORKERS", 1)
 WEB_THREADS = env.int("WEB_THREADS", 8)
 #: A streaming replica that web processes read points by (meters/store/replica.py).
@@ -201,10 +203,8 @@ DATABASE_REPLICA_URL = secret("DATABASE_REPLICA_URL")
 if DATABASE_REPLICA_URL:
     check_address("DATABASE_REPLICA_URL", DATABASE_REPLICA_URL, DATABASE_SCHEMES)
     DATABASES["replica"] = connecting.database(
-        env.db_url_config(DATABASE_REPLICA_URL), TELEMETRY_DB_DIRECT
+        env.db_url_config(DATABASE_REPLICA_URL), TELEMETRY_DB_DIRECT, within_s=2
     )
-if TELEMETRY_ROLE == "web":
-    connecting.use_pools(DATABASES, WEB_THREADS)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- web -----------------------------------------------------------------------------------
