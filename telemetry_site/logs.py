@@ -54,10 +54,14 @@ _HINTS = (
 )  # fmt: skip
 
 
+def _may_hold_a_secret(text: str) -> bool:
+    folded = text.casefold()
+    return any(hint in folded for hint in _HINTS)
+
+
 def redact_text(text: str) -> str:
     """The text without what looks like a secret."""
-    folded = text.casefold()
-    if not any(hint in folded for hint in _HINTS):
+    if not _may_hold_a_secret(text):
         return text
     for pattern, replacement in _SHAPES:
         text = pattern.sub(replacement, text)
@@ -84,10 +88,25 @@ def redact(value: Any, key: str = "") -> Any:
     return value
 
 
+def _is_harmless(event: Mapping[str, Any]) -> bool:
+    """Whether it is clear at one look that there is nothing to hide, as in most lines."""
+    texts = []
+    for key, value in event.items():
+        if isinstance(value, str):
+            texts.append(value)
+        elif value is not None and not isinstance(value, int | float):
+            return False
+        if _is_secret(key):
+            return False
+    return not _may_hold_a_secret("\n".join(texts))
+
+
 def _redact_event(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Last but one processor: everything is text or plain data here, tracebacks too."""
+    if _is_harmless(event):
+        return event
     for key in list(event):
         if key.startswith("_"):
             continue

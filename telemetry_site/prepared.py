@@ -111,7 +111,7 @@ def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:
         return next(compiler.apply_converters([found], converters)) if converters else found
 
     if compiler.query.values_select:
-        return lambda found: tuple(converted(found))
+        return (lambda found: tuple(converted(found))) if converters else tuple
     model = compiler.klass_info["model"]
     places = compiler.klass_info["select_fields"]
     names = [compiler.select[place][0].target.attname for place in places]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -150,10 +151,6 @@ class Measured(NamedTuple):
             resource.uuid, resource.project_id, resource.ended_at,
         )  # fmt: skip
 
-    @property
-    def target(self) -> Target:
-        return Target(self.creator, self.project_id)
-
 
 def _measured(condition: Q) -> QuerySet[Metric, tuple[Any, ...]]:
     rows = Metric.objects.filter(condition, archive_policy__isnull=False)
@@ -170,12 +167,18 @@ _measured_by_name = Prepared(
 
 
 def measured_by_id(ids: Collection[UUID]) -> Iterator[Measured]:
-    return (Measured(*row) for row in _measured_by_id.rows(list(ids)))
+    return map(Measured._make, _measured_by_id.rows(list(ids)))
 
 
 def measured_by_name(owners: Collection[UUID], names: Collection[str]) -> Iterator[Measured]:
     """The metrics of any of the names on any of the resources."""
-    return (Measured(*row) for row in _measured_by_name.rows(list(owners), list(names)))
+    return map(Measured._make, _measured_by_name.rows(list(owners), list(names)))
+
+
+def require_posting(caller: Caller, metrics: Iterable[Measured]) -> None:
+    """Raises 403 where the caller may not post measures of one of them."""
+    for target in set(map(attrgetter("creator", "project_id"), metrics)):
+        require("post measures", caller, Target(*target))
 
 
 _by_name = Prepared(lambda owner, name: _metrics().filter(resource_id=owner, name=name), int, str)

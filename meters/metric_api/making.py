@@ -52,7 +52,7 @@ def share_catalogue() -> None:
 
 
 def raise_epoch() -> None:
-    """Collectors forget which series a resource's meter is."""
+    """Collectors and posts forget which series a resource's meter is."""
     with connection.cursor() as cursor:
         cursor.execute(RAISE_EPOCH)
 

@@ -8,38 +8,45 @@ from uuid import UUID
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.db.backends.utils import CursorWrapper
 
 from meters.metric_api import making
 from meters.metric_api.errors import ApiError, bad_request, refusal
-from meters.metric_api.finding import Measured, measured_by_name, require, target_of
+from meters.metric_api.finding import (
+    Measured,
+    measured_by_name,
+    require,
+    require_posting,
+    target_of,
+)
 from meters.metric_api.ids import ResourceIdError, resource_uuid
+from meters.metric_api.known import Pair, known
 from meters.metric_api.measures import Batch, Wanted, invalid_input
 from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.schemas import checked_name
 from meters.metric_api.times import text_of
 from meters.models import Resource
-from meters.store.head import Rows
+from meters.store.head import Entry, Rows, enter_head
 from meters.store.write import FUTURE_ALLOWANCE, store_rows
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import from_us, now, to_us
-
-#: A resource's UUID as a number, whose hash is none of Python's making, and a metric's name.
-Pair = tuple[int, str]
+from telemetry_site.prepared import keeping_plans
 
 
 @transaction.atomic
 def store(batch: Batch[Measured]) -> None:
     """All or nothing; visible and safe once the transaction is committed. Raises `ApiError`."""
-    _store(batch)
+    with keeping_plans() as cursor:
+        _store(cursor, enter_head(cursor), batch)
 
 
-def _store(batch: Batch[Measured]) -> None:
+def _store(cursor: CursorWrapper, entry: Entry, batch: Batch[Measured]) -> None:
     metrics, lengths, columns = batch
     if not len(columns.values):
         return
     _refuse_future(batch)
     series = np.repeat(np.array([metric.pk for metric in metrics], dtype=np.int64), lengths)
-    store_rows(Rows(series, columns.timestamps, columns.values))
+    store_rows(cursor, entry, Rows(series, columns.timestamps, columns.values))
     _reopen(batch)
 
 
@@ -84,18 +91,19 @@ def store_by_name(caller: Caller, batch: Batch[Wanted], creates: bool) -> None:
     """
     ids = {name: _identity(name, caller) for name in {one.resource_id for one in batch.keys}}
     pairs: list[Pair] = [(ids[one.resource_id].int, one.name) for one in batch.keys]
-    found = _found(ids, pairs)
-    if creates and not found.keys() >= set(pairs):
-        making.lock_catalogue()
-        found = _found(ids, pairs)
-        found |= _made(caller, ids, _missing(batch.keys, pairs, found))
-    if missing := _missing(batch.keys, pairs, found):
-        named = sorted(f"{ids[one.resource_id]}/{one.name}" for one in missing)
-        raise bad_request(f"Unknown metrics: {', '.join(named)}")
-    metrics = [found[pair] for pair in pairs]
-    for target in {metric.target for metric in metrics}:
-        require("post measures", caller, target)
-    _store(batch.under(metrics))
+    with keeping_plans() as cursor:
+        entry = enter_head(cursor)
+        found = _known_or_found(entry.epoch, ids, pairs)
+        if creates and not found.keys() >= set(pairs):
+            making.lock_catalogue()
+            found = _found(ids, pairs)
+            found |= _made(caller, ids, _missing(batch.keys, pairs, found))
+        if missing := _missing(batch.keys, pairs, found):
+            named = sorted(f"{ids[one.resource_id]}/{one.name}" for one in missing)
+            raise bad_request(f"Unknown metrics: {', '.join(named)}")
+        metrics = [found[pair] for pair in pairs]
+        require_posting(caller, metrics)
+        _store(cursor, entry, batch.under(metrics))
 
 
 def _identity(name: str, caller: Caller) -> UUID:
@@ -103,6 +111,18 @@ def _identity(name: str, caller: Caller) -> UUID:
         return resource_uuid(name, caller.creator)
     except ResourceIdError as error:
         raise invalid_input(str(error), (name,), of_value=False) from error
+
+
+def _known_or_found(
+    epoch: int, ids: Mapping[str, UUID], pairs: Sequence[Pair]
+) -> dict[Pair, Measured]:
+    """Those that are there, and maybe others."""
+    remembered = known.under(epoch)
+    found = {pair: metric for pair in pairs if (metric := remembered.get(pair))}
+    if len(found) < len(pairs):
+        found |= (new := _found(ids, pairs))
+        known.remember(epoch, new)
+    return found
 
 
 def _found(ids: Mapping[str, UUID], pairs: Sequence[Pair]) -> dict[Pair, Measured]:

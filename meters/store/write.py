@@ -22,7 +22,7 @@ from meters.store.catalogue import (
     key_of,
     lock_catalogue,
 )
-from meters.store.head import Rows, copy_rows, enter_head
+from meters.store.head import Entry, Rows, copy_rows, enter_head
 from telemetry_site.clock import to_us
 from telemetry_site.failpoints import failpoint
 
@@ -112,18 +112,15 @@ def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> lis
     return [one.result for one in opened]
 
 
-def store_rows(rows: Rows) -> None:
-    """Store samples of metrics that the caller has resolved; committed on return.
+def store_rows(cursor: CursorWrapper, entry: Entry, rows: Rows) -> None:
+    """Store samples of metrics that the caller has resolved, in the caller's transaction, which
+    began with `enter_head`.
 
     Their times may be any that PostgreSQL and a numpy datetime both know: a metric's archive
     policy says how long they are kept. Samples of a metric deleted meanwhile go with it.
     """
-    if not len(rows.series_id):
-        return
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        entry = enter_head(cursor)
-        copy_rows(cursor, entry.slot, rows)
-        reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
+    copy_rows(cursor, entry.slot, rows)
+    reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
 
 
 def _open(batch: wire.Batch, bounds: wire.Bounds) -> _Opened:

@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 
 from alarms import budget
 from alarms.notifier.delivery import send_due
+from meters.metric_api.known import known
 from meters.models import CatalogueEpoch
 from meters.store import write
 from tests.api.people import Client, make_people, token_of, with_token
@@ -25,6 +26,7 @@ def forget() -> None:
     """Put right what other tests left behind: no epoch row, cached series, spent budgets."""
     CatalogueEpoch.objects.get_or_create(pk=1)
     write._cache.clear()
+    known.clear()
     budget._asked._levels.clear()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
+from meters.metric_api.known import known
 from meters.store import write
 from tests.support.head import empty_head
 from tests.support.visitors import signed_in
@@ -27,8 +28,10 @@ def undone_store(db: None) -> Iterator[None]:
 def _like_new() -> Iterator[None]:
     empty_head()
     write._cache.clear()
+    known.clear()
     yield
     write._cache.clear()
+    known.clear()
 
 
 @pytest.fixture

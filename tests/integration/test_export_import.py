@@ -32,12 +32,12 @@ from meters.models import (
 from meters.sample_file import FORMAT, VERSION, Header, Reader, Samples, Selection, Writer
 from meters.store import head
 from meters.store.compaction import compact, merge
-from meters.store.write import store_batches, store_rows
+from meters.store.write import store_batches
 from telemetry_site.clock import from_us, now, now_us
 from tests.support.batches import SECOND, batch_of, resource
 from tests.support.exports import Contents, command, contents, rows_in, rows_of
 from tests.support.store import empty_samples
-from tests.support.storing import DAY, in_a_thread, store, stored
+from tests.support.storing import DAY, add_rows, in_a_thread, store, stored
 from tests.unit import wire_strategies as some
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
@@ -264,7 +264,7 @@ def test_a_metric_without_name_resource_or_history(file: Path) -> None:
     )
     metric = Metric.objects.create(resource=alone, name="", creator="u:p")
     times = np.array([0, now_us(), wire.STORED.latest_us // DAY * DAY])
-    store_rows(head.Rows(np.full(3, metric.pk), times, np.array([1.0, -0.0, 1e308])))
+    add_rows(head.Rows(np.full(3, metric.pk), times, np.array([1.0, -0.0, 1e308])))
     command("export", str(file))
     empty_samples()
     command("import_samples", str(file))

@@ -17,11 +17,11 @@ from meters.store import compaction, retention
 from meters.store.compaction import merge
 from meters.store.head import Rows
 from meters.store.retention import Step, step, walk
-from meters.store.write import store_batch, store_rows
+from meters.store.write import store_batch
 from telemetry_site import failpoints
 from telemetry_site.clock import EPOCH, from_us, now, now_us
 from tests.support.batches import SECOND, batch_of, resource
-from tests.support.storing import DAY, in_a_thread, pack, series, store, stored
+from tests.support.storing import DAY, add_rows, in_a_thread, pack, series, store, stored
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_store")]
 
@@ -49,7 +49,7 @@ def measured(name: str, *days: int, **fields: Any) -> None:
         Chunk.objects.filter(series_id=series(name)).delete()
         Metric.objects.filter(pk=series(name)).update(**fields)
     at = np.array([noon(day) for day in days])
-    store_rows(Rows(np.full(len(days), series(name)), at, np.array(days, dtype=float)))
+    add_rows(Rows(np.full(len(days), series(name)), at, np.array(days, dtype=float)))
     pack()
 
 
@@ -101,7 +101,7 @@ class TestPolicies:
 
     def test_samples_in_the_head_count_once_they_are_packed(self) -> None:
         measured("vm-1", *range(5), archive_policy=policy(days=1))
-        store_rows(Rows(np.array([series()]), np.array([noon(9)]), np.array([9.0])))
+        add_rows(Rows(np.array([series()]), np.array([noon(9)]), np.array([9.0])))
         walked()
         assert days() == [3, 4, 9]
         pack()
@@ -205,7 +205,7 @@ class TestBegin:
         metrics = list(Metric.objects.all())
         day = from_us(noon(1) - DAY // 2)
         assert begin(metrics, now()) == day
-        store_rows(Rows(np.array([series()]), np.array([noon(0)]), np.ones(1)))
+        add_rows(Rows(np.array([series()]), np.array([noon(0)]), np.ones(1)))
         assert begin(metrics, now()) == from_us(noon(0)), "in the head"
         assert begin(metrics[1:], now()) == day
         settings.TELEMETRY_RETENTION_DAYS = 0

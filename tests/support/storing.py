@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from meters.models import Metric
 from meters.store import head
 from meters.store.compaction import Packing, compact
 from meters.store.read import read_points
-from meters.store.write import store_batch
+from meters.store.write import store_batch, store_rows
 from tests.support.batches import SECOND, batch_of, resource
 
 DAY = 86_400 * SECOND
@@ -27,6 +27,12 @@ Sample = tuple[str, int, float]
 def store(*samples: Sample) -> None:
     """(resource, time, value) of the meter `cpu`."""
     store_batch(batch_of(*((resource(name), "cpu", value, at) for name, at, value in samples)))
+
+
+def add_rows(rows: head.Rows) -> None:
+    """Samples of metrics that are there, by their numbers."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        store_rows(cursor, head.enter_head(cursor), rows)
 
 
 def pack() -> Packing | None:

@@ -131,6 +131,12 @@ def test_a_list_may_mix_zones_and_forms_of_numbers() -> None:
     assert times.to_us_array([]).tolist() == []
 
 
+@given(st.lists(st.sampled_from([NOON, NOON + 1, NOON + 2_000_000]), min_size=1))
+def test_the_same_few_moments_again_and_again(moments: list[int]) -> None:
+    texts = [times.text_of(clock.from_us(moment)) for moment in moments]
+    assert times.to_us_array(texts).tolist() == moments
+
+
 @given(st.lists(MOMENTS, min_size=1))
 def test_what_is_written_can_be_read_and_is_as_python_writes_it(moments: list[int]) -> None:
     texts = times.texts_of(np.array(moments, dtype=np.int64))
@@ -141,9 +147,12 @@ def test_what_is_written_can_be_read_and_is_as_python_writes_it(moments: list[in
 @given(
     st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)), st.sampled_from(["", "Z", "+00:00"])
 )
-def test_one_moment_is_read_as_many_are(moment: datetime, zone: str) -> None:
+def test_few_moments_are_read_as_many_are(moment: datetime, zone: str) -> None:
     text = moment.isoformat() + zone
-    assert answer(times.to_us, text) == answer(lambda one: times.to_us_array([one])[0], text)
+    others = [f"2015-03-06T14:33:{second:02}" for second in range(60)]
+    many = answer(lambda one: times.to_us_array([one, *others])[0], text)
+    assert answer(times.to_us, text) == many
+    assert answer(lambda one: times.to_us_array([others[0], one, one])[2], text) == many
 
 
 def answer(read: Callable[[str], int], text: str) -> int | str:

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from meters.metric_api.base import MetricView
 from meters.metric_api.errors import bad_request
-from meters.metric_api.finding import measured_by_id, parse_uuid, require
+from meters.metric_api.finding import measured_by_id, parse_uuid, require_posting
 from meters.metric_api.measures import decode_by_metric, decode_by_resource, invalid_input
 from meters.metric_api.posting import store, store_by_name
 
@@ -24,8 +24,7 @@ class MetricsMeasures(MetricView):
         found = {metric.uuid: metric for metric in measured_by_id(set(ids))}
         if unknown := sorted(str(identity) for identity in ids if identity not in found):
             raise bad_request(f"Unknown metrics: {', '.join(unknown)}")
-        for target in {metric.target for metric in found.values()}:
-            require("post measures", self.caller, target)
+        require_posting(self.caller, found.values())
         store(posted.under([found[identity] for identity in ids]))
         return self.accepted()
 
