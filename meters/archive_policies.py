@@ -5,7 +5,7 @@ Spans are whole microseconds. Errors carry the texts that the metric API's clien
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -147,9 +147,6 @@ def rule_json(rule: ArchivePolicyRule) -> dict[str, str]:
 _rules: Prepared[ArchivePolicyRule] = Prepared(
     lambda: ArchivePolicyRule.objects.select_related("archive_policy")
 )
-_policies_by_name: Prepared[ArchivePolicy] = Prepared(
-    lambda names: ArchivePolicy.objects.filter(name__any=names), list
-)
 
 
 def rules_in_order() -> list[ArchivePolicyRule]:
@@ -163,31 +160,27 @@ def rules_in_order() -> list[ArchivePolicyRule]:
     return rules
 
 
-def choose_all(wanted: Sequence[tuple[str, str | None]]) -> list[ArchivePolicy]:
+def policy_names(wanted: Sequence[tuple[str, str | None]]) -> list[str]:
     """The policy of each (metric's name, policy's name): the one named, else the first rule's.
 
-    Raises `PolicyError` where there is none.
+    Raises `PolicyError` where no rule fits. Whether there is one of a name is not asked.
     """
-    names = {policy for _, policy in wanted if policy is not None}
-    named = {policy.name: policy for policy in _policies_by_name.rows(list(names))} if names else {}
-    by_rule = [metric for metric, policy in wanted if policy is None]
-    rules = rules_in_order() if by_rule else []
-    return [
-        _by_rule(metric, rules) if policy is None else _named(policy, named)
-        for metric, policy in wanted
-    ]
+    rules = rules_in_order() if any(policy is None for _, policy in wanted) else []
+    return [_by_rule(metric, rules) if policy is None else policy for metric, policy in wanted]
 
 
-def _named(name: str, known: dict[str, ArchivePolicy]) -> ArchivePolicy:
-    if name not in known:
-        raise PolicyError(f"Archive policy {name} does not exist")
-    return known[name]
+def require_all(names: Collection[str]) -> None:
+    """Raises `PolicyError` for one that is not there."""
+    there = set(ArchivePolicy.objects.filter(name__in=names).values_list("name", flat=True))
+    for name in names:
+        if name not in there:
+            raise PolicyError(f"Archive policy {name} does not exist")
 
 
-def _by_rule(metric: str, rules: Sequence[ArchivePolicyRule]) -> ArchivePolicy:
+def _by_rule(metric: str, rules: Sequence[ArchivePolicyRule]) -> str:
     for rule in rules:
         if fnmatchcase(metric, rule.metric_pattern):
-            return rule.archive_policy
+            return rule.archive_policy.name
     raise PolicyError(
         "No archive policy name specified and no archive policy rule found matching the metric "
         f"name {metric or None}"

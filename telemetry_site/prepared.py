@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.db.models.query import get_related_populators
@@ -29,14 +29,14 @@ def keeping_plans() -> CursorWrapper:
 
     Django's own puts values into the statement's text, of which no plan is kept.
     """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    driver = connection.connection
+    db = connections[DEFAULT_DB_ALIAS]  # looked up once: that takes longer than all the rest
+    db.close_if_health_check_failed()
+    db.ensure_connection()
+    driver = db.connection
     if driver.prepare_threshold is None:
-        return connection.cursor()
+        return db.cursor()
     own: Any = psycopg.Cursor(driver)
-    logged = connection.queries_logged
-    return connection.make_debug_cursor(own) if logged else connection.make_cursor(own)
+    return db.make_debug_cursor(own) if db.queries_logged else db.make_cursor(own)
 
 
 def byte_rows(

@@ -7,14 +7,17 @@ with others that do.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID, uuid4
 
 import msgspec
 from django.db import connection
 
-from meters.models import STANDALONE, ArchivePolicy, Metric, Resource
+from meters.archive_policies import PolicyError, policy_names, require_all
+from meters.metric_api.errors import bad_request
+from meters.metric_api.finding import Measured
+from meters.models import STANDALONE, Metric, Resource
 from meters.store import catalogue
 from meters.store.catalogue_statements import CATALOGUE_LOCK, RAISE_EPOCH
 from telemetry_site.arrays import number_array, text_array
@@ -24,10 +27,10 @@ from telemetry_site.prepared import keeping_plans
 
 
 class NewMetric(NamedTuple):
-    """`resource` None is a metric of no resource."""
+    """Without a `policy_name` the rules say which; `resource` None is a metric of no resource."""
 
-    policy: ArchivePolicy
     name: str = ""
+    policy_name: str | None = None
     unit: str = ""
     resource: Resource | None = None
 
@@ -75,9 +78,10 @@ RETURNING resource_id
 """
 _INSERT_METRICS = """
 INSERT INTO meters_metric (uuid, resource_id, name, unit, type, archive_policy_id, creator)
-SELECT uuid, resource_id, name, unit, %s, policy_id, %s
-FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
-    AS wanted (uuid, resource_id, name, unit, policy_id)
+SELECT wanted.uuid, resource_id, wanted.name, unit, %s, policy.id, %s
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+    AS wanted (uuid, resource_id, name, unit, policy)
+JOIN meters_archivepolicy AS policy ON policy.name = wanted.policy
 RETURNING uuid, id
 """
 
@@ -102,37 +106,48 @@ def insert_resource(resource: Resource) -> bool:
 
 def make_metrics(
     wanted: Sequence[NewMetric], caller: Caller, on_new_resource: bool = False
-) -> list[Metric]:
-    """Raises `NameTakenError` with the name; nothing is made then."""
+) -> list[Measured]:
+    """In the order wanted. Raises `NameTakenError` with the name, and `ApiError` where there is no
+    such policy; nothing is made then.
+    """
     if not on_new_resource:
         taken = _taken([(one.resource.pk, one.name) for one in wanted if one.resource])
         if taken:
             raise NameTakenError(taken)
     alone = iter(_stand_ins([one for one in wanted if one.resource is None], caller))
-    made = [
-        Metric(
-            resource=one.resource or next(alone), name=one.name, unit=one.unit,
-            archive_policy=one.policy, creator=caller.creator,
+    owners = [one.resource or next(alone) for one in wanted]
+    try:
+        policies = policy_names([(one.name, one.policy_name) for one in wanted])
+        ids = _insert_metrics(wanted, owners, policies, caller.creator)
+    except PolicyError as error:
+        raise bad_request(str(error)) from error
+    return [
+        Measured(
+            pk, identity, one.name, caller.creator,
+            owner.pk, owner.uuid, owner.project_id, owner.ended_at,
         )
-        for one in wanted
+        for one, owner, (identity, pk) in zip(wanted, owners, ids, strict=True)
     ]  # fmt: skip
-    _insert_metrics(made, caller.creator)
-    return made
 
 
-def _insert_metrics(metrics: Sequence[Metric], creator: str) -> None:
-    columns: list[str | list[int | None]] = [
-        text_array(str(one.uuid) for one in metrics),
-        number_array(one.resource_id for one in metrics),
-        text_array(one.name for one in metrics),
-        text_array(one.unit for one in metrics),
-        [one.archive_policy_id for one in metrics],
+def _insert_metrics(
+    wanted: Sequence[NewMetric], owners: Sequence[Resource], policies: Sequence[str], creator: str
+) -> list[tuple[UUID, int]]:
+    """Their ids and primary keys. Raises `PolicyError`."""
+    ids = [uuid4() for _ in wanted]
+    columns = [
+        text_array(map(str, ids)),
+        number_array(one.pk for one in owners),
+        text_array(one.name for one in wanted),
+        text_array(one.unit for one in wanted),
+        text_array(policies),
     ]
     with keeping_plans() as cursor:
         cursor.execute(_INSERT_METRICS, [Metric.Type.GAUGE, creator, *columns])
-        ids = dict(cursor.fetchall())
-    for one in metrics:
-        one.pk = ids[one.uuid]
+        made: dict[UUID, int] = dict(cursor.fetchall())
+    if len(made) < len(wanted):
+        require_all(policies)
+    return [(one, made[one]) for one in ids]
 
 
 def _taken(pairs: Sequence[tuple[int, str]]) -> str:
@@ -152,7 +167,7 @@ def _stand_ins(alone: Sequence[object], caller: Caller) -> list[Resource]:
     if not alone:
         return []
     moment = now()
-    ids = [uuid.uuid4() for _ in alone]
+    ids = [uuid4() for _ in alone]
     return Resource.objects.bulk_create(
         Resource(
             uuid=one, original_id=str(one), creator=caller.creator, type=STANDALONE,

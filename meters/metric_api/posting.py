@@ -22,7 +22,6 @@ from meters.metric_api.finding import (
 from meters.metric_api.ids import ResourceIdError, resource_uuid
 from meters.metric_api.known import Pair, known
 from meters.metric_api.measures import Batch, Wanted, invalid_input
-from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.schemas import checked_name
 from meters.metric_api.times import text_of
 from meters.models import Resource
@@ -147,15 +146,14 @@ def _made(
     resources = _resources(ids, missing)
     for resource in resources.values():
         require("update resource", caller, target_of(resource))
-    definitions = [
-        (checked_name(one.name), MetricDefinition(one.policy_name, one.unit)) for one in missing
-    ]
     wanted = [
-        making.NewMetric(policy, one.name, one.unit, resources[ids[one.resource_id]])
-        for one, policy in zip(missing, policies_of(definitions), strict=True)
+        making.NewMetric(
+            checked_name(one.name), one.policy_name, one.unit, resources[ids[one.resource_id]]
+        )
+        for one in missing
     ]
     made = making.make_metrics(wanted, caller)
-    return {(metric.resource.uuid.int, metric.name): Measured.of(metric) for metric in made}
+    return {(metric.resource_uuid.int, metric.name): metric for metric in made}
 
 
 def _resources(ids: Mapping[str, UUID], missing: Sequence[Wanted]) -> dict[UUID, Resource]:

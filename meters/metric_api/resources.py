@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
 
-from meters.archive_policies import PolicyError, choose_all
 from meters.metric_api import making
 from meters.metric_api.errors import bad_request, conflict, refusal
-from meters.metric_api.finding import resource_type
+from meters.metric_api.finding import Measured, resource_type
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
-from meters.models import ArchivePolicy, Metric, Resource, ResourceRevision, ResourceType
+from meters.models import Metric, Resource, ResourceRevision, ResourceType
 from meters.resource_types import check_attributes
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
@@ -33,7 +32,7 @@ class MetricDefinition(NamedTuple):
 
 class Created(NamedTuple):
     resource: Resource
-    metrics: list[Metric]
+    metrics: dict[str, UUID]
 
 
 #: A metric that is there, or one to be made.
@@ -62,7 +61,8 @@ def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Creat
     if not making.insert_resource(resource):
         raise conflict(f"Resource {resource.uuid} already exists")
     attached = _attach(caller, resource, wanted)
-    return Created(resource, [*attached, *_make(caller, resource, wanted, is_new=True)])
+    made = {one.name: one.uuid for one in _make(caller, resource, wanted, is_new=True)}
+    return Created(resource, attached | made)
 
 
 def _attributes(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,16 +125,16 @@ def _replace_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) ->
     add_metrics(caller, resource, {k: v for k, v in wanted.items() if k not in kept})
 
 
-def add_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Metric]:
+def add_metrics(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Measured]:
     """Attach those that are there and make the others, which it returns. Raises `ApiError`."""
     _attach(caller, resource, wanted)
     return _make(caller, resource, wanted)
 
 
-def _attach(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Metric]:
+def _attach(caller: Caller, resource: Resource, wanted: MetricsBody) -> dict[str, UUID]:
     named = {name: one for name, one in wanted.items() if isinstance(one, UUID)}
     if not named:
-        return []
+        return {}
     rows = Metric.objects.filter(
         uuid__any=named.values(), creator=caller.creator, archive_policy__isnull=False
     )
@@ -143,33 +143,21 @@ def _attach(caller: Caller, resource: Resource, wanted: MetricsBody) -> list[Met
         if identity not in found:
             raise bad_request(f"Metric {identity} does not exist")
     making.attach([(name, found[identity]) for name, identity in named.items()], resource)
-    return list(found.values())
+    return named
 
 
 def _make(
     caller: Caller, resource: Resource, wanted: MetricsBody, is_new: bool = False
-) -> list[Metric]:
+) -> list[Measured]:
     """`is_new`: the resource was made just now and has none."""
     new = {name: one for name, one in wanted.items() if isinstance(one, MetricDefinition)}
     if not new:
         return []
-    policies = policies_of(list(new.items()))
-    asked = [
-        NewMetric(policy, name, definition.unit, resource)
-        for (name, definition), policy in zip(new.items(), policies, strict=True)
-    ]
+    asked = [NewMetric(name, one.policy_name, one.unit, resource) for name, one in new.items()]
     try:
         return making.make_metrics(asked, caller, is_new)
     except making.NameTakenError as error:
         raise conflict(f"Named metric {error} already exists") from error
-
-
-def policies_of(wanted: Sequence[tuple[str, MetricDefinition]]) -> list[ArchivePolicy]:
-    """The policy of each metric: the one it names, else that of the first rule for its name."""
-    try:
-        return choose_all([(name, definition.policy_name) for name, definition in wanted])
-    except PolicyError as error:
-        raise bad_request(str(error)) from error
 
 
 def ensure(caller: Caller, kind: ResourceType, wanted: Mapping[str, Mapping[str, str]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meters.archive_policies import PolicyError, choose_all, rules_in_order
+from meters.archive_policies import PolicyError, policy_names, require_all, rules_in_order
 from meters.default_policies import POLICIES, make_default_policies
 from meters.models import ArchivePolicy, ArchivePolicyRule, Metric
 from meters.store.write import store_batch
@@ -40,7 +40,7 @@ def test_the_first_rule_that_fits_decides(low: ArchivePolicy, other: ArchivePoli
     rule(low, "*")
     rule(other, "disk.[!x]?*")
     wanted = [("disk.io", None), ("disk.x1", None), ("Disk.io", None), ("", None), ("a", "other")]
-    assert [one.name for one in choose_all(wanted)] == ["other", "low", "low", "low", "other"]
+    assert policy_names(wanted) == ["other", "low", "low", "low", "other"]
 
 
 def test_without_a_rule_that_fits_there_is_no_policy(low: ArchivePolicy) -> None:
@@ -48,12 +48,13 @@ def test_without_a_rule_that_fits_there_is_no_policy(low: ArchivePolicy) -> None
     text = "No archive policy name specified and no archive policy rule found matching"
     for name, shown in (("cpu", "cpu"), ("", "None")):
         with pytest.raises(PolicyError, match=f"{text} the metric name {shown}"):
-            choose_all([(name, None)])
+            policy_names([(name, None)])
 
 
 def test_a_policy_that_is_named_must_be_there(low: ArchivePolicy) -> None:
+    require_all(["low", "low"])
     with pytest.raises(PolicyError, match="Archive policy nope does not exist"):
-        choose_all([("cpu", "low"), ("cpu", "nope")])
+        require_all(["low", "nope"])
 
 
 def test_the_first_policies_are_made_once(db: None) -> None:

@@ -24,7 +24,6 @@ from meters.metric_api.finding import (
 from meters.metric_api.measures import Batch, decode
 from meters.metric_api.paging import Paging
 from meters.metric_api.posting import store
-from meters.metric_api.resources import MetricDefinition, policies_of
 from meters.metric_api.shapes import created_json, listed_json, measures_text, metric_json
 from meters.models import Metric
 from meters.store.deletion import delete_metrics
@@ -78,23 +77,23 @@ class Metrics(MetricView):
             )  # fmt: skip
         with transaction.atomic():
             making.lock_catalogue()
-            metric = self._make(body)
-        return self.created(created_json(metric), self.url("metric", str(metric.uuid)))
+            made = str(self._make(body).uuid)
+            metric = metric_by_id(made)
+        return self.created(created_json(metric), self.url("metric", made))
 
-    def _make(self, body: dict[str, Any]) -> Metric:
-        name, unit = body.get("name", ""), body.get("unit", "")
-        definition = MetricDefinition(body.get("archive_policy_name"), unit)
-        resource = None
+    def _make(self, body: dict[str, Any]) -> Measured:
+        name, resource = body.get("name", ""), None
         if "resource_id" in body:
             resource = resource_by_id(self.caller, body["resource_id"])
             require("update resource", self.caller, target_of(resource))
-        (policy,) = policies_of([(name, definition)])
-        wanted = making.NewMetric(policy, name, unit, resource)
+        wanted = making.NewMetric(
+            name, body.get("archive_policy_name"), body.get("unit", ""), resource
+        )
         try:
-            (metric,) = making.make_metrics([wanted], self.caller)
+            (made,) = making.make_metrics([wanted], self.caller)
         except making.NameTakenError as error:
             raise refusal("Named metric already exists", detail=name) from error
-        return metric
+        return made
 
 
 def _uuid(text: str, name: str) -> Any:

@@ -13,6 +13,7 @@ from meters.metric_api import conditions, history, making, policies, resources, 
 from meters.metric_api.base import SEARCHING, MetricView
 from meters.metric_api.errors import bad_request, not_found
 from meters.metric_api.finding import (
+    Measured,
     metric_by_name,
     metrics_of,
     names_of,
@@ -62,8 +63,7 @@ class Resources(MetricView):
         body = self.body(schemas.resource_schema(own, is_new=True))
         resource, metrics = resources.create(self.caller, kind, body)
         address = self.url("resource", kind.name, str(resource.uuid))
-        names = sorted((metric.name, metric.uuid) for metric in metrics)
-        item = resource_json(current(resource), kind, names)
+        item = resource_json(current(resource), kind, sorted(metrics.items()))
         return conditions.stamp(self.created(item, address), resource)
 
     def delete(self, request: Request, type: str) -> HttpResponse:
@@ -138,7 +138,7 @@ class ResourceMetrics(OneResource):
         return self.answer(_listed(resource, made))
 
 
-def _listed(resource: Resource, made: Sequence[Metric] = ()) -> list[dict[str, Any]]:
+def _listed(resource: Resource, made: Sequence[Measured] = ()) -> list[dict[str, Any]]:
     """New ones come first: the client takes the first for what it made."""
     new = {metric.pk for metric in made}
     rows = metrics_of([resource.pk]).order_by("pk")

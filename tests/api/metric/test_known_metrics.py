@@ -66,7 +66,8 @@ def test_a_metric_that_is_deleted_is_unknown(admin: MetricClient) -> None:
     answer = post(admin, SECOND, "cpu", "disk")
     assert answer.status_code == 400
     said = answer.content.decode()
-    assert "Unknown metrics" in said and "/cpu" in said
+    assert "Unknown metrics" in said
+    assert "/cpu" in said
     assert "/disk" not in said
     posted(admin, SECOND, "disk")
 
