@@ -26,7 +26,7 @@ from alarms.evaluator.subjects import Found, Series, Subject, is_uuid
 from alarms.evaluator.vectors import find_vectors
 from meters.models import Metric, Resource
 from meters.search import parse_search
-from telemetry_site.arrays import number_array, text_array
+from telemetry_site.arrays import plain_array, text_array
 from telemetry_site.clock import to_us
 
 __all__ = ["Found", "Series", "Subject", "find", "had_other_owners", "is_uuid"]
@@ -196,5 +196,5 @@ def had_other_owners(resources: Collection[int]) -> set[int]:
     if not resources:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(_OTHER_OWNERS, [number_array(resources)])
+        cursor.execute(_OTHER_OWNERS, [plain_array(resources)])
         return {row[0] for row in cursor.fetchall()}

@@ -78,7 +78,7 @@ class MetricView(APIView):
 
     # --- what is asked -------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def caller(self) -> Caller:
         """Who asks. Raises 401 when nobody has said so, 403 for who acts for no project (S36)."""
         caller = caller_of(self.request)

@@ -20,7 +20,7 @@ from meters.metric_api.finding import Measured
 from meters.models import STANDALONE, Metric, Resource
 from meters.store import catalogue
 from meters.store.catalogue_statements import CATALOGUE_LOCK, RAISE_EPOCH
-from telemetry_site.arrays import number_array, text_array
+from telemetry_site.arrays import plain_array, text_array
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import now
 from telemetry_site.prepared import keeping_plans
@@ -51,7 +51,7 @@ def share_catalogue() -> None:
     Not to be followed by `lock_catalogue`: two that share it would wait for each other.
     """
     with keeping_plans() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [CATALOGUE_LOCK])
+        cursor.execute(_SHARE, [CATALOGUE_LOCK])
 
 
 def raise_epoch() -> None:
@@ -60,12 +60,16 @@ def raise_epoch() -> None:
         cursor.execute(RAISE_EPOCH)
 
 
+_SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
 #: With its first revision; nothing where it is there already, also made by another just now.
-_INSERT_RESOURCE = """
-WITH made AS (
+_INSERT_RESOURCE = f"""
+WITH shared AS MATERIALIZED ({_SHARE}),
+made AS (
     INSERT INTO meters_resource (uuid, original_id, creator, type, project_id, user_id, source,
                                  metadata, revision_digest, revision_start, started_at, ended_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s)
+    SELECT %s::uuid, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::bytea, %s::timestamptz,
+           %s::timestamptz, %s::timestamptz
+    FROM shared
     ON CONFLICT DO NOTHING
     RETURNING *
 )
@@ -87,11 +91,15 @@ RETURNING uuid, id
 
 
 def insert_resource(resource: Resource) -> bool:
-    """Store a new resource, which gets its primary key; False where there is one of this id."""
+    """Store a new resource, which gets its primary key; False where there is one of this id.
+
+    Shares the catalogue's lock from then on, if the caller does not hold it.
+    """
     with keeping_plans() as cursor:
         cursor.execute(
             _INSERT_RESOURCE,
             [
+                CATALOGUE_LOCK,
                 resource.uuid, resource.original_id, resource.creator, resource.type,
                 resource.project_id, resource.user_id, resource.source,
                 msgspec.json.encode(resource.metadata).decode(), bytes(resource.revision_digest),
@@ -136,8 +144,8 @@ def _insert_metrics(
     """Their ids and primary keys. Raises `PolicyError`."""
     ids = [uuid4() for _ in wanted]
     columns = [
-        text_array(map(str, ids)),
-        number_array(one.pk for one in owners),
+        plain_array(ids),
+        plain_array(one.pk for one in owners),
         text_array(one.name for one in wanted),
         text_array(one.unit for one in wanted),
         text_array(policies),

@@ -14,6 +14,7 @@ from meters.metric_api.errors import bad_request, conflict, refusal
 from meters.metric_api.finding import Measured, resource_type
 from meters.metric_api.ids import resource_uuid
 from meters.metric_api.making import NewMetric
+from meters.metric_api.shapes import GENERIC
 from meters.models import Metric, Resource, ResourceRevision, ResourceType
 from meters.resource_types import check_attributes
 from telemetry_site.auth.caller import Caller
@@ -45,8 +46,8 @@ def create(caller: Caller, kind: ResourceType, body: Mapping[str, Any]) -> Creat
     wanted = body.get("metrics", {})
     if any(isinstance(one, UUID) for one in wanted.values()):
         making.lock_catalogue()  # metrics move
-    else:
-        making.share_catalogue()
+    elif kind.name != GENERIC:
+        making.share_catalogue()  # the type stays as it is
     kind = resource_type(kind.name)  # as it is now: it may have been patched meanwhile
     moment = now()
     resource = Resource(

@@ -21,7 +21,7 @@ from meters.store.copy_format import decode_int8, decode_times
 from meters.store.head import table_of
 from meters.store.read import BEGINNING, END, Ids, TooManyPointsError, runs_of
 from meters.store.replica import reading
-from telemetry_site.arrays import number_array
+from telemetry_site.arrays import plain_array
 from telemetry_site.clock import from_us, now_us
 from telemetry_site.prepared import byte_rows
 
@@ -218,7 +218,7 @@ def points_by_day(
     """On which days (UTC) the series may have points in [start, stop), and how many at the most."""
     if not len(series_ids):
         return {}
-    near, ids = _near(np.asarray(series_ids)), number_array(series_ids)
+    near, ids = _near(np.asarray(series_ids)), plain_array(series_ids)
 
     def read(cursor: CursorWrapper) -> dict[datetime, int]:
         found: dict[datetime, int] = defaultdict(int)

@@ -23,7 +23,7 @@ from meters.store.copy_format import decode_float8, decode_int8, decode_times
 from meters.store.head import Rows
 from meters.store.points import Points, join, split
 from meters.store.replica import reading
-from telemetry_site.arrays import number_array
+from telemetry_site.arrays import plain_array
 from telemetry_site.clock import from_us, to_us
 from telemetry_site.prepared import byte_rows
 
@@ -270,8 +270,8 @@ def _fetch(cursor: CursorWrapper, asked: Asked) -> list[Found]:
     """What is stored in [start, stop), as it comes: the shorter the head's locks are held, the
     sooner a packed slot can be emptied. Raises `TooManyPointsError`.
     """
-    firsts, lasts = map(number_array, runs_of(asked.series))
-    ids = number_array(asked.series.tolist())
+    firsts, lasts = map(plain_array, runs_of(asked.series))
+    ids = plain_array(asked.series.tolist())
     rows = byte_rows(
         cursor, _POINTS,
         [ids, firsts, lasts, asked.start, asked.stop, asked.most, asked.newest],

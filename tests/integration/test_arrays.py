@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from telemetry_site.arrays import number_array, text_array
+from telemetry_site.arrays import plain_array, text_array
 
 TEXTS = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 
@@ -23,7 +23,7 @@ class TestArrays(TestCase):
     @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
     def test_any_numbers_come_through(self, numbers: list[int]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT %s::bigint[]", [number_array(numbers)])
+            cursor.execute("SELECT %s::bigint[]", [plain_array(numbers)])
             assert cursor.fetchone()[0] == numbers
 
     def test_a_nul_is_refused(self) -> None:
