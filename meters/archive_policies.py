@@ -5,7 +5,7 @@ Spans are whole microseconds. Errors carry the texts that the metric API's clien
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -167,14 +167,6 @@ def policy_names(wanted: Sequence[tuple[str, str | None]]) -> list[str]:
     """
     rules = rules_in_order() if any(policy is None for _, policy in wanted) else []
     return [_by_rule(metric, rules) if policy is None else policy for metric, policy in wanted]
-
-
-def require_all(names: Collection[str]) -> None:
-    """Raises `PolicyError` for one that is not there."""
-    there = set(ArchivePolicy.objects.filter(name__in=names).values_list("name", flat=True))
-    for name in names:
-        if name not in there:
-            raise PolicyError(f"Archive policy {name} does not exist")
 
 
 def _by_rule(metric: str, rules: Sequence[ArchivePolicyRule]) -> str:

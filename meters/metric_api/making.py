@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 from django.db import connection
 
-from meters.archive_policies import PolicyError, policy_names, require_all
+from meters.archive_policies import PolicyError, policy_names
 from meters.metric_api.errors import bad_request
 from meters.metric_api.finding import Measured
 from meters.models import STANDALONE, Metric, Resource
@@ -153,8 +153,9 @@ def _insert_metrics(
     with keeping_plans() as cursor:
         cursor.execute(_INSERT_METRICS, [Metric.Type.GAUGE, creator, *columns])
         made: dict[UUID, int] = dict(cursor.fetchall())
-    if len(made) < len(wanted):
-        require_all(policies)
+    for one, policy in zip(ids, policies, strict=True):
+        if one not in made:
+            raise PolicyError(f"Archive policy {policy} does not exist")
     return [(one, made[one]) for one in ids]
 
 

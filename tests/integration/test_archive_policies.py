@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meters.archive_policies import PolicyError, policy_names, require_all, rules_in_order
+from meters.archive_policies import PolicyError, policy_names, rules_in_order
 from meters.default_policies import POLICIES, make_default_policies
 from meters.models import ArchivePolicy, ArchivePolicyRule, Metric
 from meters.store.write import store_batch
@@ -49,12 +49,6 @@ def test_without_a_rule_that_fits_there_is_no_policy(low: ArchivePolicy) -> None
     for name, shown in (("cpu", "cpu"), ("", "None")):
         with pytest.raises(PolicyError, match=f"{text} the metric name {shown}"):
             policy_names([(name, None)])
-
-
-def test_a_policy_that_is_named_must_be_there(low: ArchivePolicy) -> None:
-    require_all(["low", "low"])
-    with pytest.raises(PolicyError, match="Archive policy nope does not exist"):
-        require_all(["low", "nope"])
 
 
 def test_the_first_policies_are_made_once(db: None) -> None:

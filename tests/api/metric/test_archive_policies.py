@@ -458,3 +458,27 @@ def test_other_methods_are_refused(jd: MetricClient, method: str, path: str, all
     refused = jd.ask(method, path, {})
     assert error_of(refused, 405) == ""
     assert refused["Allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/metric", {"archive_policy_name": "nope"}),
+        ("/resource/generic", {"id": "new", "metrics": {
+            "a": {"archive_policy_name": "low"}, "b": {"archive_policy_name": "nope"}}}),
+        ("/resource/generic/vm/metric", {"b": {"archive_policy_name": "nope"}}),
+        ("/batch/resources/metrics/measures?create_metrics=true", {"vm": {"b": {
+            "archive_policy_name": "nope",
+            "measures": [{"timestamp": "2026-11-20T10:00:00", "value": 1}]}}}),
+    ],
+)  # fmt: skip
+def test_metrics_of_a_policy_that_is_not_there_are_refused(
+    admin: MetricClient, path: str, body: Any
+) -> None:
+    admin.make("/archive_policy", LOW)
+    admin.make("/resource/generic", {"id": "vm"})
+    answer = admin.ask("POST", path, body)
+    assert answer.status_code == 400
+    assert b"Archive policy nope does not exist" in answer.content
+    assert not Metric.objects.exists()
+    assert Resource.objects.count() == 1
