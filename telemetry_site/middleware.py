@@ -51,7 +51,7 @@ def refuse_cross_site(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        site = request.headers.get("Sec-Fetch-Site")
+        site = request.META.get("HTTP_SEC_FETCH_SITE")
         is_unsafe = request.method not in SAFE_METHODS and not is_foreign(request)
         if is_unsafe and site == "cross-site":
             raise PermissionDenied(

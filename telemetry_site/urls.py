@@ -7,6 +7,8 @@ from telemetry_site import health
 
 _METERING = settings.TELEMETRY_METERING_API_PREFIX
 urlpatterns = [
+    # First what programs ask many times a second: patterns are tried one after the other.
+    path(f"{settings.TELEMETRY_METRIC_API_PREFIX}/", include("meters.metric_api.urls")),
     path("-/healthy", health.healthy),
     path("-/ready", health.ready),
     path("healthcheck", health.ready),
@@ -15,7 +17,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("alarms.api.urls")),
     path("api/", include("meters.api.urls")),
-    path(f"{settings.TELEMETRY_METRIC_API_PREFIX}/", include("meters.metric_api.urls")),
     path(f"{settings.TELEMETRY_ALARMING_API_PREFIX}/", include("alarms.alarming_api.urls")),
     path("prometheus/", include("meters.prometheus_api.urls")),
     path("otlp/", include("meters.otlp_api.urls")),

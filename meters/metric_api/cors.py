@@ -26,8 +26,10 @@ def preflight(request: HttpRequest) -> HttpResponse | None:
 
     A refusal is an answer without the headers that allow.
     """
+    if request.method != "OPTIONS":
+        return None
     method = request.headers.get("Access-Control-Request-Method")
-    if request.method != "OPTIONS" or method is None or "Origin" not in request.headers:
+    if method is None or "Origin" not in request.headers:
         return None
     answer = HttpResponse(content_type="text/plain; charset=UTF-8")
     asked = request.headers.get("Access-Control-Request-Headers", "")

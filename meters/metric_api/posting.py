@@ -25,8 +25,8 @@ from meters.metric_api.measures import Batch, Wanted, invalid_input
 from meters.metric_api.schemas import checked_name
 from meters.metric_api.times import text_of
 from meters.models import Resource
-from meters.store.head import Entry, Rows, enter_head
-from meters.store.write import FUTURE_ALLOWANCE, store_rows
+from meters.store.head import Entry, Rows
+from meters.store.write import FUTURE_ALLOWANCE, begin_rows, store_rows
 from telemetry_site.auth.caller import Caller
 from telemetry_site.clock import from_us, now, to_us
 from telemetry_site.prepared import keeping_plans
@@ -36,7 +36,7 @@ from telemetry_site.prepared import keeping_plans
 def store(batch: Batch[Measured]) -> None:
     """All or nothing; visible and safe once the transaction is committed. Raises `ApiError`."""
     with keeping_plans() as cursor:
-        _store(cursor, enter_head(cursor), batch)
+        _store(cursor, begin_rows(cursor, len(batch.columns.values)), batch)
 
 
 def _store(cursor: CursorWrapper, entry: Entry, batch: Batch[Measured]) -> None:
@@ -91,7 +91,7 @@ def store_by_name(caller: Caller, batch: Batch[Wanted], creates: bool) -> None:
     ids = {name: _identity(name, caller) for name in {one.resource_id for one in batch.keys}}
     pairs: list[Pair] = [(ids[one.resource_id].int, one.name) for one in batch.keys]
     with keeping_plans() as cursor:
-        entry = enter_head(cursor)
+        entry = begin_rows(cursor, len(batch.columns.values))
         found = _known_or_found(entry.epoch, ids, pairs)
         if creates and not found.keys() >= set(pairs):
             making.lock_catalogue()

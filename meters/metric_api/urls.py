@@ -20,6 +20,9 @@ _RESOURCE = "v1/resource/<str:type>/<str:id>"
 
 app_name = "metric_api"
 urlpatterns = [
+    path("v1/metric/<str:metric_id>", metrics.OneMetric.as_view()),
+    path("v1/metric/<str:metric_id>/measures", metrics.Measures.as_view()),
+    path("v1/batch/resources/metrics/measures", batch.ResourcesMeasures.as_view()),
     path("", root.Root.as_view(), name="root"),
     path("healthcheck", root.Health.as_view(), name="healthcheck"),
     path("v1", root.Version.as_view(), name="version"),
@@ -30,10 +33,7 @@ urlpatterns = [
     path("v1/capabilities", root.Capabilities.as_view(), name="capabilities"),
     path("v1/status", root.Status.as_view(), name="status"),
     path("v1/metric", metrics.Metrics.as_view()),
-    path("v1/metric/<str:metric_id>", metrics.OneMetric.as_view()),
-    path("v1/metric/<str:metric_id>/measures", metrics.Measures.as_view()),
     path("v1/batch/metrics/measures", batch.MetricsMeasures.as_view()),
-    path("v1/batch/resources/metrics/measures", batch.ResourcesMeasures.as_view()),
     path("v1/resource", resources.Index.as_view()),
     path("v1/resource/<str:type>", resources.Resources.as_view()),
     path(_RESOURCE, resources.OneResource.as_view()),

@@ -171,7 +171,7 @@ class BatchAttempt(models.Model):
 
 
 class IngestMinute(models.Model):
-    """What one collector process stored in one minute: the overview's ingest rate."""
+    """What one thread stored in one minute: the overview's ingest rate."""
 
     id = models.BigAutoField(primary_key=True)
     minute = models.DateTimeField()

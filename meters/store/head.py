@@ -28,7 +28,7 @@ from telemetry_site.database import copying
 
 log = structlog.get_logger(__name__)
 
-_ENTER = "SELECT epoch, clock, slot FROM meters_enter_head()"
+ENTER = "SELECT epoch, clock, slot FROM meters_enter_head()"
 _SIZE = "SELECT pg_relation_size(%s)"
 _OPEN_SLOT = """
 UPDATE meters_headslot
@@ -70,7 +70,7 @@ def table_of(slot: int) -> str:
 
 def enter_head(cursor: CursorWrapper) -> Entry:
     """Lock the open slot for writing: it may be closed meanwhile, but not be packed."""
-    cursor.execute(_ENTER)
+    cursor.execute(ENTER)
     return Entry(*cursor.fetchone())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ JOIN meters_source AS source USING (kind, name, agent_id)
 ON CONFLICT (batch_id, position) DO NOTHING
 """
 
-#: A row for each process, so that collectors do not wait for each other.
+#: A row for each thread, so that none of those that store wait for each other.
 COUNT_MINUTE = """
 INSERT INTO meters_ingestminute (minute, worker, batches, samples, events, rejected)
 VALUES (date_trunc('minute', now()), %s, %s, %s, %s, %s)
@@ -79,16 +79,18 @@ def insert(cursor: CursorWrapper, batch: wire.Batch) -> None:
 
 
 def count_minute(cursor: CursorWrapper, results: Sequence[StoreResult]) -> None:
-    cursor.execute(
-        COUNT_MINUTE,
-        [
-            f"{socket.gethostname()}:{os.getpid()}",
-            len(results),
-            sum(result.samples for result in results),
-            sum(result.events for result in results),
-            sum(result.rejected for result in results),
-        ],
-    )
+    cursor.execute(COUNT_MINUTE, counted(results))
+
+
+def counted(results: Sequence[StoreResult]) -> list[str | int]:
+    """The parameters of `COUNT_MINUTE`."""
+    return [
+        f"{socket.gethostname()}:{threading.get_native_id()}",
+        len(results),
+        sum(result.samples for result in results),
+        sum(result.events for result in results),
+        sum(result.rejected for result in results),
+    ]
 
 
 def ingest_rates() -> dict[str, float]:

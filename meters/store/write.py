@@ -22,13 +22,14 @@ from meters.store.catalogue import (
     key_of,
     lock_catalogue,
 )
-from meters.store.head import Entry, Rows, copy_rows, enter_head
+from meters.store.head import ENTER, Entry, Rows, copy_rows, enter_head
 from telemetry_site.clock import to_us
 from telemetry_site.failpoints import failpoint
 
 #: K3: how far ahead of the database's clock a sample may lie.
 FUTURE_ALLOWANCE = timedelta(seconds=300)
 
+_ENTER_COUNTING = f"WITH counted AS ({reports.COUNT_MINUTE}) {ENTER}"
 _cache = CatalogueCache()
 
 
@@ -112,15 +113,22 @@ def _store(opened: Sequence[_Opened], creator: str, locked: bool = False) -> lis
     return [one.result for one in opened]
 
 
+def begin_rows(cursor: CursorWrapper, samples: int) -> Entry:
+    """`enter_head` for `store_rows`, and so many samples are counted, by one statement."""
+    if not samples:
+        return enter_head(cursor)
+    cursor.execute(_ENTER_COUNTING, reports.counted([StoreResult("", samples=samples)]))
+    return Entry(*cursor.fetchone())
+
+
 def store_rows(cursor: CursorWrapper, entry: Entry, rows: Rows) -> None:
     """Store samples of metrics that the caller has resolved, in the caller's transaction, which
-    began with `enter_head`.
+    began with `begin_rows`.
 
     Their times may be any that PostgreSQL and a numpy datetime both know: a metric's archive
     policy says how long they are kept. Samples of a metric deleted meanwhile go with it.
     """
     copy_rows(cursor, entry.slot, rows)
-    reports.count_minute(cursor, [StoreResult("", samples=len(rows.series_id))])
 
 
 def _open(batch: wire.Batch, bounds: wire.Bounds) -> _Opened:

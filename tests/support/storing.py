@@ -17,7 +17,7 @@ from meters.models import Metric
 from meters.store import head
 from meters.store.compaction import Packing, compact
 from meters.store.read import read_points
-from meters.store.write import store_batch, store_rows
+from meters.store.write import begin_rows, store_batch, store_rows
 from tests.support.batches import SECOND, batch_of, resource
 
 DAY = 86_400 * SECOND
@@ -32,7 +32,7 @@ def store(*samples: Sample) -> None:
 def add_rows(rows: head.Rows) -> None:
     """Samples of metrics that are there, by their numbers."""
     with transaction.atomic(), connection.cursor() as cursor:
-        store_rows(cursor, head.enter_head(cursor), rows)
+        store_rows(cursor, begin_rows(cursor, len(rows.series_id)), rows)
 
 
 def pack() -> Packing | None:
