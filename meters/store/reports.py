@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 from collections.abc import Sequence
@@ -59,6 +60,8 @@ JOIN meters_source AS source USING (kind, name, agent_id)
 ON CONFLICT (batch_id, position) DO NOTHING
 """
 
+#: This program and its forks, also where several machines or containers have one name.
+_TREE = f"{socket.gethostname()}:{secrets.token_hex(4)}"
 #: A row for each thread, so that none of those that store wait for each other.
 COUNT_MINUTE = """
 INSERT INTO meters_ingestminute (minute, worker, batches, samples, events, rejected)
@@ -85,7 +88,7 @@ def count_minute(cursor: CursorWrapper, results: Sequence[StoreResult]) -> None:
 def counted(results: Sequence[StoreResult]) -> list[str | int]:
     """The parameters of `COUNT_MINUTE`."""
     return [
-        f"{socket.gethostname()}:{threading.get_native_id()}",
+        f"{_TREE}:{threading.get_native_id()}",
         len(results),
         sum(result.samples for result in results),
         sum(result.events for result in results),
