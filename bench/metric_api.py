@@ -312,7 +312,7 @@ def slow(result: dict[str, Any]) -> list[str]:
     } | {
         name: (one["ours_s"], CREATED_A_SECOND)
         for name, one in result["created"].items()
-        if name.endswith("000_metrics")
+        if name.endswith("_metrics")
     }
     return [
         f"{name}: {rate:,.0f} a second, not {least:,.0f}"

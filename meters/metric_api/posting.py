@@ -92,10 +92,10 @@ def store_by_name(caller: Caller, batch: Batch[Wanted], creates: bool) -> None:
     pairs: list[Pair] = [(ids[one.resource_id].int, one.name) for one in batch.keys]
     with keeping_plans() as cursor:
         entry = begin_rows(cursor, len(batch.columns.values))
-        found = _known_or_found(entry.epoch, ids, pairs)
+        found = _known_or_found(entry.epoch, pairs)
         if creates and not found.keys() >= set(pairs):
             making.lock_catalogue()
-            found = _found(ids, pairs)
+            found = _found(pairs)
             found |= _made(caller, ids, _missing(batch.keys, pairs, found))
         if missing := _missing(batch.keys, pairs, found):
             named = sorted(f"{ids[one.resource_id]}/{one.name}" for one in missing)
@@ -112,22 +112,20 @@ def _identity(name: str, caller: Caller) -> UUID:
         raise invalid_input(str(error), (name,), of_value=False) from error
 
 
-def _known_or_found(
-    epoch: int, ids: Mapping[str, UUID], pairs: Sequence[Pair]
-) -> dict[Pair, Measured]:
+def _known_or_found(epoch: int, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
     """Those that are there, and maybe others."""
     remembered = known.under(epoch)
     found = {pair: metric for pair in pairs if (metric := remembered.get(pair))}
-    if len(found) < len(pairs):
-        found |= (new := _found(ids, pairs))
+    if lacking := [pair for pair in pairs if pair not in found]:
+        found |= (new := _found(lacking))
         known.remember(epoch, new)
     return found
 
 
-def _found(ids: Mapping[str, UUID], pairs: Sequence[Pair]) -> dict[Pair, Measured]:
+def _found(pairs: Sequence[Pair]) -> dict[Pair, Measured]:
     """Those that are there, and maybe others."""
-    names = {name for _, name in pairs}
-    rows = measured_by_name(ids.values(), names)
+    owners = [UUID(int=owner) for owner in {owner for owner, _ in pairs}]
+    rows = measured_by_name(owners, {name for _, name in pairs})
     return {(metric.resource_uuid.int, metric.name): metric for metric in rows}
 
 

@@ -20,6 +20,7 @@ _RESOURCE = "v1/resource/<str:type>/<str:id>"
 
 app_name = "metric_api"
 urlpatterns = [
+    # First what is asked most, as in telemetry_site.urls.
     path("v1/metric/<str:metric_id>", metrics.OneMetric.as_view()),
     path("v1/metric/<str:metric_id>/measures", metrics.Measures.as_view()),
     path("v1/batch/resources/metrics/measures", batch.ResourcesMeasures.as_view()),

@@ -15,7 +15,7 @@ def address_of(request: HttpRequest | None) -> str:
     """The client's address; proxies are believed as far as the setting NUM_PROXIES says."""
     if request is None:
         return ""
-    if "HTTP_X_FORWARDED_FOR" not in request.META:  # usual, and ten times as fast
+    if "HTTP_X_FORWARDED_FOR" not in request.META:  # usual, and no need to gather the headers
         return str(request.META.get("REMOTE_ADDR", ""))
     return BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]
 

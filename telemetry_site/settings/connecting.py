@@ -1,8 +1,7 @@
 """How processes connect to PostgreSQL (reliability.md rows 37 and 38).
 
 Each thread keeps a connection of its own: the web process has a fixed number of threads, so a pool
-(row 39) would have nothing to share, and its taking and giving back costs a tenth of a millisecond
-a request.
+(row 39) would have nothing to share (docs/decisions/0012).
 """
 
 from __future__ import annotations

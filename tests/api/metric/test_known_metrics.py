@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,13 +19,12 @@ FIRST, SECOND, THIRD = "2026-11-20T10:00:00", "2026-11-20T10:05:00", "2026-11-20
 
 
 @pytest.fixture
-def admin(fresh_store: None) -> Iterator[MetricClient]:
+def admin(fresh_store: None) -> MetricClient:
     make_default_policies()
     ResourceType.objects.get_or_create(name="generic")  # a flush of the tables took it
     admin = MetricClient("admin")
     make(admin)
-    yield admin
-    known.clear()
+    return admin
 
 
 def make(admin: MetricClient, name: str = "vm") -> None:
@@ -41,7 +39,7 @@ def post(client: MetricClient, at: str, *meters: str, resource: str = "vm") -> A
 
 
 def posted(client: MetricClient, at: str, *meters: str, resource: str = "vm") -> bool:
-    """Whether it was accepted; and whether the metrics were asked for."""
+    """It is accepted; returns whether metrics were looked up for it."""
     with CaptureQueriesContext(connection) as asked:
         answer = post(client, at, *meters, resource=resource)
     assert answer.status_code == 202, answer.content
